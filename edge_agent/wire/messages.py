@@ -1,0 +1,155 @@
+"""What a gateway says and what it is told: every message on the wire, as a type.
+
+    gateway -> cloud   ReadingBatch, Gap, Presence
+    cloud -> gateway   Ack
+
+A reading is named by (gateway, stream, seq). The gateway is in the topic, where the broker can
+hold it to its log-in; the stream is a random id made at each agent start; `seq` counts within it
+and never returns. A batch is a range of `seq` without holes, so its readings carry no number of
+their own: reading i of a batch is `first_seq + i`.
+
+The contract only grows: fields are added at the end with a default, never renamed, never given a
+new meaning; unknown fields are ignored; a change that cannot obey gets a new tag. Gateways in
+the field are updated last, and `tests/contract/vectors` must decode for ever.
+
+Readings are arrays on the wire, not maps: 10 bytes each in MessagePack, where names would cost 80.
+"""
+
+from enum import IntEnum
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+BATCH_READINGS_MAX = 5_000
+BATCH_SENSORS_MAX = 1_000
+ACK_HOLES_MAX = 100
+
+StreamId = Annotated[
+    str, Meta(pattern="^[0-9a-f]{32}$", description="128 random bits, in hex; new at each start")
+]
+SensorName = Annotated[
+    str,
+    Meta(pattern="^[A-Za-z0-9_/-]{1,64}$", description="one measuring point, named by the gateway"),
+]
+Seq = Annotated[int, Meta(ge=1, le=2**53, description="counts the readings of a stream from 1")]
+EpochMs = Annotated[int, Meta(ge=0, le=2**47, description="milliseconds since 1970, UTC")]
+SensorIndex = Annotated[
+    int, Meta(ge=0, lt=BATCH_SENSORS_MAX, description="place in the batch's `sensors`")
+]
+AfterMs = Annotated[
+    int,
+    Meta(
+        ge=-(2**47), le=2**47, description="milliseconds from the batch's `base_ms` to measured-at"
+    ),
+]
+# A number of tonnes still fits: 2**53 mg is nine thousand of them, and JSON keeps it exact.
+Milligrams = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+Total = Annotated[int, Meta(ge=0, le=2**53)]
+# Open numbers, not closed lists: a newer gateway may say more than this cloud knows.
+Small = Annotated[int, Meta(ge=0, le=255)]
+Word = Annotated[str, Meta(pattern="^[a-z][a-z_]{0,31}$")]
+
+
+class Stability(IntEnum):
+    """How we know that a weight stood still."""
+
+    STATED = 0  # the device said so
+    HELD = 1  # it did not move for the settling time
+    UNKNOWN = 2  # nobody can say
+
+
+class Quality(IntEnum):
+    """Whether a number may be acted on, as far as the gateway can tell."""
+
+    GOOD = 0
+    DOUBTFUL = 1  # stored and shown, but nothing is ordered on it
+
+
+class Weighed(Struct, frozen=True, array_like=True, tag=1):
+    """A settled weight, in whole milligrams."""
+
+    sensor: SensorIndex
+    after_ms: AfterMs
+    weight_mg: Milligrams
+    stability: Small = Stability.UNKNOWN
+    quality: Small = Quality.GOOD
+    clock_trusted: bool = False
+
+
+class Counted(Struct, frozen=True, array_like=True, tag=2):
+    """A counter's running total: it only grows, and the cloud takes differences."""
+
+    sensor: SensorIndex
+    after_ms: AfterMs
+    total: Total
+    quality: Small = Quality.GOOD
+    clock_trusted: bool = False
+
+
+class Condition(Struct, frozen=True, array_like=True, tag=3):
+    """Something is to be said, and it is not a number: silence is never zero.
+
+    `condition` is one of `silent` (no answer), `unstable` (never came to rest), `overload`,
+    `underload`, `fault` (it answers, but not with a weight); more may be added.
+    """
+
+    sensor: SensorIndex
+    after_ms: AfterMs
+    condition: Word
+    because: Annotated[str, Meta(max_length=200)] = ""
+    clock_trusted: bool = False
+
+
+Reading = Weighed | Counted | Condition
+
+
+class ReadingBatch(Struct, frozen=True, kw_only=True, tag="readings", tag_field="type"):
+    """Readings `first_seq` to `first_seq + len(readings) - 1` of one stream.
+
+    Frozen when the spool closes it: the same first seq always means the same content.
+    """
+
+    stream: StreamId
+    first_seq: Seq
+    base_ms: EpochMs
+    sensors: Annotated[list[SensorName], Meta(min_length=1, max_length=BATCH_SENSORS_MAX)]
+    readings: Annotated[list[Reading], Meta(min_length=1, max_length=BATCH_READINGS_MAX)]
+
+    @property
+    def last_seq(self) -> int:
+        return self.first_seq + len(self.readings) - 1
+
+
+class Gap(Struct, frozen=True, kw_only=True, tag="gap", tag_field="type"):
+    """Readings that will never come, and why: nothing is dropped in silence."""
+
+    stream: StreamId
+    first_seq: Seq
+    last_seq: Seq
+    because: Annotated[str, Meta(max_length=200)]
+
+
+class Presence(Struct, frozen=True, kw_only=True, tag="presence", tag_field="type"):
+    """Whether a gateway is there. Kept by the broker, and left there as the last will."""
+
+    state: Literal["online", "offline"]
+    stream: StreamId
+    at_ms: EpochMs = 0
+    version: Annotated[str, Meta(max_length=64)] = ""
+    backlog_batches: Annotated[int, Meta(ge=0)] = 0
+
+
+class Ack(Struct, frozen=True, kw_only=True, tag="ack", tag_field="type"):
+    """What the cloud has committed of a stream: all of it up to `committed_upto`, except `holes`.
+
+    Cumulative, so a lost one costs nothing. Holes are closed ranges, lowest first.
+    """
+
+    stream: StreamId
+    committed_upto: Annotated[int, Meta(ge=0, le=2**53)]
+    holes: Annotated[list[tuple[Seq, Seq]], Meta(max_length=ACK_HOLES_MAX)] = []
+
+
+UpMessage = ReadingBatch | Gap | Presence
+DownMessage = Ack
+Message = ReadingBatch | Gap | Presence | Ack
