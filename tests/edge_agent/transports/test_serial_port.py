@@ -1,0 +1,107 @@
+"""On real pseudo terminals: what pyserial and the kernel do is what is to be known."""
+
+import os
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_agent.transports.base import PortGone
+from edge_agent.transports.serial_port import Line, SerialPort
+
+LINE = Line(baud=9600, data_bits=8, parity="none", stop_bits=1)
+
+
+class Pty:
+    def __init__(self) -> None:
+        self.near, self.far = os.openpty()
+        tty.setraw(self.far)
+        self.path = os.ttyname(self.far)
+        self._open = [self.near, self.far]
+
+    def unplug(self) -> None:
+        """Once: the numbers of closed files are soon those of others."""
+        while self._open:
+            os.close(self._open.pop())
+
+
+@pytest.fixture
+def pty() -> Iterator[Pty]:
+    made = Pty()
+    yield made
+    made.unplug()
+
+
+@pytest.fixture
+def port(pty: Pty) -> Iterator[SerialPort]:
+    opened = SerialPort(pty.path, LINE)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+def test_bytes_go_out_and_come_in_unchanged(pty: Pty, port: SerialPort) -> None:
+    port.write(b"SI\r\n")
+    assert os.read(pty.near, 100) == b"SI\r\n"
+    every_byte = bytes(range(256))
+    os.write(pty.near, every_byte)
+    received = b""
+    while len(received) < 256 and (part := port.read()):
+        received += part
+    assert received == every_byte
+
+
+def test_a_read_with_nothing_there_comes_back_empty(port: SerialPort) -> None:
+    assert port.read() == b""
+
+
+def test_what_came_in_before_a_flush_is_gone(pty: Pty, port: SerialPort) -> None:
+    os.write(pty.near, b"S S 1 g\r\n")
+    port.flush()
+    assert port.read() == b""
+
+
+def test_a_second_program_cannot_open_the_same_line(port: SerialPort) -> None:
+    with pytest.raises(PortGone, match="cannot be opened"):
+        SerialPort(port.name, LINE).open()
+
+
+def test_a_port_that_is_not_there_is_gone(tmp_path: Path) -> None:
+    port = SerialPort(str(tmp_path / "ttyUSB0"), LINE)
+    with pytest.raises(PortGone, match="ttyUSB0 cannot be opened"):
+        port.open()
+    assert not port.is_open
+
+
+@pytest.mark.parametrize("do", ["read", "write", "flush"])
+def test_unplugging_shows_as_one_thing_whichever_call_meets_it(
+    pty: Pty, port: SerialPort, do: str
+) -> None:
+    pty.unplug()
+    calls = {"read": port.read, "write": lambda: port.write(b"SI\r\n"), "flush": port.flush}
+    with pytest.raises(PortGone):
+        calls[do]()
+    assert not port.is_open
+
+
+@pytest.mark.parametrize("do", ["read", "write", "flush"])
+def test_a_closed_port_is_gone_and_not_a_crash(port: SerialPort, do: str) -> None:
+    port.close()
+    calls = {"read": port.read, "write": lambda: port.write(b"SI\r\n"), "flush": port.flush}
+    with pytest.raises(PortGone, match="closed"):
+        calls[do]()
+
+
+def test_it_opens_again_after_it_was_gone(pty: Pty, port: SerialPort) -> None:
+    port.close()
+    port.open()
+    os.write(pty.near, b"x")
+    assert port.read() == b"x"
+
+
+def test_seven_bits_and_even_parity_can_be_set(pty: Pty) -> None:
+    port = SerialPort(pty.path, Line(baud=2400, data_bits=7, parity="even", stop_bits=1))
+    port.open()
+    assert port.is_open
+    port.close()

@@ -1,0 +1,135 @@
+"""The files that are made from code or from each other are up to date.
+
+`python tests/firmware_configs/test_fresh.py` writes them anew.
+"""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge_agent import profiles, settings
+
+FOLDER = Path(__file__).parents[2] / "firmware_configs"
+EXAMPLE = FOLDER / "gateways" / "example.toml"
+README = FOLDER / "README.md"
+TABLE = re.compile(r"(?<=<!-- devices: made from the profiles -->\n).*(?=<!-- end -->)", re.DOTALL)
+PROVED = {
+    "manual": "published examples only",
+    "capture": "recorded bytes of a real one",
+    "bench": "a real one on our bench",
+    "site": "in use at a site",
+}
+HINT = "out of date: python tests/firmware_configs/test_fresh.py"
+
+
+def schema_text(schema: dict[str, object]) -> str:
+    return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+SCHEMAS = {
+    FOLDER / "schema" / "gateway.schema.json": schema_text(settings.schema()),
+    FOLDER / "schema" / "profile.schema.json": schema_text(profiles.schema()),
+}
+
+
+def device_table() -> str:
+    lines = [
+        "| profile | covers | line | known from | proved on |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name in profiles.names():
+        profile = profiles.load(name)
+        port = profile.port
+        line = f"{port.baud} {port.data_bits}{port.parity[0].upper()}{port.stop_bits}"
+        covers = "; ".join(profile.models)
+        evidence = profile.evidence
+        lines.append(
+            f"| `{name}` | {covers} | {line} | {evidence.manual} | {PROVED[evidence.proved_on]} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def in_the_example(path: tuple[str, ...], document: object) -> object:
+    for key in path:
+        document = document[0] if isinstance(document, list) else document
+        assert isinstance(document, dict)
+        assert key in document, f"{'.'.join(path)} is not in {EXAMPLE.name}"
+        document = document[key]
+    return document
+
+
+def every_key() -> list[tuple[tuple[str, ...], msgspec.structs.FieldInfo]]:
+    tables = {
+        (): settings.Settings,
+        ("broker",): settings.Broker,
+        ("spool",): settings.Spool,
+        ("ports",): settings.Port,
+    }
+    return [
+        ((*table, field.encode_name), field)
+        for table, struct in tables.items()
+        for field in msgspec.structs.fields(struct)
+    ]
+
+
+def example_with_all_on() -> str:
+    return re.sub(r"^# (?=[a-z_]+ = )", "", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(("path", "field"), every_key())
+def test_the_example_shows_every_key_with_its_default(
+    path: tuple[str, ...], field: msgspec.structs.FieldInfo
+) -> None:
+    shown = in_the_example(path, tomllib.loads(example_with_all_on()))
+    if field.default not in (msgspec.NODEFAULT, None):
+        assert shown == field.default
+
+
+def test_the_example_shows_no_key_that_there_is_not() -> None:
+    settings.parse(example_with_all_on(), origin=EXAMPLE)
+
+
+def test_the_example_is_read_as_it_stands() -> None:
+    read = settings.load(EXAMPLE)
+    assert profiles.load(read.ports[0].profile).driver == "sics_scale"
+
+
+def test_every_key_of_the_example_says_why() -> None:
+    for line in EXAMPLE.read_text("utf-8").splitlines():
+        key = re.match(r"(# )?[a-z_]+ = ", line)
+        if key is not None:
+            assert " # " in line[key.end() :], f"without a reason: {line}"
+
+
+@pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.name)
+def test_the_schemas_are_those_of_the_code(path: Path) -> None:
+    assert path.is_file(), HINT
+    assert path.read_text("utf-8") == SCHEMAS[path], HINT
+
+
+def test_the_table_of_devices_is_that_of_the_profiles() -> None:
+    table = TABLE.search(README.read_text("utf-8"))
+    assert table is not None, "the README has lost its marks"
+    assert table[0] == device_table(), HINT
+
+
+def test_every_shipped_file_points_an_editor_to_its_schema() -> None:
+    for path in FOLDER.glob("*/*.toml"):
+        first = path.read_text("utf-8").splitlines()[0]
+        assert first.startswith("#:schema ")
+        assert (path.parent / first.removeprefix("#:schema ")).resolve() in SCHEMAS
+
+
+def write() -> None:
+    for path, text in SCHEMAS.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, "utf-8")
+    README.write_text(TABLE.sub(lambda _: device_table(), README.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    write()
