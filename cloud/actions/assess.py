@@ -1,0 +1,155 @@
+"""Look at one bin and do what follows: open or close a breach, place or close its order.
+
+All of it is one transaction, under a lock on the bin, so that the same reading seen twice, or by
+two workers at once, is still one breach, one order, and one notice per channel.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import psycopg
+
+from cloud.core.bins import Bin
+from cloud.core.breaches import next_breach
+from cloud.core.levels import Level, level_of
+from cloud.core.orders import Place, Wait, decide_order
+from cloud.core.orders import close as close_order
+from cloud.core.trust import trust_of
+from cloud.postgres import bins, breaches, notices, orders
+from cloud.postgres.bins import Assessable, Source
+from cloud.postgres.breaches import OpenBreach
+
+ACTOR_RULES = "binline"
+ACTOR_SCALE = "scale"
+
+
+class Outcome(StrEnum):
+    NOT_TRUSTED = "not trusted"  # no conclusion; to be looked at again when more is heard
+    UNCHANGED = "unchanged"
+    ORDERED = "ordered"
+    WAITING = "waiting"  # low, and no whole pack fits
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment:
+    outcome: Outcome
+    bin_code: str = ""
+    because: str = ""
+    notices: int = 0
+
+
+def assess_bin(conn: psycopg.Connection, bin_id: int, now: datetime) -> Assessment:
+    with conn.transaction():
+        bins.lock_state(conn, bin_id)
+        found = bins.lock(conn, bin_id)
+        if found is None:
+            return Assessment(outcome=Outcome.NOT_TRUSTED, because="Never heard of.")
+        judgement = trust_of(found.state, now)
+        if not judgement.may_act:
+            return Assessment(
+                outcome=Outcome.NOT_TRUSTED, bin_code=found.bin.code, because=judgement.because
+            )
+        return _act(conn, found, now)
+
+
+def _act(conn: psycopg.Connection, found: Assessable, now: datetime) -> Assessment:
+    state, bin_ = found.state, found.bin
+    assert state.weight_mg is not None
+    assert state.measured_at is not None
+    level = level_of(state.weight_mg, state.calibration)
+    current = breaches.find_open(conn, bin_.bin_id)
+    breach = next_breach(
+        current.breach if current else None, level.pieces, state.measured_at, bin_.limits
+    )
+    if current is None:
+        if breach is None:
+            return Assessment(outcome=Outcome.UNCHANGED, bin_code=bin_.code)
+        breach_id = breaches.insert(conn, bin_.bin_id, breach)
+        bins.touch(conn, bin_.bin_id)
+        return _order(conn, found, breach_id, level, now)
+    if breach is None:
+        return _close(conn, bin_, current, level, now)
+    if breach != current.breach:
+        breaches.save_lowest(conn, current.breach_id, breach.lowest_pieces)
+    if orders.lock_of_breach(conn, current.breach_id) is not None:
+        return Assessment(outcome=Outcome.UNCHANGED, bin_code=bin_.code)
+    # It opened when no pack would fit; by now there may be room.
+    return _order(conn, found, current.breach_id, level, now)
+
+
+def _order(
+    conn: psycopg.Connection, found: Assessable, breach_id: int, level: Level, now: datetime
+) -> Assessment:
+    bin_, limits = found.bin, found.bin.limits
+    decision = decide_order(
+        pieces=level.pieces, minimum=limits.minimum, capacity=limits.capacity, pack=bin_.pack
+    )
+    match decision:
+        case Wait(because=because):
+            return Assessment(outcome=Outcome.WAITING, bin_code=bin_.code, because=because)
+        case Place(because=because):
+            order_id = orders.insert(
+                conn, bin_, decision, breach_id=breach_id, evidence=_evidence(found, level), now=now
+            )
+            orders.add_event(conn, order_id, now, "placed", actor=ACTOR_RULES, detail=because)
+            owed = notices.owe_for_order(conn, order_id, bin_.supplier_id, now)
+            bins.touch(conn, bin_.bin_id)
+            return Assessment(
+                outcome=Outcome.ORDERED, bin_code=bin_.code, because=because, notices=owed
+            )
+
+
+def _close(
+    conn: psycopg.Connection, bin_: Bin, current: OpenBreach, level: Level, now: datetime
+) -> Assessment:
+    breaches.close(conn, current.breach_id, level.pieces, now)
+    bins.touch(conn, bin_.bin_id)
+    order = orders.lock_of_breach(conn, current.breach_id)
+    because = f"{level.pieces:,} in the bin"
+    if order is not None:
+        closed = close_order(order, level.pieces - current.breach.lowest_pieces, now)
+        because = f"refill seen by the scale: {closed.received_pieces:,} came, {because}"
+        orders.save_closed(conn, closed)
+        orders.add_event(conn, order.order_id, now, "closed", actor=ACTOR_SCALE, detail=because)
+    return Assessment(outcome=Outcome.CLOSED, bin_code=bin_.code, because=because)
+
+
+def _evidence(found: Assessable, level: Level) -> dict[str, object]:
+    """What the decision rests on, so that anybody can check it later without us."""
+    state, bin_, source = found.state, found.bin, found.source
+    assert state.measured_at is not None
+    return {
+        "reading": {
+            "measured_at": _text(state.measured_at),
+            "weight_mg": state.weight_mg,
+            **(_named(source) if source else {}),
+        },
+        "calibration": {
+            "tare_mg": state.calibration.tare_mg,
+            "unit_weight_ug": state.calibration.unit_weight_ug,
+        },
+        "level": {"pieces": level.pieces, "net_mg": level.net_mg},
+        "rule": {
+            "minimum": bin_.limits.minimum,
+            "margin": bin_.limits.margin,
+            "capacity": bin_.limits.capacity,
+            "pack": bin_.pack,
+        },
+    }
+
+
+def _named(source: Source) -> dict[str, object]:
+    return {
+        "gateway": source.gateway,
+        "sensor": source.sensor,
+        "stream": source.stream,
+        "seq": source.seq,
+        "received_at": _text(source.received_at),
+        "stability": source.stability,
+    }
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

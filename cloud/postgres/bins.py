@@ -1,0 +1,136 @@
+"""Bins and their present, for the loop that assesses them.
+
+Every transaction that decides on a bin locks in one order: its `bin_state` first, as ingest does,
+then the bin, then what hangs on it. So ingest, an assessment and an answer never wait in a ring.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+from psycopg.rows import dict_row
+
+from cloud.core.bins import Bin
+from cloud.core.breaches import Limits
+from cloud.core.levels import Calibration
+from cloud.core.trust import BinState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    bin_id: int
+    heard_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """The reading that the present number came from: named, so that a decision can be checked."""
+
+    gateway: str
+    sensor: str
+    stream: str
+    seq: int
+    received_at: datetime
+    stability: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessable:
+    bin: Bin
+    state: BinState
+    source: Source | None
+
+
+def due(conn: psycopg.Connection, limit: int) -> list[Due]:
+    """Bins that somebody should look at; nothing is locked or taken yet."""
+    rows = conn.execute(
+        "SELECT bin_id, heard_at FROM bin_due JOIN bin_state USING (bin_id) LIMIT %s", (limit,)
+    ).fetchall()
+    return [Due(bin_id=bin_id, heard_at=heard_at) for bin_id, heard_at in rows]
+
+
+def lock_state_if_free(conn: psycopg.Connection, bin_id: int) -> bool:
+    """False: ingest or another worker has it in hand, and the bin stays due."""
+    row = conn.execute(
+        "SELECT 1 FROM bin_state WHERE bin_id = %s FOR NO KEY UPDATE SKIP LOCKED", (bin_id,)
+    ).fetchone()
+    return row is not None
+
+
+def lock_state(conn: psycopg.Connection, bin_id: int) -> None:
+    conn.execute("SELECT 1 FROM bin_state WHERE bin_id = %s FOR NO KEY UPDATE", (bin_id,))
+
+
+def take_due(conn: psycopg.Connection, bin_id: int) -> bool:
+    """Whether it was still due: false when another worker was quicker."""
+    return conn.execute("DELETE FROM bin_due WHERE bin_id = %s", (bin_id,)).rowcount == 1
+
+
+def touch(conn: psycopg.Connection, bin_id: int) -> None:
+    """Tell open pages that something about this bin changed."""
+    conn.execute(
+        "UPDATE bin_state SET changed_xid = pg_current_xact_id() WHERE bin_id = %s", (bin_id,)
+    )
+
+
+def lock(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
+    """The bin and its present, nobody else deciding on it meanwhile. None: never heard of."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_LOCK, (bin_id,)).fetchone()
+    if row is None:
+        return None
+    return Assessable(
+        bin=Bin(
+            bin_id=bin_id,
+            code=row["code"],
+            item_id=row["item_id"],
+            supplier_id=row["supplier_id"],
+            limits=Limits(minimum=row["minimum"], margin=row["margin"], capacity=row["capacity"]),
+            pack=row["pack"],
+        ),
+        state=BinState(
+            interval_s=row["interval_s"],
+            calibration=Calibration(tare_mg=row["tare_mg"], unit_weight_ug=row["unit_weight_ug"]),
+            heard_at=row["heard_at"],
+            condition=row["condition"],
+            measured_at=row["measured_at"],
+            weight_mg=row["weight_mg"],
+            quality=row["quality"],
+            clock_trusted=row["clock_trusted"],
+            gateway=row["gateway"],
+            gateway_presence=row["presence"],
+        ),
+        source=_source(row),
+    )
+
+
+_LOCK = """
+SELECT b.code, b.item_id, b.supplier_id, b.minimum, b.margin, b.capacity, b.tare_mg, b.interval_s,
+       i.unit_weight_ug, i.pack,
+       s.heard_at, s.received_at, s.condition, s.measured_at, s.weight_mg, s.stability, s.quality,
+       s.clock_trusted, s.seq, st.stream, se.name AS sensor, g.name AS gateway, g.presence
+  FROM bins b
+  JOIN items i USING (item_id)
+  JOIN bin_state s USING (bin_id)
+  JOIN sensors se USING (sensor_id)
+  JOIN gateways g ON g.gateway_id = se.gateway_id
+  LEFT JOIN streams st ON st.stream_no = s.stream_no
+ WHERE b.bin_id = %s
+   FOR NO KEY UPDATE OF b
+"""
+
+
+def _source(row: dict[str, object]) -> Source | None:
+    stream, seq, received_at, stability = (
+        row[name] for name in ("stream", "seq", "received_at", "stability")
+    )
+    if stream is None or not isinstance(seq, int) or not isinstance(received_at, datetime):
+        return None
+    return Source(
+        gateway=str(row["gateway"]),
+        sensor=str(row["sensor"]),
+        stream=str(stream).replace("-", ""),
+        seq=seq,
+        received_at=received_at,
+        stability=stability if isinstance(stability, int) else 0,
+    )

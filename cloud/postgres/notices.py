@@ -1,0 +1,132 @@
+"""The outbox: notices owed, written in the transaction that causes them, sent from outside of it.
+
+Who sends one takes it by a lease: its next try is moved ahead, so that nobody else takes it, and
+if the sender dies it comes back by itself. Sending may so happen twice, never not at all; the
+notice's id is the same each time, so the receiver can tell.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+
+from cloud.core.links import sign_link
+from cloud.core.notices import Notice
+
+ORDER_PLACED = "order_placed"
+
+
+def owe_for_order(conn: psycopg.Connection, order_id: UUID, supplier_id: int, now: datetime) -> int:
+    """One notice for each active channel of the supplier; how many that are."""
+    return conn.execute(
+        "INSERT INTO notices (order_id, supplier_id, channel_id, kind, created_at, next_try_at)"
+        " SELECT %s, supplier_id, channel_id, %s, %s, %s FROM supplier_channels"
+        "  WHERE supplier_id = %s AND active"
+        " ON CONFLICT DO NOTHING",
+        (order_id, ORDER_PLACED, now, now, supplier_id),
+    ).rowcount
+
+
+def claim(
+    conn: psycopg.Connection,
+    *,
+    now: datetime,
+    lease: timedelta,
+    busy_channels: Collection[int],
+    repeats: bool,
+) -> UUID | None:
+    """Take one notice that is due, those never tried first; without `repeats` only such.
+
+    A channel that is busy is passed over: one slow receiver shall not hold up the others.
+    """
+    row = conn.execute(
+        "UPDATE notices SET next_try_at = %(until)s WHERE notice_id = ("
+        "  SELECT notice_id FROM notices"
+        "   WHERE state = 'owed' AND next_try_at <= %(now)s AND channel_id <> ALL(%(busy)s)"
+        "     AND (tries = 0 OR %(repeats)s)"
+        "   ORDER BY tries > 0, next_try_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)"
+        " RETURNING notice_id",
+        {"until": now + lease, "now": now, "busy": list(busy_channels), "repeats": repeats},
+    ).fetchone()
+    return None if row is None else UUID(str(row[0]))
+
+
+def load(conn: psycopg.Connection, notice_id: UUID, public_url: str, link_secret: bytes) -> Notice:
+    """What is to be told. Level and limits are those the order was placed on."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_LOAD, (notice_id,)).fetchone()
+    assert row is not None, f"notice {notice_id} was claimed and is gone"
+    token = sign_link(row["order_id"], row["placed_at"], link_secret)
+    evidence = row["evidence"]
+    level, rule = evidence["level"], evidence["rule"]
+    return Notice(
+        **row,
+        link=f"{public_url}/a/{token}",
+        pack=rule["pack"],
+        packs=row["quantity"] // rule["pack"],
+        pieces=level["pieces"],
+        minimum=rule["minimum"],
+        capacity=rule["capacity"],
+        measured_at=datetime.fromisoformat(evidence["reading"]["measured_at"]),
+    )
+
+
+_LOAD = """
+SELECT n.notice_id, n.tries, n.channel_id, c.kind AS channel, c.address, c.secret,
+       o.order_id, o.number AS order_number, o.quantity, o.because, o.evidence, o.placed_at,
+       o.state = 'closed' AS order_closed,
+       i.sku, i.supplier_sku, i.name AS item, b.code AS bin_code, b.place,
+       s.name AS site, s.place AS site_place, s.time_zone, su.name AS supplier
+  FROM notices n
+  JOIN supplier_channels c USING (channel_id)
+  JOIN orders o ON o.order_id = n.order_id
+  JOIN items i ON i.item_id = o.item_id
+  JOIN bins b ON b.bin_id = o.bin_id
+  JOIN sites s ON s.site_id = b.site_id
+  JOIN suppliers su ON su.supplier_id = o.supplier_id
+ WHERE n.notice_id = %s
+"""
+
+
+def record_sent(conn: psycopg.Connection, notice_id: UUID, at: datetime, detail: str) -> None:
+    _record_attempt(conn, notice_id, at, ok=True, detail=detail)
+    conn.execute(
+        "UPDATE notices SET state = 'sent', sent_at = %s, tries = tries + 1"
+        " WHERE notice_id = %s AND state = 'owed'",
+        (at, notice_id),
+    )
+
+
+def record_failed(
+    conn: psycopg.Connection,
+    notice_id: UUID,
+    at: datetime,
+    detail: str,
+    next_try_at: datetime | None,
+) -> None:
+    """Keep the attempt; without a next try the notice is given up."""
+    _record_attempt(conn, notice_id, at, ok=False, detail=detail)
+    conn.execute(
+        "UPDATE notices SET"
+        " state = CASE WHEN %(next)s::timestamptz IS NULL THEN 'given_up' ELSE state END,"
+        " next_try_at = coalesce(%(next)s, next_try_at), tries = tries + 1"
+        " WHERE notice_id = %(notice)s AND state = 'owed'",
+        {"next": next_try_at, "notice": notice_id},
+    )
+
+
+def count_owed(conn: psycopg.Connection) -> int:
+    row = conn.execute("SELECT count(*) FROM notices WHERE state = 'owed'").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _record_attempt(
+    conn: psycopg.Connection, notice_id: UUID, at: datetime, *, ok: bool, detail: str
+) -> None:
+    conn.execute(
+        "INSERT INTO attempts (notice_id, at, ok, detail) VALUES (%s, %s, %s, %s)",
+        (notice_id, at, ok, detail),
+    )

@@ -1,0 +1,77 @@
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+
+from cloud.postgres import bins
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def conn(database: Any) -> Iterator[psycopg.Connection]:
+    with database.connect("binline_jobs") as conn:
+        conn.autocommit = True
+        yield conn
+
+
+def test_a_bin_is_read_with_its_present_and_where_the_number_came_from(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    shelf.weigh(412, NOON)
+    found = bins.lock(conn, shelf.bin_id)
+    assert found is not None
+    assert (found.bin.code, found.bin.limits.minimum, found.bin.pack) == ("HRT-R02-B4", 500, 500)
+    assert found.state.calibration.unit_weight_ug == 4_200_000
+    assert (found.state.heard_at, found.state.gateway_presence) == (NOON, "online")
+    assert found.source is not None
+    assert (found.source.gateway, found.source.sensor, found.source.seq) == ("hartmann-1", "s01", 7)
+
+
+def test_a_bin_never_heard_of_is_not_there_to_assess(shelf: Any, conn: psycopg.Connection) -> None:
+    assert bins.lock(conn, shelf.bin_id) is None
+
+
+def test_a_condition_alone_has_no_source(shelf: Any, conn: psycopg.Connection) -> None:
+    shelf.weigh(1, NOON, condition="silent", weight_mg=None, stream_no=None, seq=None)
+    found = bins.lock(conn, shelf.bin_id)
+    assert found is not None
+    assert found.source is None
+
+
+def test_due_bins_are_listed_with_when_they_were_heard(
+    make_shelf: Callable[[str], Any], conn: psycopg.Connection
+) -> None:
+    one, two = make_shelf("B-1"), make_shelf("B-2")
+    one.weigh(1, NOON)
+    two.weigh(1, NOON)
+    assert {due.bin_id: due.heard_at for due in bins.due(conn, 10)} == {
+        one.bin_id: NOON,
+        two.bin_id: NOON,
+    }
+    assert len(bins.due(conn, 1)) == 1
+
+
+def test_what_is_due_is_taken_once(shelf: Any, conn: psycopg.Connection) -> None:
+    shelf.weigh(1, NOON)
+    assert bins.take_due(conn, shelf.bin_id)
+    assert not bins.take_due(conn, shelf.bin_id)
+
+
+def test_a_bin_in_other_hands_is_passed_over(
+    shelf: Any, conn: psycopg.Connection, database: Any
+) -> None:
+    shelf.weigh(1, NOON)
+    with database.connect("binline_ingest") as ingest:
+        ingest.execute("UPDATE bin_state SET heard_at = heard_at")
+        assert not bins.lock_state_if_free(conn, shelf.bin_id)
+    assert bins.lock_state_if_free(conn, shelf.bin_id)
+
+
+def test_a_touch_is_seen_by_open_pages(shelf: Any, conn: psycopg.Connection) -> None:
+    shelf.weigh(1, NOON)
+    before = shelf.xid()
+    bins.touch(conn, shelf.bin_id)
+    assert shelf.xid() > before
