@@ -18,10 +18,26 @@ OWNER = "binline_owner"  # owns every table; nobody logs in as it
 VIEW_OWNER = "binline_view"  # owns the views over readings; nobody logs in as it
 LOGIN_ROLES = ("binline_ingest", "binline_jobs", "binline_portal", "binline_auth")
 
+LOCK_S_MAX = 600
 _LOCK = 0x62696E6C696E65  # "binline" in ASCII: any number, as long as it is always the same
 
+# What a log-in role may never be, by its column in pg_roles and its word in ALTER ROLE.
+_NEVER = {
+    "rolsuper": sql.SQL("NOSUPERUSER"),
+    "rolcreatedb": sql.SQL("NOCREATEDB"),
+    "rolcreaterole": sql.SQL("NOCREATEROLE"),
+    "rolbypassrls": sql.SQL("NOBYPASSRLS"),
+}
+_SETTINGS = {
+    "search_path": "binline",
+    "statement_timeout": "30s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "30s",
+    "timezone": "UTC",
+}
 
-class MigrationRefused(Exception):
+
+class MigrationRefused(Exception):  # noqa: N818 - a no with its reason, not a defect
     """The database is not one this version may touch: what was found and what to do."""
 
 
@@ -37,7 +53,7 @@ class Migration(NamedTuple):
 def shipped() -> list[Migration]:
     folder = resources.files("cloud.postgres") / "migrations"
     return sorted(
-        Migration(entry.name.removesuffix(".sql"), entry.read_text())
+        Migration(entry.name.removesuffix(".sql"), entry.read_text(encoding="utf-8"))
         for entry in folder.iterdir()
         if entry.name.endswith(".sql")
     )
@@ -47,16 +63,50 @@ def migrate(conn: psycopg.Connection, migrations: list[Migration] | None = None)
     """Run what is missing; the names of what ran. `conn` must be allowed to create roles."""
     wanted = shipped() if migrations is None else migrations
     conn.autocommit = True
-    conn.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+    _lock(conn)
     try:
-        _prepare_roles(conn)
         conn.execute(
             "CREATE TABLE IF NOT EXISTS public.binline_migrations ("
-            " name text PRIMARY KEY, checksum text NOT NULL, ran_at timestamptz NOT NULL DEFAULT now())"
+            " name text PRIMARY KEY,"
+            " checksum text NOT NULL,"
+            " ran_at timestamptz NOT NULL DEFAULT now())"
         )
-        return _run_missing(conn, wanted)
+        ran: dict[str, str] = dict(
+            conn.execute("SELECT name, checksum FROM public.binline_migrations").fetchall()
+        )
+        fresh = missing(ran, wanted)
+        _prepare_roles(conn)
+        for migration in fresh:
+            _run(conn, migration)
+        return [migration.name for migration in fresh]
     finally:
-        conn.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+        if not conn.closed:
+            conn.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+
+
+def missing(ran: Mapping[str, str], wanted: list[Migration]) -> list[Migration]:
+    """What is to be run, given the names and checksums of what ran; or a refusal."""
+    unknown = sorted(ran.keys() - {migration.name for migration in wanted})
+    if unknown:
+        raise MigrationRefused(
+            f"This database was migrated by a newer version ({', '.join(unknown)}). "
+            "Install that version or newer."
+        )
+    fresh: list[Migration] = []
+    for migration in wanted:
+        if migration.name not in ran:
+            if migration.name < max(ran, default=""):
+                raise MigrationRefused(
+                    f"{migration.name} comes before {max(ran)}, which has already run here. "
+                    "Migrations run in order: give it a higher number."
+                )
+            fresh.append(migration)
+        elif ran[migration.name] != migration.checksum:
+            raise MigrationRefused(
+                f"{migration.name} has changed since it ran here. "
+                "Migrations are never edited: put the change into a new one."
+            )
+    return fresh
 
 
 def set_passwords(conn: psycopg.Connection, passwords: Mapping[str, str]) -> None:
@@ -70,25 +120,53 @@ def set_passwords(conn: psycopg.Connection, passwords: Mapping[str, str]) -> Non
         )
 
 
+def _lock(conn: psycopg.Connection) -> None:
+    # Else the server finishes the statement of a killed runner first, and holds the lock that long.
+    conn.execute("SET client_connection_check_interval = '1s'")
+    conn.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{LOCK_S_MAX}s")))
+    try:
+        conn.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+    except psycopg.errors.LockNotAvailable as error:
+        raise MigrationRefused(
+            f"Somebody else has been migrating this database for {LOCK_S_MAX} s. "
+            "Wait for them, or end their connection."
+        ) from error
+    finally:
+        conn.execute("RESET lock_timeout")
+
+
 def _prepare_roles(conn: psycopg.Connection) -> None:
-    """Roles belong to the whole server, so another database may have made them already."""
+    """Make them what they are to be; touch nothing that is right.
+
+    Roles belong to the whole server, so another database may have made them already. And only a
+    superuser may change some of this, so who is no superuser can still migrate.
+    """
     have = {name for (name,) in conn.execute("SELECT rolname FROM pg_roles").fetchall()}
     for role in (OWNER, VIEW_OWNER, *LOGIN_ROLES):
         if role not in have:
             conn.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
     for role in LOGIN_ROLES:
+        _correct(conn, role)
+
+
+def _correct(conn: psycopg.Connection, role: str) -> None:
+    row = conn.execute(
+        sql.SQL(
+            "SELECT rolcanlogin, coalesce(rolconfig, '{{}}'), {} FROM pg_roles WHERE rolname = %s"
+        ).format(sql.SQL(", ").join(map(sql.Identifier, _NEVER))),
+        (role,),
+    ).fetchone()
+    assert row is not None, "made a moment ago"
+    can_log_in, settings, *has = row
+    kept = {setting.lower() for setting in settings}  # the server writes TimeZone=UTC
+    words = [] if can_log_in else [sql.SQL("LOGIN")]
+    words += [word for word, wrong in zip(_NEVER.values(), has, strict=True) if wrong]
+    if words:
         conn.execute(
-            sql.SQL("ALTER ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS").format(
-                sql.Identifier(role)
-            )
+            sql.SQL("ALTER ROLE {} {}").format(sql.Identifier(role), sql.SQL(" ").join(words))
         )
-        for setting, value in (
-            ("search_path", "binline"),
-            ("statement_timeout", "30s"),
-            ("lock_timeout", "5s"),
-            ("idle_in_transaction_session_timeout", "30s"),
-            ("timezone", "UTC"),
-        ):
+    for setting, value in _SETTINGS.items():
+        if f"{setting}={value}".lower() not in kept:
             conn.execute(
                 sql.SQL("ALTER ROLE {} SET {} = {}").format(
                     sql.Identifier(role), sql.Identifier(setting), sql.Literal(value)
@@ -96,36 +174,17 @@ def _prepare_roles(conn: psycopg.Connection) -> None:
             )
 
 
-def _run_missing(conn: psycopg.Connection, wanted: list[Migration]) -> list[str]:
-    ran = dict(conn.execute("SELECT name, checksum FROM public.binline_migrations").fetchall())
-    unknown = sorted(set(ran) - {migration.name for migration in wanted})
-    if unknown:
-        raise MigrationRefused(
-            f"This database was migrated by a newer version ({', '.join(unknown)}). "
-            "Install that version or newer."
+def _run(conn: psycopg.Connection, migration: Migration) -> None:
+    database, owner, view_owner = map(sql.Identifier, (conn.info.dbname, OWNER, VIEW_OWNER))
+    with conn.transaction():
+        conn.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, owner))
+        # The owner hands views over to their owner; who is no superuser must be a member to act.
+        conn.execute(sql.SQL("GRANT {} TO {}").format(view_owner, owner))
+        conn.execute(sql.SQL("GRANT {}, {} TO CURRENT_USER").format(owner, view_owner))
+        conn.execute(sql.SQL("SET LOCAL ROLE {}").format(owner))
+        conn.execute(migration.text)
+        conn.execute("RESET ROLE")
+        conn.execute(
+            "INSERT INTO public.binline_migrations (name, checksum) VALUES (%s, %s)",
+            (migration.name, migration.checksum),
         )
-    fresh: list[str] = []
-    for migration in wanted:
-        if migration.name in ran:
-            if ran[migration.name] != migration.checksum:
-                raise MigrationRefused(
-                    f"{migration.name} has changed since it ran here. "
-                    "Migrations are never edited: put the change into a new one."
-                )
-            continue
-        with conn.transaction():
-            database = sql.Identifier(conn.info.dbname)
-            owner = sql.Identifier(OWNER)
-            conn.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, owner))
-            conn.execute(
-                sql.SQL("GRANT {} TO {}, CURRENT_USER").format(sql.Identifier(VIEW_OWNER), owner)
-            )
-            conn.execute(sql.SQL("SET LOCAL ROLE {}").format(owner))
-            conn.execute(migration.text)  # type: ignore[call-overload]
-            conn.execute("RESET ROLE")
-            conn.execute(
-                "INSERT INTO public.binline_migrations (name, checksum) VALUES (%s, %s)",
-                migration[:1] + (migration.checksum,),
-            )
-        fresh.append(migration.name)
-    return fresh

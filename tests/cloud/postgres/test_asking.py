@@ -25,6 +25,8 @@ def test_who_asks_last_asks_alone(database: Any) -> None:
         asking.as_operations(conn, "anna@example.com")
         asking.as_supplier(conn, 7)
         assert conn.execute(SAID).fetchone() == ("supplier", "7", "")
+        conn.commit()
+        assert conn.execute(SAID).fetchone() == ("", "", "")
 
 
 def test_outside_a_transaction_it_would_say_nothing_and_is_a_defect(database: Any) -> None:

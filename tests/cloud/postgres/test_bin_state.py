@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cloud.core.present import Heard, News, Number
@@ -40,6 +40,9 @@ some_news = st.one_of(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(told=st.lists(some_news, min_size=1, max_size=6))
+@example(told=[condition(5, "fault"), number(3, 1)])
+@example(told=[number(3, 1), condition(5, "fault"), number(4, 2)])
+@example(told=[number(5, 1), condition(3, "fault")])
 def test_the_present_is_the_newest_of_all_that_was_ever_told(site: Any, told: list[News]) -> None:
     admin, conn, (first, _) = site
     admin.execute("TRUNCATE bin_state, bin_due")

@@ -1,0 +1,149 @@
+"""The loop of ingest: take from the broker, commit, and only then acknowledge.
+
+    take ─▶ translate ─▶ one transaction ─▶ PUBACK to the broker ─▶ Ack to the gateway
+
+While the database is away the same messages are tried again, in place: the broker stops at its
+window, the gateways keep what they have no acknowledgement for, and nobody needs to do anything.
+"""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+import psycopg
+import tenacity
+from prometheus_client import Counter, Gauge, Histogram
+
+from cloud.actions.take_in import TakenIn, take_in
+from cloud.core.readings import Arrival
+from cloud.intake import translate
+from cloud.intake.mqtt import Consumer
+from cloud.postgres.dead_letters import DeadLetter
+
+MESSAGES_MAX = 100
+BYTES_MAX = 2 * 1024 * 1024
+GATHER_S = 0.05
+WAIT_S = 0.5
+RETRY_S_FIRST = 0.2
+RETRY_S_MAX = 15.0
+LETTERS_REMEMBERED_MAX = 10_000
+
+# The database is away, or there and read-only, which is what a standby is.
+AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
+
+READINGS = Counter("binline_readings_committed", "Readings stored for the first time")
+REPEATS = Counter("binline_batches_repeated", "Batches that had been committed before")
+LETTERS = Counter("binline_dead_letters", "Messages kept aside because they could not be taken in")
+COMMIT_S = Histogram(
+    "binline_commit_seconds",
+    "From the first statement of a transaction to its commit, retries left out",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+SINCE_COMMIT_S = Gauge("binline_seconds_since_commit", "Since the last commit, or since the start")
+DATABASE_AWAY = Gauge("binline_database_away", "1 while commits fail and are tried again")
+
+log = logging.getLogger(__name__)
+
+
+class IngestLoop:
+    def __init__(
+        self,
+        consumer: Consumer,
+        connect: Callable[[], psycopg.Connection],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._consumer = consumer
+        self._connect = connect
+        self._now = now
+        self._conn: psycopg.Connection | None = None
+        self._letters: OrderedDict[bytes, None] = OrderedDict()
+        self._away = False
+        self._committed_at = time.monotonic()
+        SINCE_COMMIT_S.set_function(lambda: time.monotonic() - self._committed_at)
+
+    def run(self, stop: threading.Event) -> None:
+        try:
+            while not stop.is_set():
+                self._turn(stop)
+        finally:
+            self._drop_connection()
+
+    def _turn(self, stop: threading.Event) -> None:
+        deliveries = self._consumer.take(
+            messages_max=MESSAGES_MAX, bytes_max=BYTES_MAX, wait_s=WAIT_S, gather_s=GATHER_S
+        )
+        if not deliveries:
+            # A defect, and alone it would look like silence: end, and be started again.
+            assert self._consumer.alive, "the thread that talks to the broker ended"
+            return
+        arrivals = [
+            translate.arrival(delivery.topic, delivery.payload, kept=delivery.kept)
+            for delivery in deliveries
+        ]
+        taken = self._commit_at_last(arrivals, stop)
+        if taken is None:
+            return
+        self._consumer.done(deliveries)
+        for committed in taken.committed:
+            self._consumer.publish(*translate.acknowledgement(committed))
+
+    def _commit_at_last(self, arrivals: Sequence[Arrival], stop: threading.Event) -> TakenIn | None:
+        """Try until it is committed; None: we were told to stop before it was."""
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(AWAY),
+            wait=tenacity.wait_random_exponential(multiplier=RETRY_S_FIRST, max=RETRY_S_MAX),
+            stop=tenacity.stop_when_event_set(stop),
+            sleep=tenacity.sleep_using_event(stop),
+            before_sleep=self._note_away,
+            reraise=True,
+        )
+        try:
+            taken = retrying(self._commit, arrivals)
+        except AWAY:
+            return None
+        self._note_committed(taken)
+        return taken
+
+    def _commit(self, arrivals: Sequence[Arrival]) -> TakenIn:
+        """One try. A commit whose outcome is unknown is tried again: the ledger knows it."""
+        try:
+            if self._conn is None or self._conn.closed:
+                self._conn = self._connect()
+            with COMMIT_S.time():
+                return take_in(self._conn, arrivals, self._now(), self._letters)
+        except AWAY:
+            self._drop_connection()
+            raise
+
+    def _note_committed(self, taken: TakenIn) -> None:
+        self._committed_at = time.monotonic()
+        if self._away:
+            self._away = False
+            DATABASE_AWAY.set(0)
+            log.info("the database is back")
+        READINGS.inc(taken.readings)
+        REPEATS.inc(taken.repeats)
+        for letter in taken.letters:
+            self._remember(letter)
+
+    def _remember(self, letter: DeadLetter) -> None:
+        LETTERS.inc()
+        log.warning("kept aside a message on %s: %s", letter.topic, letter.because)
+        self._letters[letter.fingerprint] = None
+        if len(self._letters) > LETTERS_REMEMBERED_MAX:
+            self._letters.popitem(last=False)
+
+    def _note_away(self, state: tenacity.RetryCallState) -> None:
+        if not self._away:
+            self._away = True
+            DATABASE_AWAY.set(1)
+            error = state.outcome.exception() if state.outcome else None
+            log.warning("the database does not take readings, trying again: %s", error)
+
+    def _drop_connection(self) -> None:
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None

@@ -1,0 +1,44 @@
+"""Sensors appear by being heard; which bin one watches, a person says."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import psycopg
+
+
+class Sensor(NamedTuple):
+    sensor_id: int
+    bin_id: int | None
+
+
+SensorKey = tuple[int, str]  # gateway id, name
+
+_FIND = (
+    "SELECT s.gateway_id, s.name, s.sensor_id, s.bin_id"
+    " FROM unnest(%s::int[], %s::text[]) AS heard(gateway_id, name)"
+    " JOIN sensors s USING (gateway_id, name)"
+)
+_REGISTER = (
+    "INSERT INTO sensors (gateway_id, name)"
+    " SELECT * FROM unnest(%s::int[], %s::text[]) ON CONFLICT (gateway_id, name) DO NOTHING"
+)
+
+
+def heard(conn: psycopg.Connection, keys: Collection[SensorKey]) -> dict[SensorKey, Sensor]:
+    """Each of `keys` as it is known; who is new is registered."""
+    found = _find(conn, keys)
+    # Sorted: two writers who lock in the same order cannot wait for each other.
+    strangers = sorted(key for key in keys if key not in found)
+    if strangers:
+        conn.execute(_REGISTER, _columns(strangers))
+        found |= _find(conn, strangers)
+    return found
+
+
+def _find(conn: psycopg.Connection, keys: Collection[SensorKey]) -> dict[SensorKey, Sensor]:
+    rows = conn.execute(_FIND, _columns(keys)).fetchall()
+    return {(gateway_id, name): Sensor(sensor, bin_) for gateway_id, name, sensor, bin_ in rows}
+
+
+def _columns(keys: Collection[SensorKey]) -> tuple[list[int], list[str]]:
+    return [gateway_id for gateway_id, _ in keys], [name for _, name in keys]

@@ -1,0 +1,121 @@
+"""The present of every bin, as the wall and the pages show it: one row with all that a tile needs.
+
+Each function runs under whoever is asking (see `asking`): operations get every bin, a supplier its
+own, and gateways only operations.
+
+What changed is asked by transaction, not by time: a page remembers `horizon`, below which no
+transaction was still open, and asks next for every bin that was touched at or above it. A
+transaction that commits late is therefore never missed; one that was seen already may come
+again, which does no harm.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+
+
+@dataclass(frozen=True, kw_only=True)
+class BinRow:
+    bin_id: int
+    code: str
+    place: str
+    capacity: int
+    minimum: int
+    margin: int
+    tare_mg: int
+    interval_s: int
+    site_id: int
+    site: str
+    site_place: str
+    time_zone: str
+    sku: str
+    part: str
+    supplier_sku: str
+    unit_weight_ug: int
+    pack: int
+    supplier: str
+    gateway: str | None
+    presence: str | None
+    heard_at: datetime | None
+    received_at: datetime | None
+    condition: str | None
+    measured_at: datetime | None
+    weight_mg: int | None
+    stability: int | None
+    quality: int | None
+    clock_trusted: bool | None
+    low_since: datetime | None
+    order_id: UUID | None
+    order_number: int | None
+    order_state: str | None
+    order_quantity: int | None
+    placed_at: datetime | None
+    acknowledged_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayRow:
+    name: str
+    site_id: int
+    presence: str
+    presence_at: datetime | None
+    backlog_batches: int
+
+
+_BINS = """
+SELECT b.bin_id, b.code, b.place, b.capacity, b.minimum, b.margin, b.tare_mg, b.interval_s,
+       b.site_id, si.name AS site, si.place AS site_place, si.time_zone,
+       i.sku, i.name AS part, i.supplier_sku, i.unit_weight_ug, i.pack, su.name AS supplier,
+       g.name AS gateway, g.presence,
+       st.heard_at, st.received_at, st.condition, st.measured_at, st.weight_mg,
+       st.stability, st.quality, st.clock_trusted,
+       br.opened_at AS low_since,
+       o.order_id, o.number AS order_number, o.state AS order_state, o.quantity AS order_quantity,
+       o.placed_at, o.acknowledged_at
+  FROM bins b
+  JOIN sites si USING (site_id)
+  JOIN items i USING (item_id)
+  JOIN suppliers su USING (supplier_id)
+  LEFT JOIN bin_state st USING (bin_id)
+  LEFT JOIN sensors se ON se.bin_id = b.bin_id
+  LEFT JOIN gateways g USING (gateway_id)
+  LEFT JOIN breaches br ON br.bin_id = b.bin_id AND br.closed_at IS NULL
+  LEFT JOIN orders o ON o.bin_id = b.bin_id AND o.state <> 'closed'
+"""
+
+
+def horizon(conn: psycopg.Connection) -> str:
+    """Where to ask from next time. Taken before the rows, so nothing falls between the two."""
+    row = conn.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def all_bins(conn: psycopg.Connection) -> list[BinRow]:
+    cursor = conn.cursor(row_factory=class_row(BinRow))
+    return cursor.execute(f"{_BINS} ORDER BY si.name, b.place, b.code").fetchall()
+
+
+def bins_changed_since(conn: psycopg.Connection, since: str) -> list[BinRow]:
+    cursor = conn.cursor(row_factory=class_row(BinRow))
+    return cursor.execute(f"{_BINS} WHERE st.changed_xid >= %s::xid8", (since,)).fetchall()
+
+
+def one_bin(conn: psycopg.Connection, code: str) -> BinRow | None:
+    cursor = conn.cursor(row_factory=class_row(BinRow))
+    return cursor.execute(f"{_BINS} WHERE b.code = %s", (code,)).fetchone()
+
+
+def bin_by_id(conn: psycopg.Connection, bin_id: int) -> BinRow | None:
+    cursor = conn.cursor(row_factory=class_row(BinRow))
+    return cursor.execute(f"{_BINS} WHERE b.bin_id = %s", (bin_id,)).fetchone()
+
+
+def all_gateways(conn: psycopg.Connection) -> list[GatewayRow]:
+    cursor = conn.cursor(row_factory=class_row(GatewayRow))
+    return cursor.execute(
+        "SELECT name, site_id, presence, presence_at, backlog_batches FROM gateways ORDER BY name"
+    ).fetchall()

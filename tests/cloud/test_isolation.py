@@ -1,0 +1,547 @@
+"""What one supplier can see of another: nothing. Held to the catalogue, so a new table is noticed.
+
+A table that is added without row level security, a right that is granted in passing, a view that
+forgets the filter: each fails a test here, by name, before anybody has to think of it.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import sql
+
+from cloud.postgres import asking, migrate, pools
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+# The tables without row level security, and why. No portal role has any right on them.
+WITHOUT_ROW_SECURITY = {
+    "readings": "COPY is refused under it; portals read the view portal_readings",
+    "streams": "joined by that view alone, and names no supplier",
+    "ledger": "bookkeeping of ingest",
+    "dead_letters": "ingest may add and nobody may read",
+}
+
+# What a supplier is meant to see of its own; everywhere else it sees nothing at all.
+SUPPLIER_SEES = {
+    "sites",
+    "suppliers",
+    "supplier_channels",
+    "items",
+    "bins",
+    "bin_state",
+    "breaches",
+    "orders",
+    "order_events",
+    "notices",
+    "attempts",
+    "portal_readings",
+}
+
+# Every right of every log-in. A change here is a change of who may do what: say so in the commit.
+RIGHTS = {
+    "binline_auth": {
+        "login_failures": "DELETE INSERT SELECT",
+        "sessions": "DELETE INSERT SELECT UPDATE",
+        "users": "INSERT SELECT UPDATE",
+    },
+    "binline_ingest": {
+        "bin_due": "INSERT SELECT",
+        "bin_state": "INSERT SELECT UPDATE",
+        "bins": "SELECT",
+        "dead_letters": "INSERT",
+        "gateways": "SELECT UPDATE(backlog_batches,presence,presence_at,version)",
+        "ledger": "INSERT SELECT",
+        "readings": "INSERT SELECT",
+        "sensors": "INSERT SELECT",
+        "streams": "INSERT SELECT UPDATE",
+    },
+    "binline_jobs": {
+        "attempts": "INSERT SELECT",
+        "bin_due": "DELETE INSERT SELECT UPDATE",
+        "bin_state": "SELECT UPDATE(changed_xid)",
+        "bins": "SELECT UPDATE(margin)",
+        "breaches": "INSERT SELECT UPDATE",
+        "gateways": "SELECT",
+        "items": "SELECT",
+        "ledger": "SELECT",
+        "notices": "INSERT SELECT UPDATE",
+        "order_events": "INSERT SELECT",
+        "orders": "INSERT SELECT UPDATE",
+        "readings": "SELECT",
+        "sensors": "SELECT",
+        "sites": "SELECT",
+        "streams": "SELECT",
+        "supplier_channels": "SELECT",
+        "suppliers": "SELECT",
+    },
+    "binline_portal": {
+        "attempts": "SELECT",
+        "bin_state": "SELECT UPDATE(changed_xid)",
+        "bins": "INSERT SELECT UPDATE",
+        "breaches": "SELECT",
+        "gateways": "INSERT SELECT UPDATE",
+        "items": "INSERT SELECT UPDATE",
+        "notices": "SELECT",
+        "order_events": "INSERT SELECT",
+        "orders": "SELECT UPDATE(acknowledged_at,acknowledged_by,state)",
+        "portal_readings": "SELECT",
+        "sensors": "INSERT SELECT UPDATE",
+        "sites": "INSERT SELECT UPDATE",
+        "supplier_channels": "INSERT SELECT(active,address,channel_id,kind,supplier_id)",
+        "suppliers": "INSERT SELECT UPDATE",
+    },
+    "binline_view": {
+        "bins": "SELECT",
+        "readings": "SELECT",
+        "sensors": "SELECT",
+        "streams": "SELECT",
+    },
+}
+
+
+@pytest.fixture
+def admin(database: Any) -> Iterator[psycopg.Connection]:
+    with database.admin() as conn:
+        yield conn
+
+
+@pytest.fixture
+def portal(database: Any) -> Iterator[psycopg.Connection]:
+    with database.connect("binline_portal") as conn:
+        yield conn
+
+
+@pytest.fixture
+def two_suppliers(admin: psycopg.Connection) -> tuple[int, int]:
+    """Two suppliers with a row in every table each, and a word of theirs in every row."""
+    return seed(admin, "canaryone", 1), seed(admin, "canarytwo", 2)
+
+
+def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
+    def one(query: str, *values: object) -> Any:
+        row = admin.execute(query, values).fetchone()
+        assert row is not None
+        return row[0]
+
+    site = one("INSERT INTO sites (name) VALUES (%s) RETURNING site_id", f"site {canary}")
+    supplier = one("INSERT INTO suppliers (name) VALUES (%s) RETURNING supplier_id", canary)
+    item = one(
+        "INSERT INTO items (sku, name, unit_weight_ug) VALUES (%s, %s, 1000) RETURNING item_id",
+        f"sku-{canary}",
+        canary,
+    )
+    bin_id = one(
+        "INSERT INTO bins (code, site_id, item_id, supplier_id, place, capacity, minimum)"
+        " VALUES (%s, %s, %s, %s, %s, 100, 10) RETURNING bin_id",
+        canary.upper(),
+        site,
+        item,
+        supplier,
+        canary,
+    )
+    gateway = one(
+        "INSERT INTO gateways (name, site_id) VALUES (%s, %s) RETURNING gateway_id", canary, site
+    )
+    sensor = one(
+        "INSERT INTO sensors (gateway_id, name, bin_id) VALUES (%s, %s, %s) RETURNING sensor_id",
+        gateway,
+        canary,
+        bin_id,
+    )
+    stream = one(
+        "INSERT INTO streams (gateway_id, stream, first_heard_at)"
+        " VALUES (%s, gen_random_uuid(), %s) RETURNING stream_no",
+        gateway,
+        NOW,
+    )
+    admin.execute(
+        "INSERT INTO readings VALUES (%s, %s, %s, 1, %s, NULL, NULL, 'fault', %s, 0, 0, true)",
+        (sensor, NOW, stream, NOW, canary),
+    )
+    admin.execute("INSERT INTO bin_due VALUES (%s)", (bin_id,))
+    admin.execute(
+        "INSERT INTO bin_state (bin_id, sensor_id, heard_at, received_at, condition)"
+        " VALUES (%s, %s, %s, %s, %s)",
+        (bin_id, sensor, NOW, NOW, canary),
+    )
+    breach = one(
+        "INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces)"
+        " VALUES (%s, %s, %s, 5) RETURNING breach_id",
+        bin_id,
+        NOW,
+        number,
+    )
+    order = one(
+        "INSERT INTO orders (breach_id, bin_id, item_id, supplier_id, quantity, because, evidence,"
+        " placed_at) VALUES (%s, %s, %s, %s, 90, %s, '{}', %s) RETURNING order_id",
+        breach,
+        bin_id,
+        item,
+        supplier,
+        canary,
+        NOW,
+    )
+    admin.execute(
+        "INSERT INTO order_events (order_id, at, event, actor) VALUES (%s, %s, 'placed', %s)",
+        (order, NOW, canary),
+    )
+    channel = one(
+        "INSERT INTO supplier_channels (supplier_id, kind, address, secret)"
+        " VALUES (%s, 'email', %s, %s) RETURNING channel_id",
+        supplier,
+        f"{canary}@example.com",
+        f"secret of {canary}",
+    )
+    notice = one(
+        "INSERT INTO notices (order_id, supplier_id, channel_id, kind, created_at, next_try_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s) RETURNING notice_id",
+        order,
+        supplier,
+        channel,
+        canary,
+        NOW,
+        NOW,
+    )
+    admin.execute(
+        "INSERT INTO attempts (notice_id, at, ok, detail) VALUES (%s, %s, true, %s)",
+        (notice, NOW, canary),
+    )
+    user = one(
+        "INSERT INTO users (email, password_hash, role, supplier_id)"
+        " VALUES (%s, 'x', 'supplier', %s) RETURNING user_id",
+        f"{canary}@example.com",
+        supplier,
+    )
+    admin.execute("INSERT INTO sessions VALUES (%s, %s, %s, %s)", (canary.encode(), user, NOW, NOW))
+    return int(supplier)
+
+
+def readable(admin: psycopg.Connection, role: str = "binline_portal") -> dict[str, list[str]]:
+    """Every table and view of which `role` may read a column, and these columns."""
+    rows = admin.execute(
+        "SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum)"
+        " FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0"
+        " AND NOT a.attisdropped"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = 'binline' AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+        " AND has_column_privilege(%s, c.oid, a.attnum, 'SELECT') GROUP BY 1 ORDER BY 1",
+        (role,),
+    ).fetchall()
+    return dict(rows)
+
+
+def rows_of(
+    conn: psycopg.Connection, relation: str, columns: list[str]
+) -> list[tuple[object, ...]]:
+    query = sql.SQL("SELECT {} FROM {}").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(relation)
+    )
+    return conn.execute(query).fetchall()
+
+
+def test_every_table_forces_row_security_or_is_listed_with_a_reason(
+    admin: psycopg.Connection,
+) -> None:
+    rows = admin.execute(
+        "SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity FROM pg_class c"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = 'binline' AND c.relkind IN ('r', 'p')"
+    ).fetchall()
+    open_tables = {name for name, forced in rows if not forced}
+    assert open_tables == set(WITHOUT_ROW_SECURITY)
+    assert not open_tables & set(readable(admin)), "a portal may read a table without a policy"
+
+
+def test_every_view_is_a_barrier_and_nothing_is_kept_materialised(
+    admin: psycopg.Connection,
+) -> None:
+    rows = admin.execute(
+        "SELECT c.relname, c.relkind, c.reloptions, r.rolname, r.rolsuper OR r.rolbypassrls"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " JOIN pg_roles r ON r.oid = c.relowner"
+        " WHERE n.nspname = 'binline' AND c.relkind IN ('v', 'm')"
+    ).fetchall()
+    assert rows == [("portal_readings", "v", ["security_barrier=true"], migrate.VIEW_OWNER, False)]
+
+
+def test_no_function_runs_with_the_rights_of_its_owner(admin: psycopg.Connection) -> None:
+    rows = admin.execute(
+        "SELECT proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        " WHERE n.nspname IN ('binline', 'public') AND p.prosecdef"
+    ).fetchall()
+    assert rows == []
+
+
+def test_no_role_of_ours_stands_above_the_policies(admin: psycopg.Connection) -> None:
+    rows = admin.execute(
+        "SELECT rolname, rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb"
+        " FROM pg_roles WHERE rolname LIKE 'binline\\_%' AND rolname <> 'binline_admin'"
+    ).fetchall()
+    assert {name for name, *_ in rows} == {
+        migrate.OWNER,
+        migrate.VIEW_OWNER,
+        *migrate.LOGIN_ROLES,
+    }
+    assert {name for name, login, *_ in rows if login} == set(migrate.LOGIN_ROLES)
+    assert not [name for name, _login, *above in rows if any(above)]
+    members = admin.execute(
+        "SELECT m.member::regrole::text FROM pg_auth_members m"
+        " WHERE m.member::regrole::text = ANY(%s)",
+        (list(migrate.LOGIN_ROLES),),
+    ).fetchall()
+    assert members == [], "a log-in may become another role"
+
+
+def test_the_rights_are_these_and_no_others(admin: psycopg.Connection) -> None:
+    assert _rights(admin) == RIGHTS
+
+
+def _rights(admin: psycopg.Connection) -> dict[str, dict[str, str]]:
+    whole = admin.execute(
+        "SELECT grantee::regrole::text, c.relname, privilege_type, ''"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace,"
+        " aclexplode(c.relacl) WHERE n.nspname = 'binline' AND c.relkind <> 'S'"
+    ).fetchall()
+    by_column = admin.execute(
+        "SELECT x.grantee::regrole::text, c.relname, x.privilege_type,"
+        " string_agg(a.attname, ',' ORDER BY a.attname)"
+        " FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " JOIN pg_attribute a ON a.attrelid = c.oid, aclexplode(a.attacl) x"
+        " WHERE n.nspname = 'binline' GROUP BY 1, 2, 3"
+    ).fetchall()
+    found: dict[str, dict[str, list[str]]] = {}
+    for role, relation, right, columns in (*whole, *by_column):
+        if role == migrate.OWNER or (role, relation) == (migrate.VIEW_OWNER, "portal_readings"):
+            continue  # the owner of a thing
+        text = f"{right}({columns})" if columns else right
+        found.setdefault(role, {}).setdefault(relation, []).append(text)
+    return {
+        role: {relation: " ".join(sorted(rights)) for relation, rights in relations.items()}
+        for role, relations in found.items()
+    }
+
+
+def test_nobody_may_make_things_in_the_schema_or_call_what_is_not_theirs(
+    admin: psycopg.Connection,
+) -> None:
+    for role in (*migrate.LOGIN_ROLES, migrate.VIEW_OWNER):
+        row = admin.execute(
+            "SELECT has_schema_privilege(%(role)s, 'binline', 'CREATE'),"
+            " has_schema_privilege(%(role)s, 'public', 'CREATE')",
+            {"role": role},
+        ).fetchone()
+        assert row == (False, False), role
+
+
+def test_unasked_a_portal_sees_nothing(
+    admin: psycopg.Connection, portal: psycopg.Connection, two_suppliers: tuple[int, int]
+) -> None:
+    for relation, columns in readable(admin).items():
+        assert rows_of(portal, relation, columns) == [], relation
+
+
+@pytest.mark.parametrize(
+    ("role", "supplier"),
+    [("", "1"), ("Supplier", "1"), ("supplier", ""), ("operations ", ""), ("supplier", "-1")],
+)
+def test_a_half_said_question_is_answered_with_nothing(
+    admin: psycopg.Connection,
+    portal: psycopg.Connection,
+    two_suppliers: tuple[int, int],
+    role: str,
+    supplier: str,
+) -> None:
+    with portal.transaction():
+        portal.execute(
+            "SELECT set_config('app.role', %s, true), set_config('app.supplier', %s, true)",
+            (role, supplier),
+        )
+        for relation, columns in readable(admin).items():
+            assert rows_of(portal, relation, columns) == [], relation
+
+
+def test_of_two_suppliers_neither_sees_a_row_of_the_other(
+    admin: psycopg.Connection, portal: psycopg.Connection, two_suppliers: tuple[int, int]
+) -> None:
+    one, two = two_suppliers
+    for relation, columns in readable(admin).items():
+        seen = {}
+        for supplier in two_suppliers:
+            with portal.transaction():
+                asking.as_supplier(portal, supplier)
+                seen[supplier] = rows_of(portal, relation, columns)
+        if relation not in SUPPLIER_SEES:
+            assert seen == {one: [], two: []}, relation
+            continue
+        assert len(seen[one]) == len(seen[two]) == 1, relation
+        assert seen[one] != seen[two], relation
+        for supplier, foreign in ((one, "canarytwo"), (two, "canaryone")):
+            assert foreign not in str(seen[supplier]).lower(), relation
+        with portal.transaction():
+            asking.as_operations(portal, "somebody@example.com")
+            assert len(rows_of(portal, relation, columns)) == 2, relation
+
+
+def test_the_secret_of_a_channel_is_for_the_sender_alone(
+    admin: psycopg.Connection, portal: psycopg.Connection, two_suppliers: tuple[int, int]
+) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        portal.execute("SELECT secret FROM supplier_channels")
+    assert "secret" in readable(admin, "binline_jobs")["supplier_channels"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE orders SET state = 'acknowledged'",
+        "UPDATE bin_state SET changed_xid = pg_current_xact_id()",
+        "UPDATE bins SET minimum = 0",
+        "UPDATE suppliers SET name = 'mine'",
+        "UPDATE sites SET name = 'mine'",
+        "UPDATE items SET name = 'mine'",
+        "UPDATE gateways SET name = 'mine'",
+        "UPDATE sensors SET bin_id = NULL",
+    ],
+)
+def test_a_supplier_changes_nothing_of_another(
+    admin: psycopg.Connection,
+    portal: psycopg.Connection,
+    two_suppliers: tuple[int, int],
+    change: str,
+) -> None:
+    one, _ = two_suppliers
+    table = change.split()[1]
+    before = admin.execute(
+        sql.SQL("SELECT * FROM {} ORDER BY 1").format(sql.Identifier(table))
+    ).fetchall()
+    with portal.transaction():
+        asking.as_supplier(portal, one)
+        touched = portal.execute(change).rowcount  # type: ignore[call-overload] # a literal above
+    after = admin.execute(
+        sql.SQL("SELECT * FROM {} ORDER BY 1").format(sql.Identifier(table))
+    ).fetchall()
+    answerable = table in ("orders", "bin_state")
+    assert touched == (1 if answerable else 0)
+    changed = [was for was in before if was not in after]
+    assert len(changed) == touched
+
+
+@pytest.mark.parametrize(
+    "insert",
+    [
+        "INSERT INTO suppliers (name) VALUES ('new')",
+        "INSERT INTO sites (name) VALUES ('new')",
+        "INSERT INTO items (sku, name, unit_weight_ug) VALUES ('new', 'new', 1)",
+        "INSERT INTO supplier_channels (supplier_id, kind, address) VALUES (1, 'email', 'x@y')",
+        "INSERT INTO order_events (order_id, at, event, actor) VALUES ('{order}', now(), '', '')",
+        "UPDATE orders SET supplier_id = {supplier}",
+        "DELETE FROM orders",
+        "SELECT * FROM readings",
+        "SELECT * FROM users",
+        "COPY readings TO STDOUT",
+    ],
+)
+def test_a_supplier_is_refused_what_is_not_its_business(
+    admin: psycopg.Connection,
+    portal: psycopg.Connection,
+    two_suppliers: tuple[int, int],
+    insert: str,
+) -> None:
+    one, two = two_suppliers
+    row = admin.execute("SELECT order_id FROM orders WHERE supplier_id = %s", (two,)).fetchone()
+    assert row is not None
+    statement = insert.format(order=row[0], supplier=two)
+    asking.as_supplier(portal, one)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        portal.execute(statement)  # type: ignore[call-overload] # a literal above
+
+
+def test_a_function_in_a_question_is_shown_no_row_that_the_asker_may_not_see(
+    admin: psycopg.Connection, portal: psycopg.Connection, two_suppliers: tuple[int, int]
+) -> None:
+    """A function that costs nothing would be run first, on all rows, were there no barrier."""
+    admin.execute(
+        "CREATE FUNCTION public.tells(text) RETURNS boolean LANGUAGE plpgsql COST 0.0000001"
+        " AS $$ BEGIN RAISE NOTICE 'seen %', $1; RETURN true; END $$"
+    )
+    admin.execute("GRANT EXECUTE ON FUNCTION public.tells(text) TO binline_portal")
+    told: list[str] = []
+    portal.add_notice_handler(lambda notice: told.append(str(notice.message_primary)))
+    one, _ = two_suppliers
+    for relation, column in (
+        ("portal_readings", "because"),
+        ("orders", "because"),
+        ("bins", "place"),
+        ("bin_state", "condition"),
+    ):
+        with portal.transaction():
+            asking.as_supplier(portal, one)
+            portal.execute(
+                sql.SQL("SELECT 1 FROM {} WHERE public.tells({})").format(
+                    sql.Identifier(relation), sql.Identifier(column)
+                )
+            )
+    assert len(told) == 4
+    assert "canarytwo" not in " ".join(told)
+
+
+def test_who_asked_is_forgotten_when_the_transaction_ends(
+    database: Any, two_suppliers: tuple[int, int]
+) -> None:
+    one, two = two_suppliers
+    with pools.make_pool(database.dsn("binline_portal"), name="test", size_max=1) as pool:
+        for _ in range(3):
+            for supplier, canary in ((one, "canaryone"), (two, "canarytwo")):
+                with pool.connection() as conn, conn.transaction():
+                    asking.as_supplier(conn, supplier)
+                    assert conn.execute("SELECT name FROM suppliers").fetchall() == [(canary,)]
+            with pool.connection() as conn:
+                assert conn.execute("SELECT name FROM suppliers").fetchall() == []
+
+
+def test_what_was_set_for_a_whole_session_does_not_reach_the_next_borrower(
+    database: Any, two_suppliers: tuple[int, int]
+) -> None:
+    """Nobody should do this; should somebody, the pool wipes it."""
+    with pools.make_pool(database.dsn("binline_portal"), name="test", size_max=1) as pool:
+        with pool.connection() as conn:
+            conn.execute("SELECT set_config('app.role', 'operations', false)")
+            conn.commit()
+            assert len(conn.execute("SELECT name FROM suppliers").fetchall()) == 2
+        with pool.connection() as conn:
+            assert conn.execute("SELECT name FROM suppliers").fetchall() == []
+            row = conn.execute("SHOW search_path").fetchone()
+            assert row == ("binline",), "what the log-in itself is given stays"
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(owners=st.lists(st.integers(0, 2), min_size=1, max_size=12))
+def test_three_suppliers_see_what_a_filter_in_python_says(
+    admin: psycopg.Connection, portal: psycopg.Connection, owners: list[int]
+) -> None:
+    admin.execute("TRUNCATE sites, suppliers, items, gateways CASCADE")
+    suppliers = [seed(admin, f"tenant{number}", number) for number in range(3)]
+    site = admin.execute("SELECT min(site_id) FROM sites").fetchone()
+    item = admin.execute("SELECT min(item_id) FROM items").fetchone()
+    assert site is not None
+    assert item is not None
+    for number, owner in enumerate(owners):
+        # All in one site and of one item: what is shared must not open the rest.
+        admin.execute(
+            "INSERT INTO bins (code, site_id, item_id, supplier_id, place, capacity, minimum)"
+            " VALUES (%s, %s, %s, %s, '', 10, 1)",
+            (f"EXTRA-{number}", site[0], item[0], suppliers[owner]),
+        )
+    for tenant, supplier in enumerate(suppliers):
+        with portal.transaction():
+            asking.as_supplier(portal, supplier)
+            rows = portal.execute("SELECT code FROM bins").fetchall()
+        mine = {f"EXTRA-{number}" for number, owner in enumerate(owners) if owner == tenant}
+        assert {code for (code,) in rows} == mine | {f"TENANT{tenant}"}
