@@ -83,11 +83,17 @@ class BinLoad:
     def _full(self) -> int:
         return self._plan.capacity if self._plan.refill_to is None else self._plan.refill_to
 
+    @property
+    def _delivered(self) -> int:
+        if self._plan.refill_pieces is None:
+            return self._full
+        return min(self._plan.capacity, self.pieces + self._plan.refill_pieces)
+
     def _advance(self, now_s: float) -> None:
         """All that happened up to now, in its order."""
         while (at_s := min(self._take_at_s, self._refill_at_s)) <= now_s:
             if at_s == self._refill_at_s:
-                self._put(max(self.pieces, self._full), at_s)
+                self._put(max(self.pieces, self._delivered), at_s)
             else:
                 self._put(self.pieces - self._history.randint(*self._plan.take_pieces), at_s)
                 self._take_at_s = self._next_take(at_s)

@@ -48,6 +48,8 @@ class BinScale(_Scale, frozen=True, kw_only=True, tag_field="behaviour", tag="bi
     refill_below: Pieces | None = None
     refill_after_s: tuple[float, float] = (60.0, 180.0)
     refill_to: Pieces | None = None
+    refill_pieces: Pieces | None = None
+    """What a delivery brings, as far as it fits; without it, it fills up to `refill_to`."""
     resolution_mg: Annotated[int, Meta(gt=0, le=10**9)] = 100
     noise_mg: Annotated[int, Meta(ge=0, le=10**9)] = 40
     """Sways the true weight: below half the resolution it shows now and then, as it does."""

@@ -6,12 +6,17 @@ that a person can publish a reading by hand and read what a tool recorded.
 
 import msgspec
 
-from edge_agent.wire.messages import Message, ReadingBatch
+from edge_agent.wire.messages import EPOCH_MS_MAX, SEQ_MAX, Ack, Gap, Message, ReadingBatch
 
 PAYLOAD_BYTES_MAX = 256 * 1024
+CONTENT_TYPES = ("application/vnd.msgpack", "application/json")
 
-_from_msgpack = msgspec.msgpack.Decoder(Message)
-_from_json = msgspec.json.Decoder(Message)
+# An object, or the blanks JSON allows before it. As MessagePack these are small numbers, and no
+# message of ours is a number.
+_JSON_BEGINS = (b"{", b" ", b"\n", b"\r", b"\t")
+
+_from_msgpack: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+_from_json: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 _to_msgpack = msgspec.msgpack.Encoder()
 _to_json = msgspec.json.Encoder()
 
@@ -31,24 +36,51 @@ def encode_json(message: Message) -> bytes:
 def decode(payload: bytes) -> Message:
     if len(payload) > PAYLOAD_BYTES_MAX:
         raise WireError(f"{len(payload)} bytes, at most {PAYLOAD_BYTES_MAX} are allowed")
-    decoder = _from_json if payload[:1] in (b"{", b" ", b"\n") else _from_msgpack
+    decoder = _from_json if payload[:1] in _JSON_BEGINS else _from_msgpack
     try:
         message = decoder.decode(payload)
     # RecursionError: deep nesting in a field we skip. UnicodeDecodeError is a ValueError.
     except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError) as error:
         raise WireError(str(error)) from error
-    if isinstance(message, ReadingBatch):
-        _check_batch(message)
+    _check(message)
     return message
 
 
-def _check_batch(batch: ReadingBatch) -> None:
+def _check(message: Message) -> None:
     """What the types cannot say."""
+    match message:
+        case ReadingBatch():
+            _check_batch(message)
+        case Gap(first_seq=first, last_seq=last) if last < first:
+            raise WireError(f"`last_seq` {last} lies before `first_seq` {first}")
+        case Ack():
+            _check_holes(message)
+
+
+def _check_batch(batch: ReadingBatch) -> None:
     known = len(batch.sensors)
+    if len(set(batch.sensors)) != known:
+        raise WireError("`sensors` names one sensor twice")
+    if batch.last_seq > SEQ_MAX:
+        raise WireError(f"the batch ends at seq {batch.last_seq}, at most {SEQ_MAX} is allowed")
     for place, reading in enumerate(batch.readings):
         if reading.sensor >= known:
             raise WireError(
                 f"readings[{place}] names sensor {reading.sensor}, the batch lists {known}"
             )
-    if len(set(batch.sensors)) != known:
-        raise WireError("`sensors` names one sensor twice")
+        if not 0 <= batch.base_ms + reading.after_ms <= EPOCH_MS_MAX:
+            raise WireError(
+                f"readings[{place}] was measured at {batch.base_ms + reading.after_ms} ms, "
+                f"allowed is 0 to {EPOCH_MS_MAX}"
+            )
+
+
+def _check_holes(ack: Ack) -> None:
+    before = 0
+    for first, last in ack.holes:
+        if not before < first <= last <= ack.committed_upto:
+            raise WireError(
+                f"hole {first} to {last} is out of place: holes are ranges, lowest first, "
+                f"without overlap, and end by `committed_upto` {ack.committed_upto}"
+            )
+        before = last

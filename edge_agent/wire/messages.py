@@ -12,7 +12,7 @@ The contract only grows: fields are added at the end with a default, never renam
 new meaning; unknown fields are ignored; a change that cannot obey gets a new tag. Gateways in
 the field are updated last, and `tests/contract/vectors` must decode for ever.
 
-Readings are arrays on the wire, not maps: 10 bytes each in MessagePack, where names would cost 80.
+Readings are arrays on the wire, not maps: 14 bytes each in MessagePack, where names would cost 77.
 """
 
 from enum import IntEnum
@@ -24,30 +24,62 @@ BATCH_READINGS_MAX = 5_000
 BATCH_SENSORS_MAX = 1_000
 ACK_HOLES_MAX = 100
 
+EPOCH_MS_MAX = 2**47  # the year 6429
+SEQ_MAX = 2**53
+
+# In Python `$` also matches before a newline at the end, in JSON Schema it does not: `$(?!\n)`
+# means the end and nothing else to both.
 StreamId = Annotated[
-    str, Meta(pattern="^[0-9a-f]{32}$", description="128 random bits, in hex; new at each start")
+    str,
+    Meta(pattern=r"^[0-9a-f]{32}$(?!\n)", description="128 random bits, in hex; new at each start"),
 ]
 SensorName = Annotated[
     str,
-    Meta(pattern="^[A-Za-z0-9_/-]{1,64}$", description="one measuring point, named by the gateway"),
+    Meta(
+        pattern=r"^[A-Za-z0-9_/-]{1,64}$(?!\n)",
+        description="one measuring point, named by the gateway",
+    ),
 ]
-Seq = Annotated[int, Meta(ge=1, le=2**53, description="counts the readings of a stream from 1")]
-EpochMs = Annotated[int, Meta(ge=0, le=2**47, description="milliseconds since 1970, UTC")]
+Seq = Annotated[int, Meta(ge=1, le=SEQ_MAX, description="counts the readings of a stream from 1")]
+EpochMs = Annotated[int, Meta(ge=0, le=EPOCH_MS_MAX, description="milliseconds since 1970, UTC")]
 SensorIndex = Annotated[
     int, Meta(ge=0, lt=BATCH_SENSORS_MAX, description="place in the batch's `sensors`")
 ]
 AfterMs = Annotated[
     int,
     Meta(
-        ge=-(2**47), le=2**47, description="milliseconds from the batch's `base_ms` to measured-at"
+        ge=-EPOCH_MS_MAX,
+        le=EPOCH_MS_MAX,
+        description="milliseconds from the batch's `base_ms` to measured-at",
     ),
 ]
 # A number of tonnes still fits: 2**53 mg is nine thousand of them, and JSON keeps it exact.
-Milligrams = Annotated[int, Meta(ge=-(2**53), le=2**53)]
-Total = Annotated[int, Meta(ge=0, le=2**53)]
+Milligrams = Annotated[
+    int,
+    Meta(ge=-(2**53), le=2**53, description="what the scale shows, in milligrams; may be negative"),
+]
+Total = Annotated[int, Meta(ge=0, le=2**53, description="counted since the counter began")]
 # Open numbers, not closed lists: a newer gateway may say more than this cloud knows.
-Small = Annotated[int, Meta(ge=0, le=255)]
-Word = Annotated[str, Meta(pattern="^[a-z][a-z_]{0,31}$")]
+StabilityCode = Annotated[
+    int,
+    Meta(
+        ge=0, le=255, description="0 the device said it stands still, 1 it did not move, 2 unknown"
+    ),
+]
+QualityCode = Annotated[
+    int, Meta(ge=0, le=255, description="0 good, 1 doubtful: shown, but nothing is ordered on it")
+]
+ClockTrusted = Annotated[
+    bool, Meta(description="whether the gateway's clock was set when it measured")
+]
+Word = Annotated[
+    str, Meta(pattern=r"^[a-z][a-z_]{0,31}$(?!\n)", description="what there is to say")
+]
+# No NUL: PostgreSQL keeps none in a text, and one would hold up a whole batch there.
+Because = Annotated[
+    str,
+    Meta(max_length=200, pattern=r"^[^\u0000]*$", description="why, in a sentence for a person"),
+]
 
 
 class Stability(IntEnum):
@@ -71,9 +103,9 @@ class Weighed(Struct, frozen=True, array_like=True, tag=1):
     sensor: SensorIndex
     after_ms: AfterMs
     weight_mg: Milligrams
-    stability: Small = Stability.UNKNOWN
-    quality: Small = Quality.GOOD
-    clock_trusted: bool = False
+    stability: StabilityCode = Stability.UNKNOWN
+    quality: QualityCode = Quality.GOOD
+    clock_trusted: ClockTrusted = False
 
 
 class Counted(Struct, frozen=True, array_like=True, tag=2):
@@ -82,8 +114,8 @@ class Counted(Struct, frozen=True, array_like=True, tag=2):
     sensor: SensorIndex
     after_ms: AfterMs
     total: Total
-    quality: Small = Quality.GOOD
-    clock_trusted: bool = False
+    quality: QualityCode = Quality.GOOD
+    clock_trusted: ClockTrusted = False
 
 
 class Condition(Struct, frozen=True, array_like=True, tag=3):
@@ -96,8 +128,8 @@ class Condition(Struct, frozen=True, array_like=True, tag=3):
     sensor: SensorIndex
     after_ms: AfterMs
     condition: Word
-    because: Annotated[str, Meta(max_length=200)] = ""
-    clock_trusted: bool = False
+    because: Because = ""
+    clock_trusted: ClockTrusted = False
 
 
 Reading = Weighed | Counted | Condition
@@ -112,8 +144,22 @@ class ReadingBatch(Struct, frozen=True, kw_only=True, tag="readings", tag_field=
     stream: StreamId
     first_seq: Seq
     base_ms: EpochMs
-    sensors: Annotated[list[SensorName], Meta(min_length=1, max_length=BATCH_SENSORS_MAX)]
-    readings: Annotated[list[Reading], Meta(min_length=1, max_length=BATCH_READINGS_MAX)]
+    sensors: Annotated[
+        list[SensorName],
+        Meta(
+            min_length=1,
+            max_length=BATCH_SENSORS_MAX,
+            description="each once; a reading says its place in this list",
+        ),
+    ]
+    readings: Annotated[
+        list[Reading],
+        Meta(
+            min_length=1,
+            max_length=BATCH_READINGS_MAX,
+            description="in the order of `seq`, from `first_seq` on",
+        ),
+    ]
 
     @property
     def last_seq(self) -> int:
@@ -126,7 +172,7 @@ class Gap(Struct, frozen=True, kw_only=True, tag="gap", tag_field="type"):
     stream: StreamId
     first_seq: Seq
     last_seq: Seq
-    because: Annotated[str, Meta(max_length=200)]
+    because: Because
 
 
 class Presence(Struct, frozen=True, kw_only=True, tag="presence", tag_field="type"):
@@ -135,8 +181,12 @@ class Presence(Struct, frozen=True, kw_only=True, tag="presence", tag_field="typ
     state: Literal["online", "offline"]
     stream: StreamId
     at_ms: EpochMs = 0
-    version: Annotated[str, Meta(max_length=64)] = ""
-    backlog_batches: Annotated[int, Meta(ge=0)] = 0
+    version: Annotated[
+        str, Meta(max_length=64, pattern=r"^[^\u0000]*$", description="of the agent")
+    ] = ""
+    backlog_batches: Annotated[
+        int, Meta(ge=0, le=2**31 - 1, description="batches in the spool, not yet acknowledged")
+    ] = 0
 
 
 class Ack(Struct, frozen=True, kw_only=True, tag="ack", tag_field="type"):
@@ -146,8 +196,16 @@ class Ack(Struct, frozen=True, kw_only=True, tag="ack", tag_field="type"):
     """
 
     stream: StreamId
-    committed_upto: Annotated[int, Meta(ge=0, le=2**53)]
-    holes: Annotated[list[tuple[Seq, Seq]], Meta(max_length=ACK_HOLES_MAX)] = []
+    committed_upto: Annotated[
+        int, Meta(ge=0, le=SEQ_MAX, description="the highest `seq` committed; 0: none yet")
+    ]
+    holes: Annotated[
+        list[tuple[Seq, Seq]],
+        Meta(
+            max_length=ACK_HOLES_MAX,
+            description="ranges below it that did not come, both ends included, lowest first",
+        ),
+    ] = []
 
 
 UpMessage = ReadingBatch | Gap | Presence

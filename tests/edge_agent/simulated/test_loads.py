@@ -48,6 +48,15 @@ def test_a_low_bin_is_filled_up_by_a_delivery_within_its_time() -> None:
     assert load.pieces == 1_900
 
 
+def test_a_delivery_brings_what_was_ordered_as_far_as_it_fits() -> None:
+    for brought, then in ((1_400, 1_800), (1_700, 2_000)):
+        load = BinLoad(
+            plan(capacity=2_000, pieces=400, refill_below=420, refill_pieces=brought), "seed"
+        )
+        load.show(1_000.0)
+        assert load.pieces == then
+
+
 def test_a_bin_that_is_not_low_gets_no_delivery() -> None:
     load = BinLoad(plan(pieces=421, refill_below=420), "seed")
     load.show(100_000.0)

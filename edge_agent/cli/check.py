@@ -1,0 +1,91 @@
+"""`binline edge check`: are these settings good, and what would the agent do with them?"""
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from edge_agent import app, settings
+from edge_agent.core.declared import SettingsError
+from edge_agent.settings import Settings
+
+EXIT_CHECK_FAILED = 1
+
+
+@click.command(
+    epilog="""\b
+Exit codes:
+  0    `run` could start
+  1    it could not
+"""
+)
+@click.option(
+    "--settings",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The gateway's settings, a TOML file.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For a program to read.")
+def check(path: Path, *, as_json: bool) -> int:
+    r"""Say what `run` would do, and whether it could. Opens no port and sends nothing.
+
+    A device that is not plugged in is named and is no failure: the agent waits for it.
+
+    \b
+    Examples:
+      binline edge check --settings gateway.toml
+      binline edge check --settings gateway.toml --json
+    """
+    try:
+        found = settings.load(path)
+        app.prepare(found)
+        _spool_folder_is_ours(found)
+    except SettingsError as error:
+        click.echo(json.dumps({"ok": False, "because": str(error)}) if as_json else str(error))
+        return EXIT_CHECK_FAILED
+    click.echo(json.dumps(_plan(found), indent=2) if as_json else _sentences(found))
+    return 0
+
+
+def _spool_folder_is_ours(found: Settings) -> None:
+    """The nearest folder that exists must take what is made in it."""
+    folder = found.spool.path.parent
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SettingsError(f"spool.path: {folder} cannot be written. Allowed: a folder of ours")
+
+
+def _plan(found: Settings) -> dict[str, object]:
+    return {
+        "ok": True,
+        "gateway": found.gateway,
+        "broker": {"host": found.broker.host, "port": found.broker.port, "tls": found.broker.tls},
+        "spool": {"path": str(found.spool.path), "bytes_max": found.spool.bytes_max},
+        "ports": [
+            {
+                "sensor": port.sensor,
+                "device": port.device,
+                "present": Path(port.device).exists(),
+                "profile": port.profile,
+                "poll_s": port.poll_s,
+            }
+            for port in found.ports
+        ],
+    }
+
+
+def _sentences(found: Settings) -> str:
+    tls = "with TLS" if found.broker.tls else "without TLS"
+    lines = [
+        f"Gateway {found.gateway} would send to {found.broker.host}:{found.broker.port}, {tls}.",
+        f"Readings wait in {found.spool.path}, at most {found.spool.bytes_max // 2**20} MiB.",
+    ]
+    for port in found.ports:
+        absent = "" if Path(port.device).exists() else " (not plugged in now)"
+        lines.append(
+            f"  {port.sensor}: {port.profile} on {port.device}{absent}, every {port.poll_s:g} s"
+        )
+    return "\n".join(lines)
