@@ -1,0 +1,112 @@
+"""Bins as JSON: the level, and what it is worth."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from cloud.core.orders import order_label
+from cloud.http import auth, problems, views
+from cloud.http.auth import Anyone
+from cloud.http.parts import BinCode, parts_of
+from cloud.postgres import wall
+from cloud.postgres.wall import BinRow
+
+router = APIRouter(prefix="/api/bins", tags=["bins"])
+
+EXAMPLE: dict[str, JsonValue] = {
+    "code": "LND-R04-B2",
+    "part": "Lock nut M8",
+    "sku": "10741",
+    "site": "Lindau Pumps",
+    "place": "R04-B2",
+    "supplier": "Ferro AG",
+    "pieces": 134,
+    "capacity": 2000,
+    "minimum": 500,
+    "status": "low",
+    "trust": "fresh",
+    "trust_because": "Heard 4 s ago.",
+    "weight_mg": 912800,
+    "measured_at": "2026-11-20T09:41:07.250Z",
+    "heard_at": "2026-11-20T09:41:07.250Z",
+    "low_since": "2026-11-20T08:12:40Z",
+    "open_order": "RO-1004",
+}
+
+
+class BinOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    code: str
+    part: str
+    sku: str
+    site: str
+    place: str
+    supplier: str
+    pieces: int | None = Field(description="the last known level; null when none was ever weighed")
+    capacity: int
+    minimum: int = Field(description="at this level or below it the bin is low")
+    status: Literal["ok", "low", "empty", "stale"] = Field(
+        description="`stale`: the number may not be acted on, see `trust`"
+    )
+    trust: Literal["fresh", "stale", "absent", "suspect", "unknown"]
+    trust_because: str
+    weight_mg: int | None
+    measured_at: datetime | None = Field(description="when the level was weighed, by the gateway")
+    heard_at: datetime | None = Field(description="the last sign of life, a number or not")
+    low_since: datetime | None
+    open_order: str | None = Field(description="the number of the order that is open for this bin")
+
+
+NOT_FOUND: dict[int | str, dict[str, Any]] = {
+    404: {"description": "There is no such bin, or it is not yours to see."}
+}
+
+
+@router.get("", summary="Every bin that is yours to see")
+def list_bins(request: Request, session: Anyone) -> list[BinOut]:
+    parts = parts_of(request)
+    with auth.asked_by(parts, session) as conn:
+        rows = wall.all_bins(conn)
+    now = parts.now()
+    return [_out(row, now) for row in rows]
+
+
+@router.get("/{code}", summary="One bin", responses=NOT_FOUND)
+def one_bin(
+    request: Request,
+    session: Anyone,
+    code: BinCode,
+) -> BinOut:
+    parts = parts_of(request)
+    with auth.asked_by(parts, session) as conn:
+        row = wall.one_bin(conn, code)
+    if row is None:
+        raise problems.Told(problems.NOT_FOUND)
+    return _out(row, parts.now())
+
+
+def _out(row: BinRow, now: datetime) -> BinOut:
+    judgement = views.judged(row, now)
+    level = views.level(row)
+    return BinOut(
+        code=row.code,
+        part=row.part,
+        sku=row.sku,
+        site=row.site,
+        place=row.place,
+        supplier=row.supplier,
+        pieces=None if level is None else level.pieces,
+        capacity=row.capacity,
+        minimum=row.minimum,
+        status=views.status_of(row, judgement),
+        trust=judgement.trust.value,
+        trust_because=judgement.because,
+        weight_mg=row.weight_mg,
+        measured_at=row.measured_at,
+        heard_at=row.heard_at,
+        low_since=row.low_since,
+        open_order=None if row.order_number is None else order_label(row.order_number),
+    )

@@ -1,0 +1,205 @@
+"""Every "no" and every outage that a page or the API answers with: a status, and its words.
+
+A problem says what happened, why, and what to do. Pages show it as a page, the API as JSON in
+the shape of RFC 9457.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+import psycopg
+import psycopg_pool
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import Scope
+
+from cloud.core import refusals
+from cloud.http import rendering
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    status: int
+    code: str
+    what: str
+    why: str = ""
+    what_to_do: str = ""
+    retry_s: int | None = None
+
+
+class Told(Exception):  # noqa: N818 - it is an answer, not a defect
+    """Stops a request with a problem to be told."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.what)
+        self.problem = problem
+
+
+NOT_FOUND = Problem(
+    status=404,
+    code="not_found",
+    what="There is nothing here",
+    why="It does not exist, or it is not yours to see.",
+    what_to_do="Check the address, or start again from the first page.",
+)
+NOT_SIGNED_IN = Problem(
+    status=401,
+    code="not_signed_in",
+    what="You are not signed in",
+    why="The session has ended, or there was none.",
+    what_to_do="Sign in at /login.",
+)
+TOO_LARGE = Problem(
+    status=413,
+    code="too_large",
+    what="That is too much at once",
+    why="A request may carry one mebibyte.",
+    what_to_do="Send less.",
+)
+FROM_ELSEWHERE = Problem(
+    status=403,
+    code="from_elsewhere",
+    what="This was not asked for by one of our pages",
+    why="A change must come from a page of this server: the Origin header names another, or none.",
+    what_to_do="Open the page here and press its button. A program sends our address as Origin.",
+)
+DATABASE_AWAY = Problem(
+    status=503,
+    code="database_away",
+    what="The database does not answer",
+    why="Nothing is lost: readings wait on the gateways, and orders are kept.",
+    what_to_do="Try again in a few seconds.",
+    retry_s=RETRY_S,
+)
+BUSY = Problem(
+    status=503,
+    code="busy",
+    what="The server is busy",
+    why="Too many want the same at once.",
+    what_to_do="Try again in a few seconds.",
+    retry_s=RETRY_S,
+)
+NOT_UNDERSTOOD = Problem(
+    status=422,
+    code="not_understood",
+    what="The request was not understood",
+    why="A part of it is missing or has another form than expected.",
+    what_to_do="Compare it with /api/openapi.json.",
+)
+DEFECT = Problem(
+    status=500,
+    code="defect",
+    what="Something is broken on our side",
+    why="It has been written down with its cause.",
+    what_to_do="Try again. If it stays, tell whoever runs this server what you did.",
+)
+
+REFUSALS: dict[type[refusals.Refusal], int] = {
+    refusals.OrderUnknown: 404,
+    refusals.OrderAlreadyClosed: 409,
+    refusals.LinkInvalid: 404,
+    refusals.LinkExpired: 410,
+}
+
+
+def install(site: FastAPI) -> None:
+    site.add_exception_handler(Told, _told)
+    site.add_exception_handler(refusals.Refusal, _refused)
+    site.add_exception_handler(HTTPException, _http)
+    site.add_exception_handler(RequestValidationError, _not_understood)
+    for outage in (
+        psycopg.OperationalError,
+        psycopg_pool.PoolTimeout,
+        psycopg_pool.TooManyRequests,
+        psycopg_pool.PoolClosed,
+    ):
+        site.add_exception_handler(outage, _database_away)
+    site.add_exception_handler(Exception, _defect)
+
+
+def answer(scope: Scope, problem: Problem) -> Response:
+    """As JSON for the API, as a page for people."""
+    headers = {} if problem.retry_s is None else {"Retry-After": str(problem.retry_s)}
+    if scope["path"].startswith("/api/"):
+        return JSONResponse(
+            {
+                "type": f"urn:binline:problem:{problem.code}",
+                "title": problem.what,
+                "status": problem.status,
+                "detail": problem.why,
+                "what_to_do": problem.what_to_do,
+            },
+            status_code=problem.status,
+            headers=headers,
+            media_type="application/problem+json",
+        )
+    html = rendering.render("problem.html", problem=problem, path=scope["path"])
+    return Response(html, problem.status, headers, "text/html")
+
+
+def of_refusal(refusal: refusals.Refusal) -> Problem:
+    """The sentence of a refusal as a problem; one that is not in the table is a defect of ours."""
+    what, _, why = refusal.sentence.partition(": ")
+    return Problem(
+        status=REFUSALS[type(refusal)],
+        code=type(refusal).__name__,
+        what=what.rstrip("."),
+        why=why[:1].upper() + why[1:],
+        what_to_do=refusal.what_to_do,
+    )
+
+
+def _told(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, Told)
+    wants_page = "text/html" in request.headers.get("accept", "")
+    is_page = request.method == "GET" and not request.url.path.startswith(("/api/", "/live"))
+    if exc.problem is NOT_SIGNED_IN and wants_page and is_page:
+        back = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/login?{urlencode({'next': back})}", 303)
+    return answer(request.scope, exc.problem)
+
+
+def _refused(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, refusals.Refusal)
+    return answer(request.scope, of_refusal(exc))
+
+
+def _http(request: Request, exc: Exception) -> Response:
+    """What the framework itself refuses: an unknown address, a method that is not offered."""
+    assert isinstance(exc, HTTPException)
+    if exc.status_code == NOT_FOUND.status:
+        return answer(request.scope, NOT_FOUND)
+    problem = replace(
+        NOT_UNDERSTOOD, status=exc.status_code, what=str(exc.detail), code="refused", why=""
+    )
+    response = answer(request.scope, problem)
+    response.headers.update(exc.headers or {})
+    return response
+
+
+def _not_understood(request: Request, exc: Exception) -> Response:
+    """An id in the address that is none is simply not found; the rest is told with its place."""
+    assert isinstance(exc, RequestValidationError)
+    places = [".".join(str(part) for part in error["loc"]) for error in exc.errors()]
+    if any(place.startswith("path.") for place in places):
+        return answer(request.scope, NOT_FOUND)
+    return answer(
+        request.scope, replace(NOT_UNDERSTOOD, why=f"Not as expected: {', '.join(places)}.")
+    )
+
+
+def _database_away(request: Request, exc: Exception) -> Response:
+    log.warning("the database did not answer %s: %s", request.url.path, exc)
+    return answer(request.scope, DATABASE_AWAY)
+
+
+def _defect(request: Request, _exc: Exception) -> Response:
+    """The trace is logged by the server that runs us; the visitor is told no more than this."""
+    return answer(request.scope, DEFECT)

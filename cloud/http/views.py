@@ -1,0 +1,520 @@
+"""What the wall and the pages show, made of rows and the judgement of the rules. No rule is here.
+
+A number is shown as fresh only when `core.trust` says so. Otherwise the tile looks stale, says why
+in a word, and carries the age of the number instead of a state.
+
+The same values make the HTML of the first paint and the JSON of the live stream, so the two
+cannot tell different stories.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from cloud.core.levels import Calibration, Level, level_of
+from cloud.core.orders import order_label
+from cloud.core.trust import BinState, Judgement, Trust, stale_after, trust_of
+from cloud.http import words
+from cloud.postgres.wall import BinRow, GatewayRow
+
+ANSWER_EXPECTED = timedelta(minutes=30)  # a supplier that has not answered by then wants a call
+NAMED_MAX = 4  # bins named in one sentence
+NAMED_SHORT_MAX = 2
+
+Status = Literal["empty", "low", "stale", "ok"]
+WORST_FIRST: tuple[Status, ...] = ("empty", "low", "stale", "ok")
+BELOW_MINIMUM = ("empty", "low")  # who asks for what is low means what is empty, too
+
+_DOUBT_WORDS = {
+    Trust.STALE: "Stale",
+    Trust.ABSENT: "Off scale",
+    Trust.SUSPECT: "Doubtful",
+    Trust.UNKNOWN: "No weight",
+}
+_STATUS_WORDS: dict[Status, str] = {"empty": "Empty", "low": "Low", "ok": "OK"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One bin on the wall. Times are milliseconds since 1970, for the page's own clock."""
+
+    code: str
+    part: str
+    place: str
+    sku: str
+    supplier: str
+    site_id: int
+    capacity: int
+    minimum: int
+    pieces: int | None
+    status: Status
+    word: str
+    because: str  # why the number is doubtful; empty when it is not, or only old
+    measured_ms: int | None
+    stale_ms: int | None  # from then on the number is not fresh, whatever else arrives or does not
+    low_ms: int | None
+    order: str | None  # placed, acknowledged
+    order_label: str | None
+
+    @property
+    def fill_permille(self) -> int:
+        return min(1000, (self.pieces or 0) * 1000 // self.capacity)
+
+    @property
+    def minimum_permille(self) -> int:
+        return self.minimum * 1000 // self.capacity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    key: str
+    value: str
+    of: str
+    sub: str
+    alarm: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    site_id: int
+    site: str
+    place: str
+    counts: dict[Status, int]
+    gateway_kind: Literal["ok", "low", "stale"]
+    gateway_text: str
+    gateway_ms: int | None = None
+
+    @property
+    def bins(self) -> int:
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """Something only a person can do: what, since when, and where to begin."""
+
+    kind: Literal["empty", "low", "stale"]
+    title: str
+    text: str
+    since_ms: int | None
+    href: str
+    button: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    groups: list[Group]
+    figures: list[Figure]
+    counts: dict[str, int]  # of each filter
+    needs: list[Need]
+
+
+# What the page's templates for new tiles and needs are made of; every word of them is replaced.
+BLANK_TILE = Tile(
+    code="-", part="", place="", sku="", supplier="", site_id=0, capacity=1, minimum=0, pieces=None,
+    status="stale", word="", because="", measured_ms=None, stale_ms=None, low_ms=None, order=None,
+    order_label=None,
+)  # fmt: skip
+BLANK_NEED = Need(kind="stale", title="", text="", since_ms=1, href="/wall", button="")
+
+
+def judged(row: BinRow, now: datetime) -> Judgement:
+    return trust_of(
+        BinState(
+            interval_s=row.interval_s,
+            calibration=_calibration(row),
+            heard_at=row.heard_at,
+            condition=row.condition,
+            measured_at=row.measured_at,
+            weight_mg=row.weight_mg,
+            quality=row.quality,
+            clock_trusted=row.clock_trusted,
+            gateway=row.gateway or "",
+            gateway_presence=row.presence or "silent",
+        ),
+        now,
+    )
+
+
+def level(row: BinRow) -> Level | None:
+    return None if row.weight_mg is None else level_of(row.weight_mg, _calibration(row))
+
+
+def pieces_of(row: BinRow, weight_mg: int) -> int:
+    """A weight of this bin in pieces, by today's tare and piece weight."""
+    return level_of(weight_mg, _calibration(row)).pieces
+
+
+def status_of(row: BinRow, judgement: Judgement) -> Status:
+    """Trust first: a number that may not be acted on is neither low nor fine."""
+    now_level = level(row)
+    if not judgement.may_act or now_level is None:
+        return "stale"
+    if now_level.pieces == 0:
+        return "empty"
+    if now_level.pieces <= row.minimum or row.low_since is not None:
+        return "low"
+    return "ok"
+
+
+def word_for(status: Status, judgement: Judgement) -> str:
+    return _STATUS_WORDS.get(status) or _DOUBT_WORDS.get(judgement.trust, "Stale")
+
+
+def tile_of(row: BinRow, now: datetime) -> Tile:
+    judgement = judged(row, now)
+    status = status_of(row, judgement)
+    shown = level(row)
+    doubtful = judgement.trust in (Trust.ABSENT, Trust.SUSPECT, Trust.UNKNOWN)
+    return Tile(
+        code=row.code,
+        part=row.part,
+        place=row.place,
+        sku=row.sku,
+        supplier=row.supplier,
+        site_id=row.site_id,
+        capacity=row.capacity,
+        minimum=row.minimum,
+        pieces=None if shown is None else shown.pieces,
+        status=status,
+        word=word_for(status, judgement),
+        because=judgement.because if doubtful else "",
+        measured_ms=_ms(row.measured_at),
+        stale_ms=_ms(row.heard_at and row.heard_at + stale_after(row.interval_s)),
+        low_ms=_ms(row.low_since),
+        order=row.order_state,
+        order_label=None if row.order_number is None else order_label(row.order_number),
+    )
+
+
+def in_wall_order(tiles: Iterable[Tile]) -> list[Tile]:
+    """Worst first, then by place: within a state a bin stays where it is found."""
+    return sorted(tiles, key=lambda tile: (WORST_FIRST.index(tile.status), tile.place, tile.code))
+
+
+def matches(tile: Tile, site: str, state: str, query: str) -> bool:
+    """The filters of the address bar. `wall.js` has the same lines for the same words."""
+    text = f"{tile.code} {tile.part} {tile.place} {tile.sku} {tile.supplier} {site}".lower()
+    if query.strip().lower() not in text:
+        return False
+    if state == "ordered":
+        return tile.order is not None
+    if state == "low":
+        return tile.status in BELOW_MINIMUM
+    return state in ("", tile.status)
+
+
+def summary_of(
+    rows: Sequence[BinRow], tiles: Sequence[Tile], gateways: Sequence[GatewayRow], now: datetime
+) -> Summary:
+    """Everything on the wall but the tiles. `rows` and `tiles` are the same bins, in one order."""
+    status = Counter(tile.status for tile in tiles)
+    ordered = sum(tile.order is not None for tile in tiles)
+    return Summary(
+        groups=_groups(rows, tiles, gateways),
+        figures=_figures(rows, tiles, gateways, status),
+        counts={
+            "": len(tiles),
+            "empty": status["empty"],
+            "low": status["low"] + status["empty"],
+            "stale": status["stale"],
+            "ordered": ordered,
+        },
+        needs=_needs(rows, tiles, gateways, now),
+    )
+
+
+# ------------------------------------------------------------------ groups
+
+
+def _groups(
+    rows: Sequence[BinRow], tiles: Sequence[Tile], gateways: Sequence[GatewayRow]
+) -> list[Group]:
+    by_site: dict[int, Counter[Status]] = {}
+    first: dict[int, BinRow] = {}
+    for row, tile in zip(rows, tiles, strict=True):
+        by_site.setdefault(row.site_id, Counter())[tile.status] += 1
+        first.setdefault(row.site_id, row)
+    groups = [
+        _group(first[site_id], counts, [g for g in gateways if g.site_id == site_id])
+        for site_id, counts in by_site.items()
+    ]
+    return sorted(groups, key=lambda g: (*(-g.counts[s] for s in WORST_FIRST[:3]), g.site))
+
+
+def _group(row: BinRow, counts: Counter[Status], gateways: list[GatewayRow]) -> Group:
+    kind, text, since = _gateway_line(gateways)
+    return Group(
+        site_id=row.site_id,
+        site=row.site,
+        place=row.site_place,
+        counts={status: counts[status] for status in WORST_FIRST},
+        gateway_kind=kind,
+        gateway_text=text,
+        gateway_ms=_ms(since),
+    )
+
+
+def _gateway_line(
+    gateways: list[GatewayRow],
+) -> tuple[Literal["ok", "low", "stale"], str, datetime | None]:
+    away = [gateway for gateway in gateways if gateway.presence != "online"]
+    if not gateways:
+        return "stale", "No gateway", None
+    if not away:
+        online = "Gateway" if len(gateways) == 1 else f"{len(gateways)} gateways"
+        return "ok", f"{online} online", None
+    if len(away) == 1:
+        return "low", f"Gateway {away[0].name} {away[0].presence}", away[0].presence_at
+    return "low", f"{len(away)} of {len(gateways)} gateways away", None
+
+
+# ------------------------------------------------------------------ the six numbers
+
+
+def _figures(
+    rows: Sequence[BinRow],
+    tiles: Sequence[Tile],
+    gateways: Sequence[GatewayRow],
+    status: Counter[Status],
+) -> list[Figure]:
+    total = len(tiles)
+    known = total - status["stale"]
+    waiting = sum(tile.order == "placed" for tile in tiles)
+    ordered = sum(tile.order is not None for tile in tiles)
+    low_ordered = sum(tile.status in BELOW_MINIMUM and tile.order is not None for tile in tiles)
+    away = [gateway.name for gateway in gateways if gateway.presence != "online"]
+    below = status["low"] + status["empty"]
+    return [
+        Figure(
+            key="above",
+            value=_percent(status["ok"], known),
+            of="",
+            sub=f"{status['ok']:,} of {known:,} fresh readings",
+        ),
+        Figure(key="empty", value=f"{status['empty']:,}", of="", sub=_first_empty(rows, tiles)),
+        Figure(
+            key="low",
+            value=f"{below:,}",
+            of=f"of {total:,}",
+            sub=f"{low_ordered:,} on order" if below else "every known level is above it",
+        ),
+        Figure(
+            key="stale",
+            value=f"{status['stale']:,}",
+            of="",
+            sub=_behind_gateways(rows, tiles) if status["stale"] else "all bins are heard",
+        ),
+        Figure(
+            key="ordered",
+            value=f"{ordered:,}",
+            of="",
+            sub=f"{waiting:,} not answered yet" if waiting else "all answered",
+        ),
+        Figure(
+            key="gateways",
+            value=f"{len(gateways) - len(away):,}",
+            of=f"of {len(gateways):,}",
+            sub=f"away: {_some(away)}" if away else _delay(rows, tiles),
+            alarm=bool(away),
+        ),
+    ]
+
+
+def _percent(part: int, whole: int) -> str:
+    """Rounded down: 100 % is said only when it is all of them."""
+    if whole == 0:
+        return "–"  # noqa: RUF001 - a dash where a number would stand
+    permille = part * 1000 // whole
+    return f"{permille // 10}.{permille % 10} %" if permille % 10 else f"{permille // 10} %"
+
+
+def _first_empty(rows: Sequence[BinRow], tiles: Sequence[Tile]) -> str:
+    empty = [row.place for row, tile in zip(rows, tiles, strict=True) if tile.status == "empty"]
+    return _some(empty) if empty else "no bin is empty"
+
+
+def _behind_gateways(rows: Sequence[BinRow], tiles: Sequence[Tile]) -> str:
+    behind = Counter(
+        row.gateway or "no gateway"
+        for row, tile in zip(rows, tiles, strict=True)
+        if tile.status == "stale"
+    )
+    gateway, most = behind.most_common(1)[0]
+    return f"behind {gateway}" if len(behind) == 1 else f"{most:,} behind {gateway}"
+
+
+def _delay(rows: Sequence[BinRow], tiles: Sequence[Tile]) -> str:
+    """From the scale to the cloud, of readings that are fresh and whose clock can be believed."""
+    delays = sorted(
+        max(0.0, (row.received_at - row.heard_at).total_seconds())
+        for row, tile in zip(rows, tiles, strict=True)
+        if tile.status != "stale" and row.received_at and row.heard_at
+    )
+    if not delays:
+        return "no fresh reading"
+    return f"reading delay p95 {delays[(len(delays) - 1) * 95 // 100]:.1f} s"
+
+
+# ------------------------------------------------------------------ needs a person
+
+
+def _needs(
+    rows: Sequence[BinRow], tiles: Sequence[Tile], gateways: Sequence[GatewayRow], now: datetime
+) -> list[Need]:
+    pairs = list(zip(rows, tiles, strict=True))
+    needs = [_empty(row, now) for row, tile in pairs if tile.status == "empty"]
+    needs += [
+        _unanswered(row, tile, now)
+        for row, tile in pairs
+        if tile.status != "empty" and _is_unanswered(row, now)
+    ]
+    needs += [
+        _low_without_order(row, tile)
+        for row, tile in pairs
+        if tile.status == "low" and row.low_since is not None and row.order_id is None
+    ]
+    needs += _silent(pairs, gateways)
+    needs += [_doubtful(row, tile) for row, tile in pairs if tile.because]
+    worst: tuple[str, ...] = WORST_FIRST
+    return sorted(needs, key=lambda need: (worst.index(need.kind), need.since_ms or 0, need.title))
+
+
+def _is_unanswered(row: BinRow, now: datetime) -> bool:
+    return (
+        row.order_state == "placed"
+        and row.placed_at is not None
+        and now - row.placed_at > ANSWER_EXPECTED
+    )
+
+
+def _empty(row: BinRow, now: datetime) -> Need:
+    return Need(
+        kind="empty",
+        title=f"{row.part} is empty",
+        text=f"{row.site}, {row.place}. {_order_so_far(row, now)}",
+        since_ms=_ms(row.low_since),
+        href=f"/bins/{row.code}",
+        button="Open bin",
+    )
+
+
+def _order_so_far(row: BinRow, now: datetime) -> str:
+    if row.order_number is None or row.placed_at is None:
+        return "No order is open."
+    order, where = order_label(row.order_number), words.zone(row.time_zone)
+    if row.acknowledged_at is not None:
+        at = words.clock(row.acknowledged_at, where, now)
+        return f"{row.supplier} answered {order} at {at}; the refill is not seen yet."
+    at = words.clock(row.placed_at, where, now)
+    return f"{row.supplier} has not answered {order} since {at}."
+
+
+def _unanswered(row: BinRow, tile: Tile, now: datetime) -> Need:
+    assert row.order_number is not None
+    # An order waits for its answer whether or not its bin is heard of at the moment.
+    known = tile.status != "stale"
+    left = f"{tile.pieces or 0:,} of {row.capacity:,} left" if known else "no fresh reading"
+    return Need(
+        kind="low",
+        title=f"{order_label(row.order_number)} is not answered",
+        text=f"{row.part} at {row.site}, {row.place}: {left}. {_order_so_far(row, now)}",
+        since_ms=_ms(row.placed_at),
+        href=f"/bins/{row.code}",
+        button="Open bin",
+    )
+
+
+def _low_without_order(row: BinRow, tile: Tile) -> Need:
+    return Need(
+        kind="low",
+        title=f"{row.part} is low, nothing ordered",
+        text=f"{row.site}, {row.place}: {tile.pieces or 0:,} of {row.capacity:,} left, "
+        f"minimum {row.minimum:,}.",
+        since_ms=_ms(row.low_since),
+        href=f"/bins/{row.code}",
+        button="Open bin",
+    )
+
+
+def _silent(pairs: list[tuple[BinRow, Tile]], gateways: Sequence[GatewayRow]) -> list[Need]:
+    """Bins not heard of, told by their common cause: one gateway that is away, not forty bins."""
+    away = {g.name: g for g in gateways if g.presence != "online"}
+    silent: dict[str, list[BinRow]] = {}
+    for row, tile in pairs:
+        if tile.status == "stale" and not tile.because:
+            silent.setdefault(row.gateway or "", []).append(row)
+    needs = [
+        _gateway_away(away[name], silent.pop(name, []))
+        for name in sorted(away)
+        if away[name].presence == "offline" or name in silent
+    ]
+    return needs + [_scales_silent(name, rows) for name, rows in sorted(silent.items())]
+
+
+def _gateway_away(gateway: GatewayRow, rows: list[BinRow]) -> Need:
+    never = gateway.presence == "silent"
+    has = "has" if len(rows) == 1 else "have"
+    behind = f"{words.plural(len(rows), 'bin')} behind it {has} no fresh reading. " if rows else ""
+    because = (
+        "It is known here, but has not said a word yet."
+        if never
+        else "Power or network is gone. With power, it keeps its readings and sends them later."
+    )
+    return Need(
+        kind="stale",
+        title=f"Gateway {gateway.name} {'was never heard of' if never else 'is offline'}",
+        text=behind + because,
+        since_ms=_ms(gateway.presence_at),
+        href="/wall?state=stale",
+        button="Show its bins",
+    )
+
+
+def _scales_silent(gateway: str, rows: list[BinRow]) -> Need:
+    since = min((row.heard_at for row in rows if row.heard_at), default=None)
+    if not gateway:
+        because = "No sensor watches " + ("it." if len(rows) == 1 else "them.")
+    else:
+        because = f"Gateway {gateway} is online, so look at the scale and its cable."
+    one = rows[0]
+    return Need(
+        kind="stale",
+        title=f"{one.part} has no fresh reading"
+        if len(rows) == 1
+        else f"{len(rows):,} bins have no fresh reading",
+        text=f"{one.site}, {_named(rows)}. {because}",
+        since_ms=_ms(since),
+        href=f"/bins/{one.code}" if len(rows) == 1 else "/wall?state=stale",
+        button="Open bin" if len(rows) == 1 else "Show them",
+    )
+
+
+def _doubtful(row: BinRow, tile: Tile) -> Need:
+    return Need(
+        kind="stale",
+        title=f"{row.part}: {tile.word.lower()}",
+        text=f"{row.site}, {row.place}. {tile.because}",
+        since_ms=_ms(row.heard_at if row.measured_at is None else row.measured_at),
+        href=f"/bins/{row.code}",
+        button="Open bin",
+    )
+
+
+def _named(rows: list[BinRow]) -> str:
+    return _some([row.place for row in rows], NAMED_MAX)
+
+
+def _some(names: list[str], most: int = NAMED_SHORT_MAX) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def _calibration(row: BinRow) -> Calibration:
+    return Calibration(tare_mg=row.tare_mg, unit_weight_ug=row.unit_weight_ug)
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)

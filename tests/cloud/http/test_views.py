@@ -1,0 +1,218 @@
+"""What the wall shows of what is known, and that it never shows more than that."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from cloud.http import views
+from cloud.postgres.wall import BinRow, GatewayRow
+
+NOW = datetime(2026, 11, 20, 9, 41, 30, tzinfo=UTC)
+
+
+def row(**differs: object) -> BinRow:
+    values: dict[str, object] = {
+        "bin_id": 1,
+        "code": "A-1",
+        "place": "R01-A1",
+        "capacity": 1000,
+        "minimum": 250,
+        "margin": 10,
+        "tare_mg": 100_000,
+        "interval_s": 60,
+        "site_id": 1,
+        "site": "Lindau Pumps",
+        "site_place": "Plant 2",
+        "time_zone": "UTC",
+        "sku": "10741",
+        "part": "Lock nut M8",
+        "supplier_sku": "",
+        "unit_weight_ug": 1_000_000,
+        "pack": 100,
+        "supplier": "Ferro AG",
+        "gateway": "lindau-1",
+        "presence": "online",
+        "heard_at": NOW - timedelta(seconds=4),
+        "received_at": NOW - timedelta(seconds=3),
+        "condition": None,
+        "measured_at": NOW - timedelta(seconds=4),
+        "weight_mg": 900_000,
+        "stability": 0,
+        "quality": 0,
+        "clock_trusted": True,
+        "low_since": None,
+        "order_id": None,
+        "order_number": None,
+        "order_state": None,
+        "order_quantity": None,
+        "placed_at": None,
+        "acknowledged_at": None,
+    }
+    return BinRow(**(values | differs))  # type: ignore[arg-type]
+
+
+def weighing(pieces: int, **differs: object) -> BinRow:
+    return row(weight_mg=100_000 + pieces * 1000, **differs)
+
+
+def gateway(presence: str = "online") -> GatewayRow:
+    return GatewayRow(
+        name="lindau-1",
+        site_id=1,
+        presence=presence,
+        presence_at=NOW - timedelta(hours=3),
+        backlog_batches=0,
+    )
+
+
+def summary(*rows: BinRow, gateways: tuple[GatewayRow, ...] = (gateway(),)) -> views.Summary:
+    return views.summary_of(rows, [views.tile_of(each, NOW) for each in rows], gateways, NOW)
+
+
+@pytest.mark.parametrize(
+    ("shown", "status", "word"),
+    [
+        (weighing(800), "ok", "OK"),
+        (weighing(250), "low", "Low"),
+        (weighing(255, low_since=NOW), "low", "Low"),  # still inside the margin
+        (weighing(0), "empty", "Empty"),
+        (weighing(800, heard_at=NOW - timedelta(seconds=181)), "stale", "Stale"),
+        (weighing(0, heard_at=NOW - timedelta(seconds=181)), "stale", "Stale"),
+        (weighing(0, condition="overload"), "stale", "Doubtful"),
+        (weighing(800, clock_trusted=False), "stale", "Doubtful"),
+        (weighing(800, quality=1), "stale", "Doubtful"),
+        (row(weight_mg=20_000), "stale", "Off scale"),
+        (row(weight_mg=None, measured_at=None), "stale", "No weight"),
+        (row(weight_mg=None, measured_at=None, heard_at=None), "stale", "Stale"),
+    ],
+)
+def test_a_number_that_may_not_be_acted_on_is_neither_low_nor_fine(
+    shown: BinRow, status: str, word: str
+) -> None:
+    tile = views.tile_of(shown, NOW)
+    assert (tile.status, tile.word) == (status, word)
+
+
+def test_a_tile_names_the_time_from_which_it_is_stale() -> None:
+    tile = views.tile_of(row(), NOW)
+    assert tile.stale_ms == int((NOW + timedelta(seconds=176)).timestamp() * 1000)
+
+
+def test_a_stale_tile_keeps_its_last_number_and_its_age() -> None:
+    tile = views.tile_of(weighing(800, heard_at=NOW - timedelta(hours=3)), NOW)
+    assert tile.pieces == 800
+    assert tile.measured_ms is not None
+
+
+def test_worst_comes_first_and_then_the_place() -> None:
+    rows = [
+        weighing(800, code="C", place="R01"),
+        weighing(0, code="E", place="R09"),
+        weighing(700, code="B", place="R00"),
+        weighing(9, code="L", place="R05"),
+        weighing(9, code="S", place="R02", heard_at=None),
+    ]
+    tiles = views.in_wall_order([views.tile_of(each, NOW) for each in rows])
+    assert "".join(tile.code for tile in tiles) == "ELSBC"
+
+
+@pytest.mark.parametrize(
+    ("state", "query", "matches"),
+    [
+        ("", "", True),
+        ("low", "", True),
+        ("empty", "", True),
+        ("ok", "", False),
+        ("stale", "", False),
+        ("ordered", "", False),
+        ("", "LOCK", True),
+        ("", "lindau", True),
+        ("", "ferro", True),
+        ("", "10741", True),
+        ("empty", "washer", False),
+    ],
+)
+def test_a_filter_and_a_search_hold_together(state: str, query: str, matches: bool) -> None:  # noqa: FBT001
+    tile = views.tile_of(weighing(0), NOW)
+    assert views.matches(tile, "Lindau Pumps", state, query) is matches
+
+
+def test_the_share_above_minimum_counts_only_what_is_known() -> None:
+    above = summary(weighing(800), weighing(9), weighing(800, heard_at=None)).figures[0]
+    assert (above.value, above.sub) == ("50 %", "1 of 2 fresh readings")
+
+
+def test_a_hundred_per_cent_is_said_only_when_it_is_all_of_them() -> None:
+    rows = [weighing(800)] * 2999 + [weighing(9)]
+    assert summary(*rows).figures[0].value == "99.9 %"
+
+
+def test_without_any_fresh_reading_no_share_is_claimed() -> None:
+    assert summary(weighing(800, heard_at=None)).figures[0].value not in ("0 %", "100 %")
+
+
+def test_when_all_is_well_nobody_is_needed() -> None:
+    assert summary(weighing(800)).needs == []
+
+
+def test_an_empty_bin_needs_a_person_whatever_was_ordered() -> None:
+    (need,) = summary(
+        weighing(
+            0,
+            order_id="x",
+            order_number=1004,
+            order_state="acknowledged",
+            placed_at=NOW - timedelta(hours=2),
+            acknowledged_at=NOW - timedelta(hours=1),
+        )
+    ).needs
+    assert need.title == "Lock nut M8 is empty"
+    assert "answered RO-1004 at 08:41" in need.text
+
+
+@pytest.mark.parametrize(("minutes", "needed"), [(29, 0), (31, 1)])
+def test_an_order_waits_half_an_hour_before_a_person_is_asked(minutes: int, needed: int) -> None:
+    needs = summary(
+        weighing(
+            100,
+            order_id="x",
+            order_number=1004,
+            order_state="placed",
+            placed_at=NOW - timedelta(minutes=minutes),
+        )
+    ).needs
+    assert len(needs) == needed
+
+
+def test_low_and_nothing_ordered_needs_a_person() -> None:
+    (need,) = summary(weighing(100, low_since=NOW)).needs
+    assert need.title == "Lock nut M8 is low, nothing ordered"
+
+
+def test_forty_bins_behind_one_gateway_are_one_need() -> None:
+    silent = [weighing(800, heard_at=NOW - timedelta(hours=3)) for _ in range(40)]
+    (need,) = summary(*silent, gateways=(gateway("offline"),)).needs
+    assert need.title == "Gateway lindau-1 is offline"
+    assert need.text.startswith("40 bins behind it have no fresh reading.")
+
+
+def test_a_silent_scale_behind_a_gateway_that_is_there_is_told_as_that() -> None:
+    (need,) = summary(weighing(800, heard_at=NOW - timedelta(hours=3)), weighing(700)).needs
+    assert "look at the scale" in need.text
+
+
+def test_a_doubtful_number_says_why() -> None:
+    (need,) = summary(weighing(800, condition="overload")).needs
+    assert need.text.endswith("The scale is overloaded.")
+
+
+def test_the_worst_site_comes_first() -> None:
+    groups = summary(
+        weighing(800, site_id=1, site="Alpha"), weighing(0, site_id=2, site="Beta")
+    ).groups
+    assert [group.site for group in groups] == ["Beta", "Alpha"]
+
+
+def test_who_asks_for_low_is_told_of_empty_ones_too() -> None:
+    counts = summary(weighing(0), weighing(9), weighing(800)).counts
+    assert (counts["low"], counts["empty"], counts[""]) == (2, 1, 3)
