@@ -1,4 +1,4 @@
-"""What the tests share: a real PostgreSQL for the whole run, and a fresh database for each that asks."""
+"""What the tests share: one real PostgreSQL for the run, a fresh database for each that asks."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ class Database:
         return psycopg.connect(self.dsn(role))
 
     def admin(self) -> psycopg.Connection:
-        """Sees and changes everything: for arranging and checking, never for the thing under test."""
+        """Sees and changes everything: to arrange and to check, never for the thing under test."""
         return psycopg.connect(
             self.admin_dsn(), autocommit=True, options="-c search_path=binline -c timezone=UTC"
         )
