@@ -4,6 +4,7 @@
 #   make test        all that CI runs
 #   make test-fast   without the tests that take minutes or need a browser
 #   make check       format, lint, types, import contracts
+#   make pictures    the README's pictures of the wall, taken from the running demo
 #   make lock        pin the newest allowed versions again (needs uv)
 #   make clean       forget the environment and the caches; the demo's data is kept
 
@@ -16,7 +17,7 @@ UV ?= uv
 ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-fast check lock browser clean
+.PHONY: help demo test test-fast check pictures lock browser clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -34,6 +35,9 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+pictures: $(VENV)/dev.stamp browser
+	$(BIN)/python -m tests.browser.pictures
 
 # The browser tests drive Chromium. Without it they are skipped, and say so.
 browser:
