@@ -53,8 +53,8 @@ def work(settings: "JobsSettings", stop: threading.Event) -> None:
     run_work(settings, stop)
 
 
-def serve(settings: "HttpSettings") -> None:
-    """Serve until a signal arrives; the web server listens for signals itself."""
+def serve(settings: "HttpSettings", stop: threading.Event) -> None:
+    """Serve until a signal arrives; once it runs, the web server listens for signals itself."""
     from cloud.http import serving  # noqa: PLC0415 - only this process needs it
     from cloud.http.site import make_site  # noqa: PLC0415 - as above
     from cloud.postgres import pools  # noqa: PLC0415 - as above
@@ -64,7 +64,7 @@ def serve(settings: "HttpSettings") -> None:
         pools.make_pool(settings.auth_dsn, name="auth", size_max=AUTH_CONNECTIONS_MAX) as auth_pool,
     ):
         site = make_site(settings, portal_pool, auth_pool)
-        serving.serve(site, host=settings.host, port=settings.port)
+        serving.serve(site, host=settings.host, port=settings.port, stop=stop)
 
 
 @contextmanager

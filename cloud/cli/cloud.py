@@ -110,8 +110,8 @@ def serve() -> None:
     settings = _settings(http_settings)
     app.log_to_stderr()
     # The web server listens itself as soon as it runs; until then, and when it hangs, this does.
-    with app.stopping_on_signals():
-        app.serve(settings)
+    with app.stopping_on_signals() as stop:
+        app.serve(settings, stop)
 
 
 def _settings(load: Callable[[Mapping[str, str]], Settings]) -> Settings:

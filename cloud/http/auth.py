@@ -57,11 +57,11 @@ def log_in(parts: Parts, email: str, password: str) -> str | WrongLogin | TooMan
     if not email.isprintable():
         return WrongLogin()
     with parts.auth_pool.connection() as conn:
-        users.note_try(conn, email, now)
+        this_try = users.note_try(conn, email, now)
     with parts.auth_pool.connection() as conn:
         tries = users.tries_since(conn, email, now - TRIES_WITHIN)
         if len(tries) > TRIES_MAX:
-            users.forget_try(conn, email, now)
+            users.forget_try(conn, email, this_try)
             wait = tries[0] + TRIES_WITHIN - now
             return TooManyTries(retry_s=max(1, int(wait.total_seconds()) + 1))
         user = users.find(conn, email)

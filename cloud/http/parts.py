@@ -11,7 +11,6 @@ from psycopg_pool import ConnectionPool
 from cloud.http.live import Hub
 from cloud.settings import HttpSettings
 
-
 # Where a bin's code stands in an address: what cannot be a code is not found, and never asked for.
 BinCode = Annotated[str, Path(pattern=r"^[A-Z0-9-]{2,32}$", examples=["LND-R04-B2"])]
 

@@ -5,6 +5,7 @@ the shape of RFC 9457.
 """
 
 import logging
+import re
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -22,6 +23,7 @@ from cloud.http import rendering
 log = logging.getLogger(__name__)
 
 RETRY_S = 5
+CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +151,7 @@ def of_refusal(refusal: refusals.Refusal) -> Problem:
     what, _, why = refusal.sentence.partition(": ")
     return Problem(
         status=REFUSALS[type(refusal)],
-        code=type(refusal).__name__,
+        code=CAPITAL.sub("_", type(refusal).__name__).lower(),
         what=what.rstrip("."),
         why=why[:1].upper() + why[1:],
         what_to_do=refusal.what_to_do,

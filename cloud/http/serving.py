@@ -5,6 +5,7 @@ Without that a server with one open live stream hangs at SIGTERM until its patie
 
 import signal
 import socket
+import threading
 from types import FrameType
 
 import uvicorn
@@ -22,8 +23,11 @@ class SiteServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(site: FastAPI, *, host: str, port: int) -> None:
-    """Returns after SIGTERM or SIGINT. To be called in the main thread."""
+def serve(site: FastAPI, *, host: str, port: int, stop: threading.Event) -> None:
+    """Returns after SIGTERM or SIGINT, at once when `stop` was set by one before.
+
+    To be called in the main thread.
+    """
     server = SiteServer(
         uvicorn.Config(
             site,
@@ -36,15 +40,16 @@ def serve(site: FastAPI, *, host: str, port: int) -> None:
             timeout_graceful_shutdown=GRACEFUL_S_MAX,
         )
     )
-    # uvicorn raises the signal once more when it is done, for whoever listened before it: nobody
-    # is left to be told, and the default would end us as killed instead of finished.
-    before = {number: signal.signal(number, _heard) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    # While uvicorn is still starting, nobody else would hear a signal. When it is done it raises
+    # the signal once more, for whoever listened before it; the default would end us as killed.
+    def heard(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    before = {number: signal.signal(number, heard) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        server.run()
+        if not stop.is_set():  # asked after we listen, so that no signal falls in between
+            server.run()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _heard(_number: int, _frame: FrameType | None) -> None:
-    pass

@@ -65,9 +65,17 @@ def keep_hash(conn: psycopg.Connection, user_id: int, password_hash: str) -> Non
     conn.execute("UPDATE users SET password_hash = %s WHERE user_id = %s", (password_hash, user_id))
 
 
-def note_try(conn: psycopg.Connection, email: str, now: datetime) -> None:
-    """Committed before the password is looked at, so that many tries at once count, too."""
-    conn.execute("INSERT INTO login_failures (email, at) VALUES (lower(%s), %s)", (email, now))
+def note_try(conn: psycopg.Connection, email: str, now: datetime) -> str:
+    """Committed before the password is looked at, so that many tries at once count, too.
+
+    What comes back names this very try: two may bear the same time.
+    """
+    row = conn.execute(
+        "INSERT INTO login_failures (email, at) VALUES (lower(%s), %s) RETURNING ctid::text",
+        (email, now),
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def tries_since(conn: psycopg.Connection, email: str, since: datetime) -> list[datetime]:
@@ -79,9 +87,11 @@ def tries_since(conn: psycopg.Connection, email: str, since: datetime) -> list[d
     return [at for (at,) in rows]
 
 
-def forget_try(conn: psycopg.Connection, email: str, at: datetime) -> None:
+def forget_try(conn: psycopg.Connection, email: str, this_try: str) -> None:
     """A try that was turned away unread must not keep the door shut for longer."""
-    conn.execute("DELETE FROM login_failures WHERE email = lower(%s) AND at = %s", (email, at))
+    conn.execute(
+        "DELETE FROM login_failures WHERE email = lower(%s) AND ctid = %s::tid", (email, this_try)
+    )
 
 
 def forget_tries(conn: psycopg.Connection, email: str, before: datetime) -> None:

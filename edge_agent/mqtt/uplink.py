@@ -40,7 +40,7 @@ RETRY_S_BASE = 0.5
 RETRY_S_MAX = 30.0
 STABLE_S = 60.0
 SPREAD_S_MAX = 2.0
-STOP_S_MAX = 1.0
+GOODBYE_S_MAX = 1.0  # for each of its two words
 WATCH_S = 1.0
 
 SIGNALS_MAX = 1_000
@@ -107,7 +107,7 @@ class Uplink:
     def stop(self) -> None:
         """Says offline, if anybody listens, and returns within a few seconds."""
         self._stop.set()
-        self._thread.join(2 * STOP_S_MAX + WATCH_S)
+        self._thread.join(2 * GOODBYE_S_MAX + WATCH_S)
 
     def is_alive(self) -> bool:
         return self._thread.is_alive()
@@ -331,15 +331,21 @@ class _Call:
 
     def say_goodbye(self, topic: str, presence: Presence) -> None:
         """Leave in good order: the last will stays unsaid, and our own word stands."""
-        deadline = time.monotonic() + STOP_S_MAX
         self._leaving = True
         said = self.client.publish(topic, codec.encode(presence), qos=QOS, retain=True)
+        self._wait_for(lambda signal: signal == _Published(said.mid))
+        # Only a DISCONNECT that has left keeps the broker from saying our last will.
+        self.client.disconnect()
+        self._wait_for(lambda signal: isinstance(signal, _Ended))
+
+    def _wait_for(self, wanted: Callable[[_Signal], bool]) -> None:
+        deadline = time.monotonic() + GOODBYE_S_MAX
         while (left_s := deadline - time.monotonic()) > 0:
             try:
                 signal = self._signals.get(timeout=left_s)
             except queue.Empty:
                 return
-            if isinstance(signal, _Ended) or signal == _Published(said.mid):
+            if wanted(signal) or isinstance(signal, _Ended):
                 return
 
     def hang_up(self) -> None:

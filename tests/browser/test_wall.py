@@ -76,6 +76,7 @@ def test_a_dead_server_is_said_and_nothing_stays_fresh(visit, served) -> None:
     served.stop()
     expect(page.locator(".live")).to_have_text(words_like("Not live since"))
     expect(page.locator("[data-part=say]")).to_have_text(words_like("Not live"))
+    expect(page.locator("[data-part=as-of]")).to_have_text(words_like("Numbers and tasks as of"))
     # By the page's own clock, six seconds after the last word.
     expect(tile).to_have_class(words_like("tile is-stale"), timeout=15_000)
     expect(tile.locator(".tile-word")).to_have_text("Stale")
@@ -86,6 +87,7 @@ def test_a_dead_server_is_said_and_nothing_stays_fresh(visit, served) -> None:
     is_live(page)
     assert time.monotonic() - back < BACK_S_MAX
     assert page.evaluate("() => window.marked")
+    expect(page.locator("[data-part=as-of]")).to_be_hidden()
     expect(page.locator("bin-wall")).not_to_have_class("not-live")
 
 

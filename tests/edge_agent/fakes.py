@@ -19,7 +19,7 @@ PASSWORD = "for-tests-only"
 NATS = Path(sys.executable).with_name("nats-server")
 
 
-def eventually(holds: Callable[[], object], seconds: float = 15.0) -> None:
+def eventually(holds: Callable[[], object], seconds: float = 30.0) -> None:
     """Poll for a state, with a limit; a bare wait would be too short on one machine or another."""
     deadline = time.monotonic() + seconds
     while not holds():

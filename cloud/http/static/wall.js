@@ -15,7 +15,9 @@ const RETRY_MS_MAX = 10_000;
 const SAY_MS_MIN = 10_000;
 const WORST_FIRST = ["empty", "low", "stale", "ok"];
 const STATES = WORST_FIRST.map((status) => `is-${status}`);
-const count = (number) => number.toLocaleString("en-US");
+const NUMBER = new Intl.NumberFormat("en-US");
+const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+const count = (number) => NUMBER.format(number);
 const clock = (at) => new Date(at).toLocaleTimeString("en-GB");
 
 class BinWall extends HTMLElement {
@@ -106,6 +108,7 @@ class BinWall extends HTMLElement {
     this.#retryMs = RETRY_MS_MIN;
     take();
     this.classList.remove("not-live");
+    this.#part("as-of")?.setAttribute("hidden", "");
     const line = this.#part("live");
     line.classList.remove("is-away");
     line.classList.add("is-live");
@@ -122,6 +125,8 @@ class BinWall extends HTMLElement {
     line.classList.remove("is-live");
     line.classList.add("is-away");
     put(line, `Not live since ${clock(this.#awaySince)}: ${because}, trying again`);
+    this.#put("as-of", `Numbers and tasks as of ${clock(this.#awaySince)}`);
+    this.#part("as-of")?.removeAttribute("hidden");
     if (first) this.#say(`Not live: ${because}.`, true);
   }
 
@@ -146,8 +151,9 @@ class BinWall extends HTMLElement {
   #takeChange(said) {
     this.#behindMs = said.behind_ms ?? this.#behindMs;
     this.#takeParts(said);
-    for (const tile of said.tiles) this.#takeTile(tile);
-    if (said.tiles.length) this.#filter();
+    // Most changes are of a number: what is shown and in which place is worked out only if it moved.
+    const moved = said.tiles.map((tile) => this.#takeTile(tile));
+    if (moved.includes(true)) this.#filter();
   }
 
   #takeParts({ groups, figures, counts, needs }) {
@@ -161,13 +167,20 @@ class BinWall extends HTMLElement {
     if (needs) this.#showNeeds(needs);
   }
 
+  // Whether another tile than before is shown.
   #takeTile(tile) {
+    const isNew = !this.#tiles.has(tile.code);
     const known = this.#tiles.get(tile.code) ?? { row: this.#newRow(tile) };
-    const moved = known.tile && known.tile.status !== tile.status;
+    const moved = isNew || (known.tile && known.tile.status !== tile.status);
     known.tile = tile;
     this.#tiles.set(tile.code, known);
     this.#showTile(known);
     if (moved) this.#unordered.add(known.row.parentElement);
+    return isNew || known.row.hidden === this.#isWanted(tile);
+  }
+
+  #isWanted(tile) {
+    return matches(tile, this.#sites.get(tile.site_id) ?? "", this.dataset.state, this.dataset.query);
   }
 
   // ---------------------------------------------------------------- what is shown
@@ -187,7 +200,6 @@ class BinWall extends HTMLElement {
     const full = Math.min(1, (tile.pieces ?? 0) / tile.capacity);
     setAttribute(link.querySelector(".bar-fill"), "width", `${(full * 100).toFixed(1)}%`);
     setAttribute(link.querySelector(".bar-minimum"), "x", `${((tile.minimum / tile.capacity) * 100).toFixed(1)}%`);
-    setAttribute(link, "title", title(tile));
     this.#showSlot(find("slot"), tile, status);
   }
 
@@ -246,7 +258,7 @@ class BinWall extends HTMLElement {
       if (need.since_ms === null) time.remove();
       else {
         time.dateTime = new Date(need.since_ms).toISOString();
-        time.title = new Date(need.since_ms).toLocaleString("en-GB");
+        time.title = MOMENT.format(need.since_ms);
         put(time, ago(serverNow() - need.since_ms));
       }
       const link = card.querySelector("a");
@@ -277,13 +289,17 @@ class BinWall extends HTMLElement {
   #tick() {
     if (document.hidden) return;
     if (this.#source && performance.now() - this.#heardAt > SILENT_MS_MAX) this.#lost();
+    let faded = false;
     for (const known of this.#tiles.values()) {
-      if (!known.tile || known.row.hidden) continue;
+      if (!known.tile) continue;
       const status = isStale(known.tile) ? "stale" : known.tile.status;
+      if (known.row.hidden === this.#isWanted(known.tile)) faded = true;
+      if (known.row.hidden) continue;
       const link = known.row.firstElementChild;
       if (!link.classList.contains(`is-${status}`)) this.#showTile(known);
       else put(link.querySelector(".tile-says"), slotText(known.tile, status));
     }
+    if (faded) this.#filter();
     for (const tag of this.querySelectorAll("[data-part=gateway][data-text]")) this.#tickGateway(tag);
     for (const list of this.#unordered) this.#order(list);
   }
@@ -303,10 +319,9 @@ class BinWall extends HTMLElement {
   }
 
   #filter() {
-    const { state, query } = this.dataset;
     let shown = 0;
     for (const { row, tile } of this.#tiles.values()) {
-      if (tile) row.hidden = !matches(tile, this.#sites.get(tile.site_id) ?? "", state, query);
+      if (tile) row.hidden = !this.#isWanted(tile);
       shown += row.hidden ? 0 : 1;
     }
     for (const list of this.querySelectorAll(".tiles")) {
@@ -381,7 +396,12 @@ class BinWall extends HTMLElement {
   }
 
   #watchKeys() {
-    this.addEventListener("focusin", (event) => event.target.matches(".tile") && this.#rove(event.target));
+    this.addEventListener("focusin", (event) => {
+      if (!event.target.matches(".tile")) return;
+      this.#rove(event.target);
+      this.#explain(event.target);
+    });
+    this.addEventListener("pointerover", (event) => this.#explain(event.target.closest(".tile")));
     this.addEventListener("keydown", (event) => {
       if (!event.target.matches(".tile") || event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "/") {
@@ -395,6 +415,12 @@ class BinWall extends HTMLElement {
       this.#rove(next);
       next.focus();
     });
+  }
+
+  // The exact time and the reason, for who points at a tile: too many words to keep for all of them.
+  #explain(link) {
+    const tile = this.#tiles.get(link?.parentElement.dataset.code)?.tile;
+    if (tile) setAttribute(link, "title", title(tile));
   }
 
   #towards(from, key) {
@@ -470,7 +496,7 @@ function matches(tile, site, state, query) {
 }
 
 function title(tile) {
-  const weighed = tile.measured_ms === null ? "Never weighed" : `Weighed ${new Date(tile.measured_ms).toLocaleString("en-GB")}`;
+  const weighed = tile.measured_ms === null ? "Never weighed" : `Weighed ${MOMENT.format(tile.measured_ms)}`;
   return [weighed, tile.because, tile.order_label && `Order ${tile.order_label} to ${tile.supplier}`].filter(Boolean).join("\n");
 }
 

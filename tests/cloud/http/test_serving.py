@@ -1,6 +1,5 @@
 """The server as a process: it stops when told, with a live wall open, and leaves with zero."""
 
-import dataclasses
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ from tests.cloud.http.world import OPERATIONS, PASSWORD, SETTINGS
 STOP_S_MAX = 5
 PROGRAM = """
 import os
+import threading
 from cloud.http.serving import serve
 from cloud.http.site import make_site
 from cloud.postgres import pools
@@ -27,7 +27,10 @@ with (
     pools.make_pool(settings.portal_dsn, name="portal") as portal,
     pools.make_pool(settings.auth_dsn, name="auth") as auth,
 ):
-    serve(make_site(settings, portal, auth), host=settings.host, port=settings.port)
+    stop = threading.Event()
+    if "STOPPED" in os.environ:
+        stop.set()
+    serve(make_site(settings, portal, auth), host=settings.host, port=settings.port, stop=stop)
 """
 
 
@@ -37,25 +40,29 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def server(world):
-    world.a_morning()
-    port = free_port()
-    settings = dataclasses.replace(SETTINGS, port=port, public_url=f"http://127.0.0.1:{port}")
-    process = subprocess.Popen(
+def started(world, url: str, **more: str) -> subprocess.Popen:
+    return subprocess.Popen(
         [sys.executable, "-c", PROGRAM],
         env={
             **os.environ,
             "BINLINE_PORTAL_DSN": world.database.dsn("binline_portal"),
             "BINLINE_AUTH_DSN": world.database.dsn("binline_auth"),
-            "BINLINE_PUBLIC_URL": settings.public_url,
-            "BINLINE_SECRET_KEY": settings.secret_key.hex(),
-            "BINLINE_HTTP_PORT": str(port),
+            "BINLINE_PUBLIC_URL": url,
+            "BINLINE_SECRET_KEY": SETTINGS.secret_key.hex(),
+            "BINLINE_HTTP_PORT": url.rsplit(":", 1)[1],
+            **more,
         },
     )
+
+
+@pytest.fixture
+def server(world):
+    world.a_morning()
+    url = f"http://127.0.0.1:{free_port()}"
+    process = started(world, url)
     try:
-        _wait_until_up(settings.public_url, process)
-        yield settings.public_url, process
+        _wait_until_up(url, process)
+        yield url, process
     finally:
         process.kill()
         process.wait(10)
@@ -87,6 +94,14 @@ def test_an_open_wall_does_not_keep_the_server_from_stopping(
             process.send_signal(number)
             assert any(line == "event: end" for line in lines)
     assert process.wait(STOP_S_MAX) == 0
+
+
+def test_a_stop_that_came_before_the_server_ran_is_not_forgotten(world) -> None:
+    process = started(world, f"http://127.0.0.1:{free_port()}", STOPPED="yes")
+    try:
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
 
 
 def test_the_server_names_neither_itself_nor_its_version(server) -> None:

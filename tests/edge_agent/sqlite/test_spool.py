@@ -349,7 +349,7 @@ def test_random_damage_never_stops_the_spool_and_never_changes_a_reading(
             before |= set(payloads(spool))
 
 
-@pytest.mark.parametrize("value", [0, 3, 200, 255])
+@pytest.mark.parametrize("value", [0, 255])
 def test_no_byte_in_the_head_of_the_file_stops_the_spool(path: Path, value: int) -> None:
     with spool_at(path) as spool:
         for number in range(3):
