@@ -24,11 +24,13 @@ help:
 demo: $(VENV)/demo.stamp
 	@$(BIN)/binline demo $(ARGS)
 
+# The system tests pull plugs and measure settling, so nothing else runs beside them.
 test: check browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto -m "not system"
+	$(BIN)/python -m pytest -m system
 
 test-fast: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -m "not system and not browser"
+	$(BIN)/python -m pytest -n auto -m "not system and not browser"
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
