@@ -2,7 +2,7 @@
 #
 #   make demo        everything on this machine, with simulated scales   (ARGS="--port 9000 --fresh")
 #   make test        all that CI runs
-#   make test-fast   without the tests that take minutes or need a browser
+#   make test-fast   checks, and the tests that need neither minutes nor a browser
 #   make check       format, lint, types, import contracts
 #   make pictures    the README's pictures of the wall, taken from the running demo
 #   make lock        pin the newest allowed versions again (needs uv)
@@ -24,12 +24,13 @@ help:
 demo: $(VENV)/demo.stamp
 	@$(BIN)/binline demo $(ARGS)
 
-# The system tests pull plugs and measure settling, so nothing else runs beside them.
-test: check browser
-	$(BIN)/python -m pytest -n auto -m "not system"
+# Apart, because the browser's driver keeps an event loop in its process for good, and because the
+# system tests pull plugs and watch how fast all settles: nothing else runs beside them.
+test: test-fast browser
+	$(BIN)/python -m pytest -n auto -m browser
 	$(BIN)/python -m pytest -m system
 
-test-fast: $(VENV)/dev.stamp
+test-fast: check
 	$(BIN)/python -m pytest -n auto -m "not system and not browser"
 
 check: $(VENV)/dev.stamp

@@ -18,6 +18,11 @@ PASSWORD = "for-tests-only"
 TEMPLATE = "binline_template"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: their driver leaves an event loop running in the process."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
 @dataclass(frozen=True)
 class Database:
     """A migrated, empty database; `dsn(role)` logs in as one of the processes."""
