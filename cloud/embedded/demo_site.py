@@ -154,7 +154,7 @@ def believable(seed: int = 1) -> DemoSite:
         suppliers=SUPPLIERS,
         customers=CUSTOMERS,
         bins=tuple(_with_some_trouble(bins, chance)),
-        pace=Pace(poll_s=1.0, settle_samples=2, heartbeat_s=HEARTBEAT_S),
+        pace=Pace(poll_s=0.4, settle_samples=2, heartbeat_s=HEARTBEAT_S),
     )
 
 
