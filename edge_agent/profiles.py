@@ -1,87 +1,126 @@
-"""How each device model talks: `firmware_configs/devices/<name>.toml` to a driver, ready to be fed.
+"""Device profiles from files: found by name or path, read, and every mistake told with its line."""
 
-Profiles are data and travel with the program; a path instead of a name takes one from anywhere.
-"""
-
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
 
-from edge_agent.core import declared
-from edge_agent.core.declared import SettingsError
-from edge_agent.drivers.base import Driver
-from edge_agent.drivers.registry import DRIVERS
+from edge_agent.drivers.declared import Declared, ProfileError
+from edge_agent.drivers.profile_format import ProfileFile
 
-PACKAGE = "firmware_configs"
-
-Text = Annotated[str, Meta(min_length=1)]
+LIKE_DEPTH_MAX = 4
 
 
-class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The line as the model leaves its factory; a gateway's settings may say otherwise."""
-
-    baud: Annotated[int, Meta(ge=300, le=921_600)]
-    data_bits: Literal[7, 8] = 8
-    parity: Literal["none", "even", "odd"] = "none"
-    stop_bits: Literal[1, 2] = 1
-    reply_timeout_ms: Annotated[int, Meta(ge=10, le=60_000)] = 1_000
-    poll_ms_min: Annotated[int, Meta(ge=0, le=3_600_000)] = 0
-
-
-class Evidence(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How we know. `proved_on` is the best we have: a manual's word is the least."""
-
-    manual: Text
-    proved_on: Literal["manual", "capture", "bench", "site"]
-    notes: str = ""
+def shipped() -> dict[str, Traversable]:
+    """Every profile that comes with the agent, by name."""
+    folder = resources.files("firmware_configs") / "devices"
+    return {
+        entry.name.removesuffix(".toml"): entry
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(".toml")
+    }
 
 
-class Profile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    title: Text
-    models: Annotated[tuple[Text, ...], Meta(min_length=1)]
-    driver: Text
-    port: Line
-    evidence: Evidence
-
-    def make_driver(self, sensor: str) -> Driver:
-        return DRIVERS[self.driver](sensor)
+def read(name_or_path: str) -> ProfileFile:
+    """A shipped profile by name, or any file by its path."""
+    return _convert(*_raw(name_or_path, 0))
 
 
-def load(name_or_path: str) -> Profile:
-    """By its name, or by a path: that has a `/` or ends in `.toml`."""
-    if "/" in name_or_path or name_or_path.endswith(".toml"):
-        path = Path(name_or_path)
-        try:
-            return parse(path.read_text("utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"profile {path} cannot be read: {error}") from error
-    shipped = resources.files(PACKAGE) / "devices" / f"{name_or_path}.toml"
-    if not shipped.is_file():
-        raise SettingsError(
-            f"profile {name_or_path!r} does not exist. Allowed: {', '.join(names())}, "
-            "or a path to a file"
-        )
-    return parse(shipped.read_text("utf-8"), f"profile {name_or_path}")
-
-
-def parse(text: str, origin: str) -> Profile:
-    profile = declared.read(text, Profile, origin)
-    if profile.driver not in DRIVERS:
-        raise SettingsError(
-            f"{origin}: driver: there is no {profile.driver!r}. Allowed: {', '.join(DRIVERS)}"
-        )
-    return profile
-
-
-def names() -> list[str]:
-    devices = resources.files(PACKAGE) / "devices"
-    found = [entry.name for entry in devices.iterdir()]
-    return sorted(name.removesuffix(".toml") for name in found if name.endswith(".toml"))
+def load(
+    name_or_path: str,
+    parameters: Mapping[str, str] | None = None,
+    *,
+    all_needed: bool = True,
+) -> Declared:
+    """A profile ready to decode. Mistakes come as one `ProfileError` with a line for each."""
+    raw, text = _raw(name_or_path, 0)
+    profile = _convert(raw, text)
+    try:
+        return Declared(profile, parameters, all_needed=all_needed)
+    except ProfileError as error:
+        raise ProfileError(
+            [(_placed(place, text), why) for place, why in error.mistakes]
+        ) from error
 
 
 def schema() -> dict[str, Any]:
     """JSON Schema of a profile, so that an editor completes its keys."""
-    return msgspec.json.schema(Profile)
+    return msgspec.json.schema(ProfileFile)
+
+
+def _raw(name_or_path: str, depth: int) -> tuple[dict[str, object], str]:
+    text = _text(name_or_path)
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError([("file", str(error))]) from error
+    like = raw.get("like")
+    if not isinstance(like, str) or not like:
+        return raw, text
+    if depth >= LIKE_DEPTH_MAX:
+        raise ProfileError([("like", f"more than {LIKE_DEPTH_MAX} profiles deep")])
+    base, _ = _raw(like, depth + 1)
+    base.pop("covers", None)
+    base.pop("evidence", None)
+    base.pop("notes", None)
+    return _merged(base, raw), text
+
+
+def _text(name_or_path: str) -> str:
+    known = shipped()
+    if name_or_path in known:
+        return known[name_or_path].read_text("utf-8")
+    path = Path(name_or_path)
+    if not path.is_file():
+        close = difflib.get_close_matches(name_or_path, known, n=1)
+        meant = f" Did you mean {close[0]}?" if close else ""
+        because = f"no file {name_or_path!r} and no shipped profile of that name.{meant}"
+        raise ProfileError([("profile", f"{because} `binline edge profiles` lists them")])
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ProfileError([("file", f"is not UTF-8: {error.reason}")]) from error
+
+
+def _merged(base: dict[str, object], own: dict[str, object]) -> dict[str, object]:
+    """`own` over `base`: tables are joined key by key, everything else is replaced."""
+    joined = dict(base)
+    for key, value in own.items():
+        below = joined.get(key)
+        joined[key] = (
+            _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        )
+    return joined
+
+
+def _convert(raw: dict[str, object], text: str) -> ProfileFile:
+    try:
+        return msgspec.convert(raw, ProfileFile)
+    except msgspec.ValidationError as error:
+        why, _, place = str(error).partition(" - at `$.")
+        where = place.rstrip("`") or "file"
+        raise ProfileError([(_placed(where, text), why)]) from error
+
+
+def _placed(place: str, text: str) -> str:
+    """`line 12, outcomes[0].say.weight`: the line on which the place most likely stands."""
+    numbers = [int(number) for number in re.findall(r"\[(\d+)\]", place)]
+    last = re.split(r"[.\[\]]+", place.rstrip("]."))[-1]
+    lines = text.splitlines()
+    begin = 0
+    if numbers:
+        table = f"[[{place.partition('[')[0]}]]"
+        heads = [at for at, line in enumerate(lines) if line.strip().startswith(table)]
+        begin = heads[numbers[0]] if numbers[0] < len(heads) else 0
+    key = re.escape(last)
+    for pattern in (rf"\s*(\[+[\w.]*)?{key}\b", rf".*[{{,]\s*{key}\s*="):  # or in an inline table
+        for at, line in enumerate(lines[begin:], begin + 1):
+            if re.match(pattern, line):
+                return f"line {at}, {place}"
+    return place

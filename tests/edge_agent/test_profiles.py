@@ -6,66 +6,58 @@ from pathlib import Path
 import pytest
 
 from edge_agent import profiles
-from edge_agent.core.reading import Sample
-from edge_agent.settings import SettingsError
+from edge_agent.drivers.declared import ProfileError
 
 ROOT = Path(__file__).parents[2]
 OWN = """
+like = "mt_sics"
 title = "Our old scale"
-models = ["K8"]
-driver = "sics_scale"
-[port]
+kind = "scale"
+covers = ["K8"]
+[line]
 baud = 2400
 parity = "even"
-data_bits = 7
-[evidence]
-manual = "p. 1"
-proved_on = "site"
+bits = 7
 """
 
 
-@pytest.mark.parametrize("name", profiles.names())
-def test_every_shipped_profile_loads_and_makes_a_driver(name: str) -> None:
-    driver = profiles.load(name).make_driver("s")
-    assert driver.request()
+@pytest.mark.parametrize("name", profiles.shipped())
+def test_every_shipped_profile_has_no_mistake_and_says_how_we_know(name: str) -> None:
+    profiles.load(name, all_needed=False)
+    assert profiles.read(name).evidence
 
 
-def test_the_driver_of_a_profile_reads_its_scale() -> None:
-    driver = profiles.load("mt_sics").make_driver("s")
-    assert driver.feed(b"S S 1 g\r\n") == [Sample(sensor="s", weight_mg=1_000, stable=True)]
-
-
-def test_a_profile_may_come_from_a_path(tmp_path: Path) -> None:
+def test_a_profile_may_come_from_a_path_and_be_like_another(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text(OWN)
-    assert profiles.load(str(path)).port.baud == 2400
+    declared = profiles.load(str(path))
+    assert (declared.profile.line.baud, declared.profile.ask.request) == (2400, "SI\r\n")
+    assert declared.profile.identity is not None
 
 
 @pytest.mark.parametrize("name", ["", "mt_siks", "../devices/mt_sics"])
-def test_a_profile_that_does_not_exist_is_refused_with_those_that_do(name: str) -> None:
-    with pytest.raises(SettingsError):
+def test_a_profile_that_does_not_exist_is_refused(name: str) -> None:
+    with pytest.raises(ProfileError, match="no shipped profile"):
         profiles.load(name)
 
 
-def test_the_refusal_names_the_profiles_there_are() -> None:
-    with pytest.raises(SettingsError, match="mt_sics"):
-        profiles.load("mt_siks")
-
-
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("identity", "said"),
     [
-        ("sics_scale", "sics_skale", "driver: there is no 'sics_skale'. Allowed: sics_scale"),
-        ("even", "evn", "'none', 'even', 'odd'"),
-        ("baud", "bauds", "Did you mean `baud`"),
-        ("site", "hope", "'manual', 'capture', 'bench', 'site'"),
+        ('ask = "I4"', "say `ask` and `pattern`, or `registers`"),
+        ('ask = "I4"\npattern = "x"\nregisters = [1, 2]', "say `ask` and `pattern`"),
+        ('ask = "I4"\npattern = "x"', "(?P<serial>...)"),
+        ("registers = [1, 99]", "16"),
+        ('question = "I4"', "question"),
     ],
 )
-def test_an_error_in_a_profile_names_the_key_and_what_is_allowed(
-    old: str, new: str, said: str
+def test_an_identity_is_a_question_with_its_answer_or_registers(
+    tmp_path: Path, identity: str, said: str
 ) -> None:
-    with pytest.raises(SettingsError, match=r"own\.toml") as refused:
-        profiles.parse(OWN.replace(old, new), "own.toml")
+    path = tmp_path / "own.toml"
+    path.write_text(OWN.replace('like = "mt_sics"', "") + f"[identity]\n{identity}\n")
+    with pytest.raises(ProfileError) as refused:
+        profiles.load(str(path))
     assert said in str(refused.value)
 
 
@@ -80,7 +72,7 @@ def test_profiles_travel_in_the_wheel_and_are_found_there(tmp_path: Path) -> Non
     ask += "from edge_agent import profiles;"
     ask += "assert profiles.__file__.startswith(sys.argv[1]), profiles.__file__;"
     ask += "from importlib import resources;"
-    ask += "print(profiles.names(), resources.files('firmware_configs'))"
+    ask += "print(list(profiles.shipped()), resources.files('firmware_configs'))"
     asked = subprocess.run(
         [sys.executable, "-c", ask, str(tmp_path / "installed")],
         check=True,

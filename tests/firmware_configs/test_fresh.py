@@ -12,16 +12,17 @@ import msgspec
 import pytest
 
 from edge_agent import profiles, settings
+from edge_agent.drivers.profile_format import ProfileFile
 
 FOLDER = Path(__file__).parents[2] / "firmware_configs"
 EXAMPLE = FOLDER / "gateways" / "example.toml"
 README = FOLDER / "README.md"
 TABLE = re.compile(r"(?<=<!-- devices: made from the profiles -->\n).*(?=<!-- end -->)", re.DOTALL)
-PROVED = {
-    "manual": "published examples only",
+KNOWN_FROM = {
+    "derived": "derived from its manual",
+    "published": "published examples",
     "capture": "recorded bytes of a real one",
     "bench": "a real one on our bench",
-    "site": "in use at a site",
 }
 HINT = "out of date: python tests/firmware_configs/test_fresh.py"
 
@@ -37,20 +38,20 @@ SCHEMAS = {
 
 
 def device_table() -> str:
-    lines = [
-        "| profile | covers | line | known from | proved on |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for name in profiles.names():
-        profile = profiles.load(name)
-        port = profile.port
-        line = f"{port.baud} {port.data_bits}{port.parity[0].upper()}{port.stop_bits}"
-        covers = "; ".join(profile.models)
-        evidence = profile.evidence
-        lines.append(
-            f"| `{name}` | {covers} | {line} | {evidence.manual} | {PROVED[evidence.proved_on]} |"
-        )
+    lines = ["| profile | kind | covers | line | known from |", "| --- | --- | --- | --- | --- |"]
+    for name in profiles.shipped():
+        profile = profiles.read(name)
+        known = "; ".join(dict.fromkeys(KNOWN_FROM[one.level] for one in profile.evidence))
+        covers = "; ".join(profile.covers)
+        lines.append(f"| `{name}` | {profile.kind} | {covers} | {line_of(profile)} | {known} |")
     return "\n".join(lines) + "\n"
+
+
+def line_of(profile: ProfileFile) -> str:
+    if profile.modbus is not None:
+        return "Modbus " + ", ".join(way.replace("_", " ") for way in profile.modbus.transports)
+    line = profile.line
+    return f"{line.baud} {line.bits}{line.parity[0].upper()}{line.stop_bits}"
 
 
 def in_the_example(path: tuple[str, ...], document: object) -> object:
@@ -68,6 +69,8 @@ def every_key() -> list[tuple[tuple[str, ...], msgspec.structs.FieldInfo]]:
         ("broker",): settings.Broker,
         ("spool",): settings.Spool,
         ("ports",): settings.Port,
+        ("ports", "devices"): settings.Device,
+        ("ports", "devices", "sensors"): settings.Sensor,
     }
     return [
         ((*table, field.encode_name), field)
@@ -77,7 +80,7 @@ def every_key() -> list[tuple[tuple[str, ...], msgspec.structs.FieldInfo]]:
 
 
 def example_with_all_on() -> str:
-    return re.sub(r"^# (?=[a-z_]+ = )", "", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE)
+    return re.sub(r"^# (?=[a-z0-9_]+ = )", "", EXAMPLE.read_text("utf-8"), flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize(("path", "field"), every_key())
@@ -85,8 +88,10 @@ def test_the_example_shows_every_key_with_its_default(
     path: tuple[str, ...], field: msgspec.structs.FieldInfo
 ) -> None:
     shown = in_the_example(path, tomllib.loads(example_with_all_on()))
-    if field.default not in (msgspec.NODEFAULT, None):
-        assert shown == field.default
+    if field.default_factory is not msgspec.NODEFAULT:
+        assert shown == field.default_factory()
+    elif field.default not in (msgspec.NODEFAULT, None):
+        assert shown == (list(field.default) if isinstance(field.default, tuple) else field.default)
 
 
 def test_the_example_shows_no_key_that_there_is_not() -> None:
@@ -95,12 +100,12 @@ def test_the_example_shows_no_key_that_there_is_not() -> None:
 
 def test_the_example_is_read_as_it_stands() -> None:
     read = settings.load(EXAMPLE)
-    assert profiles.load(read.ports[0].profile).driver == "sics_scale"
+    assert profiles.read(read.ports[0].devices[0].profile).kind == "scale"
 
 
 def test_every_key_of_the_example_says_why() -> None:
     for line in EXAMPLE.read_text("utf-8").splitlines():
-        key = re.match(r"(# )?[a-z_]+ = ", line)
+        key = re.match(r"(# )?[a-z0-9_]+ = ", line)
         if key is not None:
             assert " # " in line[key.end() :], f"without a reason: {line}"
 
@@ -117,8 +122,8 @@ def test_the_table_of_devices_is_that_of_the_profiles() -> None:
     assert table[0] == device_table(), HINT
 
 
-def test_every_shipped_file_points_an_editor_to_its_schema() -> None:
-    for path in FOLDER.glob("*/*.toml"):
+def test_every_gateway_file_points_an_editor_to_its_schema() -> None:
+    for path in FOLDER.glob("gateways/*.toml"):
         first = path.read_text("utf-8").splitlines()[0]
         assert first.startswith("#:schema ")
         assert (path.parent / first.removeprefix("#:schema ")).resolve() in SCHEMAS
