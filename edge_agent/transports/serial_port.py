@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import serial
+from serial import rs485
 
 from edge_agent.transports.base import PortGone
 
@@ -30,6 +31,13 @@ class Line:
     data_bits: Literal[7, 8]
     parity: Literal["none", "even", "odd"]
     stop_bits: Literal[1, 2]
+    hardware_handshake: bool = False
+    dtr: bool | None = None
+    """Level from the moment of opening; None leaves it to the system, which raises it. Some devices
+    restart when it changes, some draw their power from it."""
+    rts: bool | None = None
+    rs485: bool = False
+    """The kernel turns the line around. Doing it from here would be too late on USB."""
 
 
 class SerialPort:
@@ -48,19 +56,38 @@ class SerialPort:
 
     def open(self) -> None:
         self.close()
+        port = serial.Serial()  # not opened yet: levels are set before, so that they never change
+        port.port = self._device
+        port.baudrate = self._line.baud
+        port.bytesize = self._line.data_bits
+        port.parity = PARITIES[self._line.parity]
+        port.stopbits = self._line.stop_bits
+        port.timeout = READ_SLICE_S
+        port.write_timeout = WRITE_TIMEOUT_S
+        port.exclusive = True  # two programs on one line steal each other's bytes
+        port.rtscts = self._line.hardware_handshake
+        if self._line.dtr is not None:
+            port.dtr = self._line.dtr
+        if self._line.rts is not None:
+            port.rts = self._line.rts
         try:
-            self._serial = serial.Serial(
-                self._device,
-                baudrate=self._line.baud,
-                bytesize=self._line.data_bits,
-                parity=PARITIES[self._line.parity],
-                stopbits=self._line.stop_bits,
-                timeout=READ_SLICE_S,
-                write_timeout=WRITE_TIMEOUT_S,
-                exclusive=True,  # two programs on one line steal each other's bytes
-            )
-        except UNPLUGGED as error:
+            port.open()
+        except (*UNPLUGGED, ValueError) as error:  # ValueError: a speed this adapter cannot do
             raise PortGone(f"{self._device} cannot be opened: {error}") from error
+        if self._line.rs485:
+            self._turn_rs485_on(port)
+        self._serial = port
+
+    def _turn_rs485_on(self, port: serial.Serial) -> None:
+        try:
+            port.rs485_mode = rs485.RS485Settings()
+        except (*UNPLUGGED, ValueError) as error:
+            with contextlib.suppress(*UNPLUGGED):
+                port.close()
+            raise PortGone(
+                f"{self._device} has no RS-485 mode in its driver: use an adapter that turns the "
+                "line around by itself, and leave rs485 out"
+            ) from error
 
     def close(self) -> None:
         port, self._serial = self._serial, None

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import serial
 
+from edge_agent import profiles
+from edge_agent.core.reading import Sample
+from edge_agent.drivers.declared_serial import DeclaredSerial
 from edge_agent.transports.base import PortGone
 from edge_agent.transports.serial_port import Line, SerialPort
 
@@ -105,3 +109,69 @@ def test_seven_bits_and_even_parity_can_be_set(pty: Pty) -> None:
     port.open()
     assert port.is_open
     port.close()
+
+
+def test_half_a_line_is_another_weight_with_readline_and_none_with_a_driver(pty: Pty) -> None:
+    """What a slow sender or a busy machine does: a pause in the middle of a number."""
+    halves = (b"S S     12", b"3.45 kg\r\n")
+    with serial.Serial(pty.path, 9600, timeout=0.05) as naive:
+        os.write(pty.near, halves[0])
+        line = naive.readline()
+    assert float(line.split()[-1]) == 12  # and nobody is told that it was 123.45
+
+    port = SerialPort(pty.path, LINE)
+    port.open()
+    driver = DeclaredSerial(profiles.load("mt_sics"), {0: "s"})
+    answers = []
+    for half in halves:
+        os.write(pty.near, half)
+        while received := port.read():
+            answers += driver.feed(received)
+    port.close()
+    assert answers == [Sample(sensor="s", weight_mg=123_450_000, stable=True)]
+
+
+def test_levels_and_a_handshake_are_set_where_the_line_has_none(pty: Pty) -> None:
+    """A pty has no such wires; asking for them must not keep the port from opening."""
+    line = Line(
+        baud=9600,
+        data_bits=8,
+        parity="none",
+        stop_bits=1,
+        hardware_handshake=True,
+        dtr=False,
+        rts=False,
+    )
+    port = SerialPort(pty.path, line)
+    port.open()
+    assert port._serial is not None
+    assert (port._serial.dtr, port._serial.rts, port._serial.rtscts) == (False, False, True)
+    port.close()
+
+
+def test_the_levels_are_set_before_the_port_is_opened(
+    pty: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Afterwards is too late: the device has seen the edge, and restarts."""
+    seen = []
+    opens = serial.Serial.open
+
+    def watched(self: serial.Serial) -> None:
+        seen.append((self.dtr, self.rts))
+        opens(self)
+
+    monkeypatch.setattr(serial.Serial, "open", watched)
+    line = Line(baud=9600, data_bits=8, parity="none", stop_bits=1, dtr=False, rts=False)
+    port = SerialPort(pty.path, line)
+    port.open()
+    port.close()
+    assert seen == [(False, False)]
+
+
+def test_where_the_driver_has_no_rs485_the_refusal_says_what_to_do(pty: Pty) -> None:
+    line = Line(baud=9600, data_bits=8, parity="none", stop_bits=1, rs485=True)
+    port = SerialPort(pty.path, line)
+    with pytest.raises(PortGone, match="no RS-485 mode in its driver: use an adapter"):
+        port.open()
+    assert not port.is_open
+    SerialPort(pty.path, LINE).open()  # and it is not held
