@@ -59,7 +59,7 @@ def newest(readings: Iterable[tuple[int, int, Reading]], now: datetime) -> list[
         sign = Heard(at, reading.condition or "")
         if sensor_id not in heard or sign > heard[sensor_id]:
             heard[sensor_id] = sign
-        if reading.condition is None:
+        if reading.condition is None and reading.code is None:
             before = numbers.get(sensor_id)
             if before is None or (at, stream_no, reading.seq) > before[:3]:
                 numbers[sensor_id] = Number(

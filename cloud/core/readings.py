@@ -13,7 +13,7 @@ from cloud.core.ranges import Range
 
 
 class Reading(NamedTuple):
-    """One settled statement of one sensor: exactly one of weight, total and condition.
+    """One settled statement of one sensor: exactly one of weight, total, condition and code.
 
     A tuple, not a dataclass: some hundred thousand a second are made of these.
     """
@@ -28,6 +28,8 @@ class Reading(NamedTuple):
     stability: int
     quality: int
     clock_trusted: bool
+    code: str | None = None  # a tag or barcode, and what became of it
+    change: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

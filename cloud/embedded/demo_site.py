@@ -204,7 +204,7 @@ def counting(scales: int) -> DemoSite:
         suppliers=SUPPLIERS[:1],
         customers=(customer,),
         bins=tuple(bins),
-        pace=Pace(poll_s=0.1, settle_samples=1, heartbeat_s=HEARTBEAT_S),
+        pace=Pace(poll_s=0.15, settle_samples=1, heartbeat_s=HEARTBEAT_S),
         keeps_ledger=True,
     )
 
@@ -443,10 +443,12 @@ def _settings(pace: Pace, gateway: str, bins: Iterable[Bin], files: GatewayFiles
         lines += [
             "",
             f"[[ports]]  # {bin_.code}",
-            f"device = {json.dumps(str(device))}",
+            f"address = {json.dumps(str(device))}",
+            "[[ports.devices]]",
             'profile = "mt_sics"',
-            f"sensor = {json.dumps(bin_.sensor)}",
             f"poll_s = {pace.poll_s}",
+            "[[ports.devices.sensors]]",
+            f"name = {json.dumps(bin_.sensor)}",
             f"settle_samples = {pace.settle_samples}",
             f"deadband_mg = {bin_.deadband_mg}",
             f"heartbeat_s = {pace.heartbeat_s}",

@@ -142,6 +142,21 @@ def _reading(batch: messages.ReadingBatch, seq: int, said: messages.Reading) -> 
             said.quality,
             said.clock_trusted,
         )
+    if isinstance(said, messages.Sighted):
+        return Reading(
+            sensor,
+            seq,
+            measured_at,
+            None,
+            None,
+            None,
+            None,
+            messages.Stability.UNKNOWN,
+            messages.Quality.GOOD,
+            said.clock_trusted,
+            said.code,
+            said.change,
+        )
     return Reading(
         sensor,
         seq,

@@ -19,7 +19,8 @@ class Placed(NamedTuple):
 
 _COPY = (
     "COPY readings (sensor_id, measured_at, stream_no, seq, received_at, weight_mg, total,"
-    " condition, because, stability, quality, clock_trusted) FROM STDIN (FORMAT BINARY)"
+    " condition, because, stability, quality, clock_trusted, code, change)"
+    " FROM STDIN (FORMAT BINARY)"
 )
 # Binary COPY casts nothing: these must be exactly the types of the columns.
 _TYPES = (
@@ -35,6 +36,8 @@ _TYPES = (
     "int2",
     "int2",
     "bool",
+    "text",
+    "text",
 )
 
 

@@ -12,6 +12,7 @@ from edge_agent.core.reading import (
     Condition,
     Outcome,
     Reading,
+    Sighted,
     Total,
     Weight,
 )
@@ -104,6 +105,14 @@ def _on_the_wire(
                 quality=outcome.quality,
                 clock_trusted=clock_trusted,
             )
+        case Sighted():
+            return messages.Sighted(
+                sensor=sensor,
+                after_ms=after_ms,
+                code=outcome.code,
+                change=outcome.change,
+                clock_trusted=clock_trusted,
+            )
         case Condition():
             return messages.Condition(
                 sensor=sensor,
@@ -123,11 +132,18 @@ def _sayable(outcome: Outcome) -> Outcome:
             return Condition(
                 condition="fault", because=f"a total of {number} is beyond any counter"
             )
+        case Sighted(code=code) if not code or len(code) > messages.CODE_CHARS_MAX:
+            return Condition(condition="fault", because=f"a code of {len(code)} characters")
+        case Sighted(code=code, change=change):
+            return Sighted(code=_text(code), change=change)
         case _:
             return outcome
 
 
 def _sentence(because: str) -> str:
     """It may quote what was on the cable: the database takes no NUL, UTF-8 no half character."""
-    clean = because.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
-    return clean[:BECAUSE_CHARS_MAX]
+    return _text(because)[:BECAUSE_CHARS_MAX]
+
+
+def _text(said: str) -> str:
+    return said.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()

@@ -4,6 +4,7 @@ One row is one group commit: the readings of half a second, encoded once, ready 
 are. Writing, freezing and encoding are one step, so nothing is worked out again at a resend.
 
     batch(no, stream, first_seq, last_seq, state, gap, payload, crc)
+    counter(sensor, value, total)       what the newest total of each counter was taken from
 
     no      place in the queue; AUTOINCREMENT, because a number must not come back (pitfall: after
             the acknowledged rows are gone, SQLite would start again at 1)
@@ -29,11 +30,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from edge_agent.core.count import CounterState
 from edge_agent.core.freeze import Frozen, freeze, freeze_gap
-from edge_agent.core.reading import Reading
+from edge_agent.core.reading import Reading, Total
 from edge_agent.core.stream import Batch
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PAGE_BYTES = 4096
 WAL_BYTES_KEPT = 4 * 1024 * 1024
 GIVE_UP_BYTES_MIN = 64 * 1024
@@ -63,6 +65,11 @@ _SCHEMA = """CREATE TABLE batch (
     payload   BLOB    NOT NULL,
     crc       INTEGER NOT NULL
 )"""
+_COUNTER_SCHEMA = """CREATE TABLE counter (
+        sensor TEXT    PRIMARY KEY,
+        value  INTEGER NOT NULL,
+        total  INTEGER NOT NULL
+    ) WITHOUT ROWID"""
 _INSERT = """
     INSERT INTO batch (stream, first_seq, last_seq, state, gap, payload, crc)
     VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -122,6 +129,11 @@ class Spool:
         """Acknowledged batches that are still on disk."""
         return len(self._acknowledged)
 
+    def counters(self) -> dict[str, CounterState]:
+        """By sensor, as of the newest commit: a restart of the agent counts nothing twice."""
+        rows = self._conn.execute("SELECT sensor, value, total FROM counter")
+        return {sensor: CounterState(value=value, total=total) for sensor, value, total in rows}
+
     def backlog(self) -> int:
         """Batches the cloud has not acknowledged."""
         return self._rows - len(self._unreadable)
@@ -139,6 +151,7 @@ class Spool:
                 with self._transaction():
                     given_up = self._give_up(give_up_bytes) if give_up_bytes else (0, 0)
                     batches = tuple(self._insert(batch, state) for batch in frozen)
+                    self._keep_counters(readings)
                 break
             except _QuotaError:
                 if give_up_bytes > self._bytes_held():
@@ -238,6 +251,17 @@ class Spool:
             size_bytes=len(frozen.payload),
         )
 
+    def _keep_counters(self, readings: Sequence[Reading]) -> None:
+        newest = {
+            reading.sensor: reading.outcome.counter
+            for reading in readings
+            if isinstance(reading.outcome, Total) and reading.outcome.counter is not None
+        }
+        self._conn.executemany(
+            "INSERT OR REPLACE INTO counter (sensor, value, total) VALUES (?, ?, ?)",
+            [(sensor, state.value, state.total) for sensor, state in newest.items()],
+        )
+
     def _delete(self, nos: Sequence[int]) -> None:
         for first, last in _runs(nos):
             self._conn.execute("DELETE FROM batch WHERE no BETWEEN ? AND ?", (first, last))
@@ -333,6 +357,12 @@ def _prepare(conn: sqlite3.Connection) -> None:
     if not conn.execute("SELECT 1 FROM sqlite_schema").fetchall():
         conn.execute("BEGIN IMMEDIATE")
         conn.execute(_SCHEMA)
+        conn.execute(_COUNTER_SCHEMA)
+        conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        conn.execute("COMMIT")
+    elif _number(conn, "PRAGMA user_version") == 1:  # had no counters yet
+        conn.execute("BEGIN IMMEDIATE")
+        conn.execute(_COUNTER_SCHEMA)
         conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         conn.execute("COMMIT")
     _check_schema(conn)
@@ -345,8 +375,10 @@ def _check_schema(conn: sqlite3.Connection) -> None:
     version = _number(conn, "PRAGMA user_version")
     if version != SCHEMA_VERSION:
         raise _DamagedError(f"version {version}, not {SCHEMA_VERSION}")
-    found = conn.execute("SELECT sql FROM sqlite_schema WHERE name != 'sqlite_sequence'").fetchall()
-    if found != [(_SCHEMA,)]:
+    found = conn.execute(
+        "SELECT sql FROM sqlite_schema WHERE name != 'sqlite_sequence' ORDER BY name"
+    ).fetchall()
+    if found != [(_SCHEMA,), (_COUNTER_SCHEMA,)]:
         raise _DamagedError(f"other tables than ours: {found}")
     # Beyond, SQLite would say that the disk is full, and we would make room where none is needed.
     counts = conn.execute("SELECT seq FROM sqlite_sequence").fetchall()

@@ -17,11 +17,20 @@ from typing import Any, Literal
 import msgspec
 
 from edge_agent.wire import codec, messages, topics
-from edge_agent.wire.messages import Ack, Condition, Counted, Gap, Presence, ReadingBatch, Weighed
+from edge_agent.wire.messages import (
+    Ack,
+    Condition,
+    Counted,
+    Gap,
+    Presence,
+    ReadingBatch,
+    Sighted,
+    Weighed,
+)
 
 VERSION = "1.0.0"
 _STREAM = "9f86d081884c7d659a2feaa0c55ad015"
-_ARRAYS = (Weighed, Counted, Condition)
+_ARRAYS = (Weighed, Counted, Condition, Sighted)
 
 Json = dict[str, Any]
 

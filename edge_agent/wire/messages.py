@@ -22,6 +22,7 @@ from msgspec import Meta, Struct
 
 BATCH_READINGS_MAX = 5_000
 BATCH_SENSORS_MAX = 1_000
+CODE_CHARS_MAX = 200
 ACK_HOLES_MAX = 100
 
 EPOCH_MS_MAX = 2**47  # the year 6429
@@ -81,6 +82,16 @@ Because = Annotated[
     Meta(max_length=200, pattern=r"^[^\u0000]*$", description="why, in a sentence for a person"),
 ]
 
+CodeText = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=CODE_CHARS_MAX,
+        pattern=r"^[^\u0000]*$",
+        description="what the tag or the barcode says, as it was read",
+    ),
+]
+
 
 class Stability(IntEnum):
     """How we know that a weight stood still."""
@@ -122,7 +133,8 @@ class Condition(Struct, frozen=True, array_like=True, tag=3):
     """Something is to be said, and it is not a number: silence is never zero.
 
     `condition` is one of `silent` (no answer), `unstable` (never came to rest), `overload`,
-    `underload`, `fault` (it answers, but not with a weight); more may be added.
+    `underload`, `fault` (it answers, but not with a weight), `restarted` (a counter began again);
+    more may be added.
     """
 
     sensor: SensorIndex
@@ -132,7 +144,20 @@ class Condition(Struct, frozen=True, array_like=True, tag=3):
     clock_trusted: ClockTrusted = False
 
 
-Reading = Weighed | Counted | Condition
+class Sighted(Struct, frozen=True, array_like=True, tag=4):
+    """A tag came or went, or a code was scanned: once, however often the reader repeats it.
+
+    `change` is one of `present`, `absent`, `scanned`; more may be added.
+    """
+
+    sensor: SensorIndex
+    after_ms: AfterMs
+    code: CodeText
+    change: Word
+    clock_trusted: ClockTrusted = False
+
+
+Reading = Weighed | Counted | Condition | Sighted
 
 
 class ReadingBatch(Struct, frozen=True, kw_only=True, tag="readings", tag_field="type"):

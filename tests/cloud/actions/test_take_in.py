@@ -238,6 +238,18 @@ def test_a_condition_is_a_sign_of_life_and_leaves_the_last_weight_as_old_as_it_i
     assert cases.state(admin, first, columns) == (5_000, at(2), at(2), None)
 
 
+def test_a_sighting_is_stored_and_is_a_sign_of_life_and_no_number(site: Any) -> None:
+    admin, conn, (first, _) = site
+    take(conn, batch(1, [weighed(5_000)]))
+    seen = messages.Sighted(sensor=0, after_ms=1_000, code="E280", change="present")
+    take(conn, batch(2, [seen]))
+
+    stored = admin.execute("SELECT code, change, weight_mg FROM readings ORDER BY seq").fetchall()
+    assert stored == [(None, None, 5_000), ("E280", "present", None)]
+    heard = "weight_mg, seq, condition, heard_at > measured_at"
+    assert cases.state(admin, first, heard) == (5_000, 1, None, True)
+
+
 def test_the_same_weight_again_is_heard_but_is_no_reason_to_look(site: Any) -> None:
     admin, conn, (first, _) = site
     take(conn, batch(1, [weighed(5_000)]))

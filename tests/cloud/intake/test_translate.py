@@ -20,16 +20,18 @@ def test_every_outcome_keeps_its_number_its_time_and_its_seq() -> None:
             weighed(-5, after_ms=1, sensor=1, quality=1),
             messages.Counted(sensor=0, after_ms=-1, total=9),
             messages.Condition(sensor=0, after_ms=0, condition="silent", because="no answer"),
+            messages.Sighted(sensor=1, after_ms=2, code="E280", change="absent"),
         ],
     )
     content = arrived(said).content
     assert isinstance(content, Batch)
-    assert (content.stream, content.range) == (UUID(STREAM), Range(7, 9))
+    assert (content.stream, content.range) == (UUID(STREAM), Range(7, 10))
     ms = timedelta(milliseconds=1)
     assert content.readings == (
         Reading("s02", 7, NOW + ms, -5, None, None, None, 2, 1, True),  # noqa: FBT003 - a tuple
         Reading("s01", 8, NOW - ms, None, 9, None, None, 2, 0, False),  # noqa: FBT003 - a tuple
         Reading("s01", 9, NOW, None, None, "silent", "no answer", 2, 0, False),  # noqa: FBT003
+        Reading("s02", 10, NOW + 2 * ms, *[None] * 4, 2, 0, False, "E280", "absent"),  # noqa: FBT003
     )
 
 

@@ -26,9 +26,9 @@ def test_every_column_arrives_as_it_was(database: Any) -> None:
         readings.copy_in(conn, rows, NOW)
         stored = conn.execute("SELECT * FROM readings ORDER BY seq").fetchall()
     assert stored == [
-        (1, NOW - MS, 2, 3, NOW, -(2**53), None, None, None, 0, 1, True),
-        (1, NOW, 2, 4, NOW, None, 2**53, None, None, 2, 0, False),
-        (1, NOW, 2, 5, NOW, None, None, "fault", "ä\n", 255, 255, True),
+        (1, NOW - MS, 2, 3, NOW, -(2**53), None, None, None, 0, 1, True, None, None),
+        (1, NOW, 2, 4, NOW, None, 2**53, None, None, 2, 0, False, None, None),
+        (1, NOW, 2, 5, NOW, None, None, "fault", "ä\n", 255, 255, True, None, None),
     ]
 
 

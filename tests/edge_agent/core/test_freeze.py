@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.core.freeze import NUMBER_MAX, freeze, freeze_gap
-from edge_agent.core.reading import Condition, Outcome, Reading, Total, Weight
+from edge_agent.core.reading import Condition, Outcome, Reading, Sighted, Total, Weight
 from edge_agent.wire import codec, messages
 from edge_agent.wire.messages import Quality, ReadingBatch, Stability
 
@@ -28,9 +28,10 @@ def test_each_outcome_arrives_as_it_was_stated() -> None:
             reading(weight, measured_ms=1_000),
             reading(Total(total=3), "s02", 900),
             reading(Condition(condition="silent", because="no answer"), "s01", 1_500),
+            reading(Sighted(code="E280", change="present"), "s02", 1_600),
         ],
     )
-    assert (frozen.first_seq, frozen.last_seq) == (7, 9)
+    assert (frozen.first_seq, frozen.last_seq) == (7, 10)
     batch = thawed(frozen.payload)
     assert (batch.first_seq, batch.base_ms, batch.sensors) == (7, 1_000, ["s01", "s02"])
     assert batch.readings == [
@@ -46,6 +47,7 @@ def test_each_outcome_arrives_as_it_was_stated() -> None:
         messages.Condition(
             sensor=0, after_ms=500, condition="silent", because="no answer", clock_trusted=True
         ),
+        messages.Sighted(sensor=1, after_ms=600, code="E280", change="present", clock_trusted=True),
     ]
 
 
@@ -70,6 +72,23 @@ def test_a_number_that_the_wire_cannot_carry_is_a_fault() -> None:
         messages.Condition,
         messages.Condition,
     ]
+
+
+def test_a_code_that_the_wire_cannot_carry_is_a_fault() -> None:
+    long, odd = "7" * 201, "A\0B"
+    (frozen,) = freeze(
+        STREAM,
+        1,
+        [
+            reading(Sighted(code=long, change="scanned")),
+            reading(Sighted(code=odd, change="scanned")),
+        ],
+    )
+    refused, cleaned = thawed(frozen.payload).readings
+    assert isinstance(refused, messages.Condition)
+    assert refused.because == "a code of 201 characters"
+    assert isinstance(cleaned, messages.Sighted)
+    assert cleaned.code == "A\N{REPLACEMENT CHARACTER}B"
 
 
 def test_more_than_one_message_may_hold_becomes_several_without_a_hole() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.core.reading import Reading, Weight
+from edge_agent.core.count import CounterState
+from edge_agent.core.reading import Reading, Total, Weight
 from edge_agent.sqlite.spool import PAGE_BYTES, Spool, SpoolError, SpoolFullError
 from edge_agent.wire import codec
 from edge_agent.wire.messages import Gap, ReadingBatch, Stability
@@ -148,6 +149,31 @@ def test_forgetting_is_written_down_when_nothing_else_is(path: Path) -> None:
         assert (spool.backlog(), spool.unsettled) == (0, 0)
     with spool_at(path) as spool:
         assert spool.backlog() == 0
+
+
+def test_a_counter_goes_on_where_it_was_after_a_restart(path: Path) -> None:
+    def counted(value: int) -> Reading:
+        state = CounterState(value=value, total=1_000 + value)
+        outcome = Total(total=state.total, counter=state)
+        return Reading(sensor="c1", measured_ms=1, clock_trusted=True, outcome=outcome)
+
+    with spool_at(path) as spool:
+        assert spool.counters() == {}
+        spool.append([counted(7), counted(9), reading(1)])
+    with spool_at(crashed_copy(path)) as spool:
+        assert spool.counters() == {"c1": CounterState(value=9, total=1_009)}
+
+
+def test_a_spool_of_before_there_were_counters_is_taken_over(path: Path) -> None:
+    with spool_at(path) as spool:
+        spool.append(readings(1, 3))
+    with contextlib.closing(sqlite3.connect(path)) as older:
+        older.execute("DROP TABLE counter")
+        older.execute("PRAGMA user_version = 1")
+    with spool_at(path) as spool:
+        assert weights(spool) == [1, 2, 3]
+        assert spool.counters() == {}
+    assert not list(path.parent.glob("*.corrupt-*"))
 
 
 def test_one_spool_has_one_owner(path: Path) -> None:

@@ -14,6 +14,7 @@ from edge_agent.wire.messages import (
     Presence,
     Reading,
     ReadingBatch,
+    Sighted,
     Weighed,
 )
 
@@ -66,6 +67,14 @@ def _readings(sensors: int, base_ms: int) -> st.SearchStrategy[Reading]:
             after_ms=after_ms,
             condition=st.from_regex(r"[a-z][a-z_]{0,31}", fullmatch=True),
             because=sentences,
+            clock_trusted=st.booleans(),
+        ),
+        st.builds(
+            Sighted,
+            sensor=sensor,
+            after_ms=after_ms,
+            code=sentences.filter(bool),
+            change=st.sampled_from(["present", "absent", "scanned"]),
             clock_trusted=st.booleans(),
         ),
     )
