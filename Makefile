@@ -4,6 +4,7 @@
 #   make test        all that CI runs
 #   make test-fast   checks, and the tests that need neither minutes nor a browser
 #   make check       format, lint, types, import contracts
+#   make fuzz        bent bytes for every reader of foreign ones, for a minute   (FUZZ_S=600, FUZZ_SEED=7)
 #   make pictures    the README's pictures of the wall, taken from the running demo
 #   make lock        pin the newest allowed versions again (needs uv)
 #   make clean       forget the environment and the caches; the demo's data is kept
@@ -15,9 +16,11 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$name; break; fi; done)
 UV ?= uv
 ARGS ?=
+FUZZ_S ?= 60
+FUZZ_SEED ?= 1
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-fast check pictures lock browser clean
+.PHONY: help demo test test-fast check fuzz pictures lock browser clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -38,6 +41,10 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# What it finds is kept in tests/fuzz/corpus and tried first from then on.
+fuzz: $(VENV)/dev.stamp
+	BINLINE_FUZZ_S=$(FUZZ_S) BINLINE_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz
 
 pictures: $(VENV)/dev.stamp browser
 	$(BIN)/python -m tests.browser.pictures

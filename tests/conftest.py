@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -16,6 +17,10 @@ from cloud.postgres import migrate
 
 PASSWORD = "for-tests-only"
 TEMPLATE = "binline_template"
+
+# How long one example takes says more about what else the machine does than about the code.
+hypothesis.settings.register_profile("binline", deadline=None)
+hypothesis.settings.load_profile("binline")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,7 +8,7 @@ import click
 
 from edge_agent import app, settings
 from edge_agent.core.declared import SettingsError
-from edge_agent.settings import Settings
+from edge_agent.settings import Port, Settings
 
 EXIT_CHECK_FAILED = 1
 
@@ -66,11 +66,17 @@ def _plan(found: Settings) -> dict[str, object]:
         "spool": {"path": str(found.spool.path), "bytes_max": found.spool.bytes_max},
         "ports": [
             {
-                "sensor": port.sensor,
-                "device": port.device,
-                "present": Path(port.device).exists(),
-                "profile": port.profile,
-                "poll_s": port.poll_s,
+                "address": port.address,
+                "present": _is_there(port),
+                "devices": [
+                    {
+                        "profile": device.profile,
+                        "unit": device.unit,
+                        "poll_s": device.poll_s,
+                        "sensors": [sensor.name for sensor in device.sensors],
+                    }
+                    for device in port.devices
+                ],
             }
             for port in found.ports
         ],
@@ -84,8 +90,15 @@ def _sentences(found: Settings) -> str:
         f"Readings wait in {found.spool.path}, at most {found.spool.bytes_max // 2**20} MiB.",
     ]
     for port in found.ports:
-        absent = "" if Path(port.device).exists() else " (not plugged in now)"
-        lines.append(
-            f"  {port.sensor}: {port.profile} on {port.device}{absent}, every {port.poll_s:g} s"
-        )
+        absent = " (not plugged in now)" if _is_there(port) is False else ""
+        lines.append(f"  {port.address}{absent}")
+        for device in port.devices:
+            unit = "" if device.unit is None else f" unit {device.unit}"
+            names = ", ".join(sensor.name for sensor in device.sensors)
+            lines.append(f"    {names}: {device.profile}{unit}, every {device.poll_s:g} s")
     return "\n".join(lines)
+
+
+def _is_there(port: Port) -> bool | None:
+    """Whether the cable is plugged in; None for one that is reached over the network."""
+    return Path(port.address).exists() if port.is_serial else None

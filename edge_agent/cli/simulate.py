@@ -1,4 +1,4 @@
-"""`binline edge simulate`: scales that do not exist, for the demo, for tests and for training."""
+"""`binline edge simulate`: devices that do not exist, for the demo, for tests and for training."""
 
 import logging
 import signal
@@ -19,7 +19,7 @@ from edge_agent.simulated import running, site
     "plan_path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     required=True,
-    help="Which scales, and what happens on them (JSON or TOML).",
+    help="Which devices, and what happens to them (JSON or TOML).",
 )
 @click.option(
     "--dir",
@@ -34,10 +34,12 @@ from edge_agent.simulated import running, site
     help="Append every answer to this file, one JSON object per line.",
 )
 def simulate(plan_path: Path, folder: Path, ledger: Path | None) -> None:
-    r"""Run simulated MT-SICS scales until Ctrl-C or SIGTERM.
+    r"""Run simulated scales, readers and counters until Ctrl-C or SIGTERM.
 
-    Each scale is a port in DIR that any program may open. Append a JSON line to DIR/commands to
-    change one while it runs; `do` is set, take, refill, silence, speak, overload or usage.
+    Each is a port in DIR that any program may open; `device` in the plan names the profile that
+    reads it. Append a JSON line to DIR/commands to change one while it runs, or put it into the
+    plan's `script` with the second it is due: `do` is set, take, refill, usage, zero, tare, unit,
+    overload, silence, speak, late, restart, come, go, scan or pulse.
 
     \b
     Examples:

@@ -32,7 +32,7 @@ def worth_sending(
             moved = abs(after.weight_mg - before.weight_mg) >= limits.deadband_mg
             return moved or after.quality != before.quality
         case Total() as before, Total() as after:
-            return after != before
+            return (after.total, after.quality) != (before.total, before.quality)
         case Condition() as before, Condition() as after:
             return after.condition != before.condition
         case _:

@@ -1,50 +1,50 @@
-"""One thread per port: ask, settle, and state what is worth stating. It never drops a reading.
+"""One thread per line of bytes: ask, or listen, and state what is worth stating.
 
-    transport ─bytes─▶ driver ─samples─▶ settle ─outcome─▶ report ─Reading─▶ queue
+    transport ─bytes─▶ driver ─answers─▶ stating ─Reading─▶ queue
 
-When the queue is full the loop waits: better a question less than an answer lost. A device that
-does not answer is said to be silent, once and then with each heartbeat; its last weight is never
-said again in its place. A port that is gone is tried again, slower each time.
+Who speaks first is the profile's to say:
+
+    poll      we ask, one answer comes; what lay there before answers an older question
+    stream    the device speaks by itself: all of it is read at once, of weights the newest counts,
+              and the stamp is the time of arrival
+    both      we ask, and take what comes unasked as well
+
+Several devices share a line when questions carry an address; then they take turns, and one that
+does not answer is asked rarely until it does. A port that is gone is tried again, slower each time.
 """
 
 import logging
-import queue
-import threading
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_agent import profiles
-from edge_agent.core.reading import (
-    BECAUSE_CHARS_MAX,
-    Answer,
-    Condition,
-    Fault,
-    Identity,
-    Outcome,
-    Reading,
-    Sample,
-)
-from edge_agent.core.report import Reported, ReportLimits, worth_sending
-from edge_agent.core.settle import SettleLimits, Settling
-from edge_agent.drivers.base import Driver
-from edge_agent.settings import Port, SettingsError
+from edge_agent.core.reading import Answer, CounterValue, Fault, Identity, Sample
+from edge_agent.core.turns import Turn, after, next_turn
+from edge_agent.drivers.base import LineDriver
+from edge_agent.framing.echo import Echo
+from edge_agent.loops.stating import REOPEN_S_MAX, Clock, DeviceStating, Outlet, Reopening
 from edge_agent.transports.base import PortGone, Transport
-from edge_agent.transports.serial_port import Line, SerialPort
 
-REOPEN_S_MIN = 0.25
-REOPEN_S_MAX = 5.0
-PUT_S = 0.5  # how long a full queue may delay the notice of a stop
+__all__ = ["REOPEN_S_MAX", "Clock", "LineDevice", "Poller"]
+
+FULL_READ_BYTES = 4096  # more may be waiting
+READS_MAX = 64  # in one go, of a device that never stops talking
+IDLE_MS = 250  # silence that ends a frame, where silence may; adapters and networks pause for less
+STALE_MS = 1_000  # a loop held up for longer finds old weights in the buffer, and throws them away
+QUIET_BEFORE_MS = 300  # silence after opening: what begins then begins at its beginning
+BEFORE_MS = 200  # what a device may say to what is sent once after opening
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Clock:
-    """`wall_ms` stamps readings; `monotonic_ms` measures; `trusted` says if the wall can be."""
+@dataclass(kw_only=True, slots=True)
+class LineDevice:
+    """A device on the line, and where it stands in its turn."""
 
-    wall_ms: Callable[[], int]
-    monotonic_ms: Callable[[], int]
-    trusted: Callable[[], bool]
+    driver: LineDriver
+    stating: DeviceStating
+    poll_ms: int
+    reply_timeout_ms: int
+    turn: Turn
 
 
 class Poller:
@@ -53,222 +53,254 @@ class Poller:
     def __init__(
         self,
         *,
-        port: Port,
         transport: Transport,
-        driver: Driver,
-        reply_timeout_ms: int,
-        readings: queue.Queue[Reading],
-        stop: threading.Event,
-        clock: Clock,
+        devices: Sequence[LineDevice],
+        outlet: Outlet,
+        local_echo: bool = False,
     ) -> None:
-        self._port = port
+        assert len(devices) == 1 or all(device.driver.mode != "stream" for device in devices)
         self._transport = transport
-        self._driver = driver
-        self._reply_timeout_ms = reply_timeout_ms
-        self._readings = readings
-        self._stop = stop
-        self._clock = clock
-        self._settling = Settling(
-            SettleLimits(
-                samples=port.settle_samples,
-                band_mg=port.settle_mg,
-                held_s=port.settle_s,
-                unstable_after_s=port.unstable_after_s,
-            )
-        )
-        self._report = ReportLimits(deadband_mg=port.deadband_mg, heartbeat_s=port.heartbeat_s)
-        self._reported: Reported | None = None
-        self._misses = 0
-        self._identified = False
-        self._losses = 0
-        self._open_at_ms = 0
+        self._devices = devices
+        self._outlet = outlet
+        self._stop = outlet.stop
+        self._clock = outlet.clock
+        self._echo = Echo() if local_echo else None
+        self._reopening = Reopening(transport.name, outlet.clock)
+        # Of the one device that may speak unasked.
+        self._read_at_ms = self._byte_at_ms = self._heard_at_ms = self._judged_at_ms = 0
+        self._mid_stream = False
+        self._shown: dict[str, tuple[Answer, int]] = {}  # the newest of each sensor, and its stamp
+
+    @property
+    def name(self) -> str:
+        return self._transport.name
 
     def run(self) -> None:
-        due_ms = self._clock.monotonic_ms()
+        for device in self._devices:
+            device.turn = Turn(interval_ms=device.poll_ms, due_ms=self._clock.monotonic_ms())
         try:
             while not self._stop.is_set():
                 self.turn()
-                now_ms = self._clock.monotonic_ms()
-                due_ms = max(due_ms + round(self._port.poll_s * 1000), now_ms)
-                self._stop.wait((due_ms - now_ms) / 1000)
+                self._wait()
         except Exception:
-            log.exception("the poll loop of %s broke and has ended", self._port.sensor)
+            log.exception("the poll loop of %s broke and has ended", self.name)
         finally:
             self._transport.close()
 
     def turn(self) -> None:
-        """One question, and what follows from its answer or from none."""
+        """One question, or one moment of listening, and what follows from it."""
+        device = self._devices[next_turn([device.turn for device in self._devices])]
         # When it was asked, not when the answer was read: the loop may have been held up between.
         asked_ms = self._clock.wall_ms()
+        streams = device.driver.mode == "stream"
         try:
-            outcome = self._ask()
+            if self._transport.is_open or self._open():
+                answered = self._listen(device) if streams else self._ask(device, asked_ms)
+            else:
+                answered = self._is_missing(device, asked_ms)
         except PortGone as gone:
-            self._lose_port(str(gone))
-            outcome = self._miss(f"{self._transport.name} is not there")
-        if outcome is not None:
-            self._state(outcome, asked_ms)
+            self._reopening.lost(str(gone))
+            answered = self._is_missing(device, asked_ms)
+        if streams and self._transport.is_open:
+            return  # its turn is always, for a moment at a time
+        device.turn = after(device.turn, self._clock.monotonic_ms(), answered=answered)
 
-    def _ask(self) -> Outcome | None:
-        if not self._transport.is_open and not self._open():
-            return self._miss(f"{self._transport.name} is not there")
-        if not self._identified:
-            return self._ask_identity()
-        answer = self._exchange(self._driver.request(), wanted=(Sample, Fault))
-        if answer is None:
-            return self._miss(f"no answer on {self._transport.name}")
-        if isinstance(answer, Identity):
-            return self._check_identity(answer)
-        self._hear()
-        return self._settling.feed(answer, self._clock.monotonic_ms())
-
-    def _exchange(self, request: bytes, wanted: tuple[type[Answer], ...]) -> Answer | None:
-        """The first answer of a wanted kind in time, or a device that names itself unasked."""
-        self._transport.flush()  # what lies there answers an older question
-        self._driver.reset()
-        self._transport.write(request)
-        deadline_ms = self._clock.monotonic_ms() + self._reply_timeout_ms
-        while self._clock.monotonic_ms() < deadline_ms:
-            received = self._transport.read()
-            # The last one: what comes before it in one read is noise, or older.
-            for answer in reversed(self._driver.feed(received)):
-                if isinstance(answer, (*wanted, Identity)):
-                    return answer
-            # Told to stop, it still takes the answer that is on its way, but waits for none.
-            if not received and self._stop.is_set():
-                return None
-        return None
+    # ------------------------------------------------------------------ the port
 
     def _open(self) -> bool:
-        if self._clock.monotonic_ms() < self._open_at_ms:
+        if not self._reopening.is_due:
             return False
         self._transport.open()
-        log.info("%s: opened %s", self._port.sensor, self._transport.name)
-        self._settling.reset()
-        # After a plug it may be another scale: nothing it says counts before it is known.
-        self._identified = self._port.serial_number is None
+        log.info("opened %s", self.name)
+        now_ms = self._clock.monotonic_ms()
+        self._read_at_ms = self._byte_at_ms = self._heard_at_ms = now_ms
+        self._judged_at_ms = now_ms - max(device.poll_ms for device in self._devices)
+        self._shown.clear()
+        self._mid_stream = True
+        for device in self._devices:
+            device.stating.opened()
+            device.driver.reset(mid_stream=device.driver.mode == "stream")
+            for line in device.driver.before():
+                self._write(line)
+                self._read_away()
         return True
 
-    def _lose_port(self, because: str) -> None:
-        if self._losses == 0:  # once, until it has answered again
-            log.warning("%s: %s", self._port.sensor, because)
-        delay_s = min(REOPEN_S_MAX, REOPEN_S_MIN * 2 ** min(self._losses, 10))
-        self._open_at_ms = self._clock.monotonic_ms() + round(delay_s * 1000)
-        self._losses += 1
+    def _is_missing(self, device: LineDevice, at_ms: int) -> bool:
+        """No device is to blame for its port: all are asked as before when it is back."""
+        device.stating.miss(self._reopening.because, at_ms)
+        return True
 
-    def _ask_identity(self) -> Outcome | None:
-        question = self._driver.identify()
-        assert question is not None, "poller_for has refused a driver that cannot ask"
-        answer = self._exchange(question, wanted=(Identity,))
-        if not isinstance(answer, Identity):
-            return self._miss(f"the device on {self._transport.name} does not say who it is")
-        return self._check_identity(answer)
+    def _write(self, request: bytes) -> None:
+        if self._echo is not None:
+            self._echo.sent(request)
+        self._transport.write(request)
 
-    def _check_identity(self, identity: Identity) -> Outcome | None:
-        """It has just restarted, or was asked: what it weighed before no longer counts."""
-        self._hear()
-        self._settling.reset()
-        wanted = self._port.serial_number
-        self._identified = wanted is None or wanted == identity.serial_number
-        if self._identified:
-            log.info("%s: the device is %s", self._port.sensor, identity.serial_number)
-            return None
-        because = f"this is another device: {identity.serial_number!r}, expected {wanted!r}"
-        return Condition(condition="fault", because=because)
+    def _read(self) -> bytes:
+        received = self._transport.read()
+        return self._echo.strip(received) if self._echo is not None else received
 
-    def _hear(self) -> None:
-        """Only an answer proves the port: one that opens and dies again is still tried slower."""
-        self._misses = 0
-        self._losses = 0
+    def _read_away(self) -> None:
+        until_ms = self._clock.monotonic_ms() + BEFORE_MS
+        while self._clock.monotonic_ms() < until_ms and not self._stop.is_set():
+            self._transport.read()
+        if self._echo is not None:
+            self._echo.sent(b"")
 
-    def _miss(self, because: str) -> Outcome | None:
-        if self._stop.is_set():  # it was not given its time, so nothing can be said of it
-            return None
-        self._misses += 1
-        if self._misses < self._port.silent_after:
-            return None
-        self._settling.reset()
-        return Condition(condition="silent", because=because)
+    # ------------------------------------------------------------------ asking
 
-    def _state(self, outcome: Outcome, asked_ms: int) -> None:
-        now_ms = self._clock.monotonic_ms()
-        if not worth_sending(self._reported, outcome, now_ms, self._report):
+    def _ask(self, device: LineDevice, asked_ms: int) -> bool:
+        if not device.stating.identified:
+            question = device.driver.identify()
+            assert question is not None, "settings with a serial number were held to the profile"
+            answers = self._exchange(device, question, only_identity=True)
+            because = f"the device on {self.name} does not say who it is"
+        else:
+            answers = self._exchange(device, device.driver.request())
+            because = f"no answer on {self.name}"
+        if answers:
+            self._reopening.heard()
+            device.stating.hear(answers, asked_ms)
+            device.stating.pass_time(asked_ms)
+            return True
+        if device.driver.silence_is_normal and device.stating.identified:
+            device.stating.pass_time(asked_ms)
+            return True
+        device.stating.miss(because, asked_ms, unread=device.driver.unread)
+        return len(self._devices) == 1  # nobody waits behind it, so it is not asked less
+
+    def _exchange(
+        self, device: LineDevice, request: bytes, *, only_identity: bool = False
+    ) -> list[Answer]:
+        """The first answers in time. With an identity among them, that is the answer."""
+        if not self._takes_unasked(device):
+            self._transport.flush()  # what lies there answers an older question
+            device.driver.reset()
+        self._write(request)
+        deadline_ms = self._clock.monotonic_ms() + device.reply_timeout_ms
+        while self._clock.monotonic_ms() < deadline_ms:
+            received = self._read()
+            if answers := _wanted(device.driver.feed(received), only_identity=only_identity):
+                return answers
+            # Told to stop, it still takes the answer that is on its way, but waits for none.
+            if not received and self._stop.is_set():
+                return []
+        return _wanted(device.driver.finish(), only_identity=only_identity)
+
+    def _takes_unasked(self, device: LineDevice) -> bool:
+        """On a shared line nobody knows whose the unasked word is."""
+        return device.driver.mode == "both" and len(self._devices) == 1
+
+    # ------------------------------------------------------------------ listening
+
+    def _listen(self, device: LineDevice) -> bool:
+        """One moment of a device that speaks by itself."""
+        if not device.stating.identified:
+            self._ask(device, self._clock.wall_ms())
+            device.driver.reset(mid_stream=True)
+            return True
+        self._drop_what_is_old(device)
+        received = self._read_all()
+        now_ms, at_ms = self._clock.monotonic_ms(), self._clock.wall_ms()
+        if received:
+            self._byte_at_ms = now_ms
+        self._find_a_beginning(device, now_ms)
+        answers = device.driver.feed(received)
+        if now_ms - self._byte_at_ms >= IDLE_MS:
+            answers += device.driver.finish()
+        self._read_at_ms = now_ms
+        self._take(device, answers, now_ms, at_ms)
+        self._note_silence(device, now_ms, at_ms)
+        device.stating.pass_time(at_ms)
+        return True
+
+    def _read_all(self) -> bytes:
+        """A stream that is read more slowly than it comes gets older and older."""
+        whole = b""
+        for _ in range(READS_MAX):
+            received = self._read()
+            whole += received
+            if len(received) < FULL_READ_BYTES:
+                break
+        return whole
+
+    def _drop_what_is_old(self, device: LineDevice) -> None:
+        """What waited while the loop was held up would get the stamp of now.
+
+        Scans and tags are kept: late is better than never.
+        """
+        held_up = self._clock.monotonic_ms() - self._read_at_ms > STALE_MS
+        if held_up and not device.driver.silence_is_normal:
+            self._transport.flush()
+            device.driver.reset(mid_stream=True)
+            self._shown.clear()
+
+    def _find_a_beginning(self, device: LineDevice, now_ms: int) -> None:
+        """Opened in silence, the first scan is whole, and must not be lost.
+
+        Opened in the middle of one, its rest would be another code, so it is dropped. A device
+        that never stops loses one frame.
+        """
+        if not (self._mid_stream and device.driver.silence_is_normal):
             return
-        if isinstance(outcome, Condition):
-            because = outcome.because[:BECAUSE_CHARS_MAX]
-            outcome = Condition(condition=outcome.condition, because=because)
-        self._log_change(outcome)
-        reading = Reading(
-            sensor=self._port.sensor,
-            measured_ms=asked_ms,
-            clock_trusted=self._clock.trusted(),
-            outcome=outcome,
-        )
-        self._put(reading)
-        self._reported = Reported(outcome=outcome, at_ms=now_ms)
+        if now_ms - self._byte_at_ms >= QUIET_BEFORE_MS:
+            device.driver.reset()
+            self._mid_stream = False
 
-    def _put(self, reading: Reading) -> None:
-        waited = False
-        while True:
-            stopping = self._stop.is_set()
-            try:
-                self._readings.put(reading, timeout=PUT_S)
-            except queue.Full:
-                if stopping:
-                    log.warning("%s: stopped with a reading not yet kept", self._port.sensor)
-                    return
-                if not waited:
-                    log.warning("%s: the spool does not keep up, polling waits", self._port.sensor)
-                waited = True
+    def _take(self, device: LineDevice, answers: list[Answer], now_ms: int, at_ms: int) -> None:
+        """A scan or a tag at once; what is shown all the time at the pace of `poll_s`.
+
+        So two weights in a row are as far apart as when they are asked for.
+        """
+        if answers:
+            self._reopening.heard()
+            self._heard_at_ms = now_ms
+        for answer in answers:
+            if isinstance(answer, Sample | Fault | CounterValue):
+                self._shown[answer.sensor] = (answer, at_ms)
             else:
+                device.stating.hear([answer], at_ms)
+        if self._shown and now_ms - self._judged_at_ms >= device.poll_ms:
+            self._judged_at_ms = now_ms
+            for shown, shown_at_ms in self._shown.values():
+                device.stating.hear([shown], shown_at_ms)
+            self._shown.clear()
+
+    def _note_silence(self, device: LineDevice, now_ms: int, at_ms: int) -> None:
+        pause_ms = max(device.poll_ms, device.reply_timeout_ms)
+        if device.driver.silence_is_normal or now_ms - self._heard_at_ms < pause_ms:
+            return
+        self._heard_at_ms = now_ms
+        device.stating.miss(f"nothing heard on {self.name}", at_ms, unread=device.driver.unread)
+        device.driver.reset(mid_stream=True)
+
+    def _wait(self) -> None:
+        """Until the next turn is due. Who may speak unasked is listened to meanwhile."""
+        device = self._devices[0]
+        if device.driver.mode == "stream" and self._transport.is_open:
+            return
+        due_ms = min(device.turn.due_ms for device in self._devices)
+        while (rest_ms := due_ms - self._clock.monotonic_ms()) > 0 and not self._stop.is_set():
+            if self._takes_unasked(device) and self._transport.is_open:
+                self._overhear(device)
+            else:
+                self._stop.wait(rest_ms / 1000)
                 return
 
-    def _log_change(self, outcome: Outcome) -> None:
-        before = _condition_of(self._reported.outcome) if self._reported else None
-        after = _condition_of(outcome)
-        if after == before:
+    def _overhear(self, device: LineDevice) -> None:
+        try:
+            answers = device.driver.feed(self._read())
+        except PortGone as gone:
+            self._reopening.lost(str(gone))
             return
-        if isinstance(outcome, Condition):
-            log.warning("%s: %s, %s", self._port.sensor, outcome.condition, outcome.because)
-        else:
-            log.info("%s: weighs again after %s", self._port.sensor, before)
+        if device.stating.identified:
+            self._take(device, answers, self._clock.monotonic_ms(), self._clock.wall_ms())
 
 
-def _condition_of(outcome: Outcome) -> str | None:
-    return outcome.condition if isinstance(outcome, Condition) else None
+def _wanted(answers: list[Answer], *, only_identity: bool) -> list[Answer]:
+    if only_identity:
+        return [*filter(_is_identity, answers)]
+    return answers
 
 
-def poller_for(
-    port: Port, *, readings: queue.Queue[Reading], stop: threading.Event, clock: Clock
-) -> Poller:
-    """The loop for one port of the settings; SettingsError when its profile does not allow it."""
-    profile = profiles.load(port.profile)
-    line = profile.port
-    if port.poll_s * 1000 < line.poll_ms_min:
-        raise SettingsError(
-            f"ports: {port.sensor}: poll_s: {port.poll_s:g} is too often for {port.profile}. "
-            f"Allowed: {line.poll_ms_min / 1000:g} or more"
-        )
-    driver = profile.make_driver(port.sensor)
-    if port.serial_number is not None and driver.identify() is None:
-        raise SettingsError(
-            f"ports: {port.sensor}: serial_number: {port.profile} has no question for it. "
-            "Allowed: only with profiles that can ask"
-        )
-    transport = SerialPort(
-        port.device,
-        Line(
-            baud=port.baud or line.baud,
-            data_bits=port.data_bits or line.data_bits,
-            parity=port.parity or line.parity,
-            stop_bits=port.stop_bits or line.stop_bits,
-        ),
-    )
-    return Poller(
-        port=port,
-        transport=transport,
-        driver=driver,
-        reply_timeout_ms=port.reply_timeout_ms or line.reply_timeout_ms,
-        readings=readings,
-        stop=stop,
-        clock=clock,
-    )
+def _is_identity(answer: Answer) -> bool:
+    return isinstance(answer, Identity)

@@ -54,10 +54,12 @@ class Site:
         ports = "".join(
             f"""
             [[ports]]
-            device = "{self.home}/ports/gw-1-{name}"
+            address = "{self.home}/ports/gw-1-{name}"
+            [[ports.devices]]
             profile = "{self.home}/fast.toml"
-            sensor = "{name}"
             poll_s = {self.poll_s}
+            [[ports.devices.sensors]]
+            name = "{name}"
             settle_samples = 1
             deadband_mg = 0
             """
@@ -65,7 +67,8 @@ class Site:
         )
         # A real one wants a pause between questions; the pty is asked as often as the test likes.
         profile = (resources.files("firmware_configs") / "devices/mt_sics.toml").read_text("utf-8")
-        (self.home / "fast.toml").write_text(re.sub("poll_ms_min = .*", "poll_ms_min = 0", profile))
+        often = re.sub("interval_ms_min = .*", "interval_ms_min = 0", profile)
+        (self.home / "fast.toml").write_text(often)
         self.settings.write_text(
             f"""
             gateway = "gw-1"

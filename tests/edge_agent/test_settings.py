@@ -16,9 +16,11 @@ password_file = "broker.password"
 [spool]
 path = "/var/lib/binline/spool.db"
 [[ports]]
-device = "/dev/ttyS0"
+address = "/dev/ttyS0"
+[[ports.devices]]
 profile = "mt_sics"
-sensor = "s01"
+[[ports.devices.sensors]]
+name = "s01"
 """
 
 
@@ -36,7 +38,8 @@ def test_what_is_not_said_has_a_default() -> None:
     read = settings()
     assert (read.spool.commit_s, read.spool.commit_readings) == (0.5, 200)
     assert read.spool.bytes_max == 512 * 1024 * 1024
-    assert (read.ports[0].poll_s, read.ports[0].heartbeat_s) == (0.5, 60.0)
+    [device] = read.ports[0].devices
+    assert (device.poll_s, device.sensors[0].heartbeat_s) == (0.5, 60.0)
 
 
 @pytest.mark.parametrize(
@@ -59,17 +62,28 @@ def test_paths_start_from_the_folder_of_the_file() -> None:
     read = settings(SHORTEST.replace('"mt_sics"', '"own/scale.toml"'))
     assert read.broker.password_file == Path("/etc/binline/broker.password")
     assert read.spool.path == Path("/var/lib/binline/spool.db")
-    assert read.ports[0].profile == "/etc/binline/own/scale.toml"
+    assert read.ports[0].devices[0].profile == "/etc/binline/own/scale.toml"
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('sensor = "s01"', 'sensor = "s01"\npols_s = 2', ["ports[0].pols_s", "`poll_s`"]),
-        ('sensor = "s01"', 'sensor = "s01"\npoll_s = 0', ["ports[0].poll_s", "0.01"]),
-        ('sensor = "s01"', 'sensor = "s01"\npoll_s = nan', ["ports[0].poll_s"]),
-        ('sensor = "s01"', 'sensor = "s01"\nsettle_mg = 0.5', ["ports[0].settle_mg", "int"]),
-        ('sensor = "s01"', 'sensor = "s01"\nparity = "odd?"', ["parity", "'none', 'even', 'odd'"]),
+        ('profile = "mt_sics"', 'profile = "x"\npols_s = 2', ["devices[0].pols_s", "`poll_s`"]),
+        ('profile = "mt_sics"', 'profile = "x"\npoll_s = 0', ["devices[0].poll_s", "0.01"]),
+        ('profile = "mt_sics"', 'profile = "x"\npoll_s = nan', ["ports[0].devices[0].poll_s"]),
+        ('profile = "mt_sics"', 'profile = "x"\nunit = 256', ["devices[0].unit", "255"]),
+        ('profile = "mt_sics"', 'profile = "x"\nparameters = 1', ["devices[0].parameters"]),
+        ('name = "s01"', 'name = "s01"\nsettle_mg = 0.5', ["sensors[0].settle_mg", "int"]),
+        ('name = "s01"', 'name = "s01"\nabsent_s = 5', ["`absent_after_s`"]),
+        ('"/dev/ttyS0"', '"/dev/ttyS0"\nparity = "odd?"', ["parity", "'none', 'even', 'odd'"]),
+        ('"/dev/ttyS0"', '"/dev/ttyS0"\ndevice = "x"', ["ports[0].device", "`devices`"]),
+        ('"/dev/ttyS0"', '"tcp://host"', ["ports[0].address", "tcp://host:port"]),
+        ('"/dev/ttyS0"', '"tcp://host:99999"', ["ports[0].address", "tcp://host:port"]),
+        ('"/dev/ttyS0"', '"http://host:80"', ["ports[0].address", "tcp://host:port"]),
+        ('"/dev/ttyS0"', '"tcp://me:secret@host:1"', ["ports[0].address"]),
+        ('"/dev/ttyS0"', '"tcp://host:1"\nbaud = 9600', ["ports[0].baud", "serial server"]),
+        ('"/dev/ttyS0"', '"tcp://host:1"\nmodbus = "rtu"', ["ports[0].modbus", "rtu_over_tcp"]),
+        ('"/dev/ttyS0"', '"/dev/ttyS0"\nmodbus = "tcp"', ["ports[0].modbus", "'rtu'"]),
         ('"lindau-1"\n[', '"Lindau 1"\n[', ["gateway", "a-z"]),
         ('"lindau-1"\n[', '"lindau-1\\n"\n[', ["line break"]),
         ("mqtt://", "http://", ["broker.url", "mqtts?"]),
@@ -89,12 +103,38 @@ def test_an_error_names_the_file_the_key_and_what_is_allowed(
     assert "secret" not in message
 
 
-@pytest.mark.parametrize("key", ["sensor", "device"])
-def test_a_sensor_and_a_cable_belong_to_one_port(key: str) -> None:
-    other = {"sensor": "s02", "device": "/dev/ttyS1"}
-    other[key] = {"sensor": "s01", "device": "/dev/ttyS0"}[key]
-    second = f'[[ports]]\ndevice = "{other["device"]}"\nprofile = "mt_sics"\n'
-    assert f"{key} " in refusal(SHORTEST + second + f'sensor = "{other["sensor"]}"')
+def port(address: str, *sensors: str) -> str:
+    named = "".join(f'[[ports.devices.sensors]]\nname = "{sensor}"\n' for sensor in sensors)
+    return f'[[ports]]\naddress = "{address}"\n[[ports.devices]]\nprofile = "mt_sics"\n{named}'
+
+
+@pytest.mark.parametrize(
+    ("second", "said"),
+    [
+        (port("/dev/ttyS1", "s01"), "sensor 's01' is named twice"),
+        (port("/dev/ttyS0", "s02"), "address '/dev/ttyS0' is named twice"),
+        (port("/dev/ttyS1", "s02", "s03"), "channel 0 is named twice"),
+    ],
+)
+def test_a_sensor_a_cable_and_a_channel_are_named_once(second: str, said: str) -> None:
+    assert said in refusal(SHORTEST + second)
+
+
+def test_the_address_of_a_serial_server_is_taken_apart() -> None:
+    [port_] = settings(SHORTEST.replace("/dev/ttyS0", "tcp://[::1]:4001")).ports
+    assert (port_.is_serial, port_.host, port_.tcp_port) == (False, "::1", 4001)
+
+
+@pytest.mark.parametrize(
+    ("address", "warns"),
+    [("/dev/ttyUSB0", True), ("/dev/ttyACM12", True), ("/dev/ttyS0", False)],
+)
+def test_a_name_that_moves_with_the_plug_is_warned_of_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, address: str, warns: bool
+) -> None:
+    (tmp_path / "gateway.toml").write_text(SHORTEST.replace("/dev/ttyS0", address))
+    load(tmp_path / "gateway.toml")
+    assert [address in record.getMessage() for record in caplog.records] == [True] * warns
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -15,9 +15,11 @@ password_file = "password"
 [spool]
 path = "spool/spool.db"
 [[ports]]
-device = "/dev/is-not-here"
+address = "/dev/is-not-here"
+[[ports.devices]]
 profile = "mt_sics"
-sensor = "s01"
+[[ports.devices.sensors]]
+name = "s01"
 """
 
 
@@ -33,7 +35,8 @@ def test_good_settings_are_told_in_sentences_without_the_password(settings: Path
     result = CliRunner().invoke(check, ["--settings", str(settings)], standalone_mode=False)
     assert result.return_value == 0
     assert "Gateway gw-1 would send to broker.example:1883, without TLS." in result.output
-    assert "s01: mt_sics on /dev/is-not-here (not plugged in now)" in result.output
+    assert "/dev/is-not-here (not plugged in now)" in result.output
+    assert "s01: mt_sics, every" in result.output
     assert "for-tests-only" not in result.output
 
 

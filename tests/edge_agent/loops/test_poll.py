@@ -1,21 +1,28 @@
-"""The loop over a fake cable with a clock of its own, and once over a real pty and a real scale."""
+"""The loop over a fake cable with a clock of its own, and over real ptys and real scales."""
 
 import itertools
 import json
 import logging
+import os
 import queue
 import threading
+import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from edge_agent.core.reading import Condition, Reading, Weight
+from edge_agent import profiles
+from edge_agent.core.reading import Condition, Reading, Sighted, Weight
+from edge_agent.core.turns import Turn
 from edge_agent.drivers.base import Answer
-from edge_agent.drivers.sics_scale import SicsScale
+from edge_agent.drivers.declared_serial import DeclaredSerial
+from edge_agent.framing.checks import CHECKS
 from edge_agent.loops.clock import monotonic_ms, wall_ms
-from edge_agent.loops.poll import REOPEN_S_MAX, Clock, Poller, poller_for
-from edge_agent.settings import Port, SettingsError
+from edge_agent.loops.poll import REOPEN_S_MAX, Clock, LineDevice, Poller
+from edge_agent.loops.pollers import poller_for
+from edge_agent.loops.stating import DeviceStating, Outlet
+from edge_agent.settings import Device, Port, Sensor
 from edge_agent.simulated.running import SimulatedSite, port_path
 from edge_agent.simulated.site import BinScale, CountingScale, SitePlan
 from edge_agent.transports.base import PortGone
@@ -81,34 +88,56 @@ class FakeCable:
         return self.says
 
 
+DEVICE_KEYS = ("poll_s", "serial_number")
+
+
 class Bench:
     """A poller with its cable, its clock, and what it has stated so far."""
 
-    def __init__(self, **settings: object) -> None:
+    def __init__(
+        self,
+        profile: str = "mt_sics",
+        addresses: tuple[str, ...] = ("",),
+        parameters: dict[str, str] | None = None,
+        *,
+        local_echo: bool = False,
+        **settings: object,
+    ) -> None:
         self.time = FakeTime()
         self.cable = FakeCable(self.time)
-        self.readings: queue.Queue[Reading] = queue.Queue(100)
-        self.port = Port(
-            device="/dev/fake",
-            profile="mt_sics",
-            sensor="s01",
-            **({"deadband_mg": 500, "settle_samples": 1} | settings),
+        self.readings: queue.Queue[Reading] = queue.Queue(1_000)
+        of_device = {key: settings.pop(key) for key in DEVICE_KEYS if key in settings}
+        self.poll_s = float(of_device.get("poll_s", 0.5))
+        self.outlet = Outlet(
+            readings=self.readings, stop=threading.Event(), clock=self.time.clock()
         )
+        self.devices = []
+        for at, address in enumerate(addresses, 1):
+            given = (parameters or {}) | ({"address": address} if address else {})
+            name = f"s{at:02d}"
+            sensor = Sensor(name=name, **({"deadband_mg": 500, "settle_samples": 1} | settings))
+            device = Device(profile=profile, sensors=(sensor,), **of_device)
+            self.devices.append(
+                LineDevice(
+                    driver=DeclaredSerial(profiles.load(profile, given), {0: name}),
+                    stating=DeviceStating(device, self.outlet, {}),
+                    poll_ms=round(self.poll_s * 1000),
+                    reply_timeout_ms=200,
+                    turn=Turn(interval_ms=round(self.poll_s * 1000), due_ms=0),
+                )
+            )
         self.poller = Poller(
-            port=self.port,
             transport=self.cable,
-            driver=SicsScale("s01"),
-            reply_timeout_ms=200,
-            readings=self.readings,
-            stop=threading.Event(),
-            clock=self.time.clock(),
+            devices=self.devices,
+            outlet=self.outlet,
+            local_echo=local_echo,
         )
 
     def turns(self, count: int) -> list[Reading]:
         for _ in range(count):
             started_ms = self.time.ms
             self.poller.turn()
-            self.time.ms = max(self.time.ms, started_ms + round(self.port.poll_s * 1000))
+            self.time.ms = max(self.time.ms, started_ms + round(self.poll_s * 1000))
         stated = []
         while not self.readings.empty():
             stated.append(self.readings.get())
@@ -117,6 +146,19 @@ class Bench:
     def outcomes(self, count: int) -> list[int | str]:
         return [short(reading) for reading in self.turns(count)]
 
+    def listen(self, ms: int) -> list[Reading]:
+        """A device that speaks by itself is given so long to do so."""
+        end_ms = self.time.ms + ms
+        stated = []
+        while self.time.ms < end_ms:
+            self.poller.turn()
+            while not self.readings.empty():
+                stated.append(self.readings.get())
+        return stated
+
+    def heard(self, ms: int) -> list[int | str]:
+        return [short(reading) for reading in self.listen(ms)]
+
 
 def short(reading: Reading) -> int | str:
     match reading.outcome:
@@ -124,6 +166,8 @@ def short(reading: Reading) -> int | str:
             return weight_mg
         case Condition(condition=condition):
             return condition
+        case Sighted(code=code, change=change):
+            return f"{code} {change}"
     raise AssertionError(reading)
 
 
@@ -211,9 +255,9 @@ def test_a_pulled_cable_is_silence_and_is_opened_again_when_it_is_back() -> None
     bench.cable.says = None
     [said] = bench.turns(20)
     assert isinstance(said.outcome, Condition)
-    assert said.outcome == Condition(condition="silent", because="/dev/fake is not there")
+    assert said.outcome == Condition(condition="silent", because="/dev/fake is gone")
     bench.cable.says = say(b"S S 1.0 g")
-    assert bench.outcomes(round(REOPEN_S_MAX / bench.port.poll_s) + 1) == [1_000]
+    assert bench.outcomes(round(REOPEN_S_MAX / bench.poll_s) + 1) == [1_000]
 
 
 def test_a_port_that_stays_away_is_tried_again_slower_but_for_ever() -> None:
@@ -308,14 +352,15 @@ def test_a_restart_notice_starts_the_settling_anew() -> None:
 
 def test_a_full_queue_makes_the_loop_wait_and_costs_no_reading() -> None:
     bench = Bench(deadband_mg=0, poll_s=0.01)
-    bench.readings = queue.Queue(1)
-    bench.poller._readings = bench.readings
+    small: queue.Queue[Reading] = queue.Queue(1)
+    for sensor in bench.devices[0].stating.sensors.values():
+        sensor._outlet = Outlet(readings=small, stop=bench.outlet.stop, clock=bench.time.clock())
     weights = iter(range(1, 100))
     bench.cable.says = lambda _: b"S S %d mg\r\n" % next(weights)
     loop = threading.Thread(target=bench.poller.run, daemon=True)
     loop.start()
-    taken = [short(bench.readings.get(timeout=10)) for _ in range(5)]
-    bench.poller._stop.set()
+    taken = [short(small.get(timeout=10)) for _ in range(5)]
+    bench.outlet.stop.set()
     loop.join(5)
     assert not loop.is_alive()
     assert taken == [1, 2, 3, 4, 5]
@@ -326,11 +371,11 @@ def test_a_defect_ends_the_thread_with_its_trace_and_closes_the_port(
 ) -> None:
     bench = Bench()
 
-    class Broken(SicsScale):
+    class Broken(DeclaredSerial):
         def feed(self, received: bytes) -> list[Answer]:
             raise ZeroDivisionError
 
-    bench.poller._driver = Broken("s01")
+    bench.devices[0].driver = Broken(profiles.load("mt_sics"), {0: "s01"})
     loop = threading.Thread(target=bench.poller.run)
     loop.start()
     loop.join(5)
@@ -341,14 +386,14 @@ def test_a_defect_ends_the_thread_with_its_trace_and_closes_the_port(
 
 def test_a_stop_still_takes_the_answer_that_is_there() -> None:
     bench = Bench()
-    bench.poller._stop.set()
+    bench.outlet.stop.set()
     assert bench.outcomes(1) == [1_000]
 
 
 def test_a_stop_in_the_middle_of_a_question_does_not_make_the_scale_silent() -> None:
     bench = Bench(silent_after=1)
     bench.cable.says = lambda _: b""
-    bench.poller._stop.set()
+    bench.outlet.stop.set()
     assert bench.outcomes(1) == []
 
 
@@ -361,27 +406,260 @@ def test_the_log_tells_of_changes_and_not_of_every_poll(caplog: pytest.LogCaptur
     bench.cable.says = say(b"S S 1.0 g")
     bench.turns(50)
     assert [record.getMessage() for record in caplog.records] == [
-        "s01: opened /dev/fake",
+        "opened /dev/fake",
         "s01: silent, no answer on /dev/fake",
         "s01: weighs again after silent",
     ]
 
 
-def any_port(**changes: object) -> Port:
-    return Port(**({"device": "/dev/x", "profile": "mt_sics", "sensor": "s01"} | changes))
+# Lines that are no weight.
 
 
-def poller_on(port: Port, readings: queue.Queue[Reading], stop: threading.Event) -> Poller:
+def test_a_device_that_answers_nonsense_is_a_fault_and_says_why() -> None:
+    bench = Bench()
+    bench.cable.says = say(b"x?z")
+    [fault] = bench.turns(10)
+    assert isinstance(fault.outcome, Condition)
+    assert fault.outcome.condition == "fault"
+    assert "not so that it can be understood: not understood" in fault.outcome.because
+
+
+def test_nonsense_and_silence_in_turn_are_not_said_over_and_over() -> None:
+    bench = Bench()
+    answers = itertools.cycle([b"x?z\r\n", b""])
+    bench.cable.says = lambda _: next(answers)
+    assert bench.outcomes(100) == ["silent"]
+
+
+def test_a_busy_scale_is_not_silent_and_only_unstable_after_long() -> None:
+    bench = Bench(poll_s=1.0, unstable_after_s=30.0)
+    bench.cable.says = say(b"S I")
+    assert bench.outcomes(29) == []
+    assert bench.outcomes(5) == ["unstable"]
+
+
+# An adapter that hears itself.
+
+
+def test_an_echo_is_taken_off_and_the_answer_behind_it_is_read() -> None:
+    bench = Bench(local_echo=True)
+    bench.cable.says = lambda request: request + b"S S 1.0 g\r\n"
+    assert bench.outcomes(3) == [1_000]
+    assert bench.devices[0].driver.counts["discard"] == 0
+
+
+# Several devices on one line.
+
+
+def on_one_line(dead: str = "") -> Bench:
+    bench = Bench("dini_argeo", ("01", "02"), poll_s=0.5)
+
+    def answers(request: bytes) -> bytes:
+        address = request[:2]
+        if address.decode() == dead:
+            return b""
+        return address + b"ST,GS,   %s.00, g\r\n" % address
+
+    bench.cable.says = answers
+    return bench
+
+
+def test_devices_on_one_line_take_turns_and_each_states_its_own() -> None:
+    bench = on_one_line()
+    stated = {(reading.sensor, short(reading)) for reading in bench.turns(10)}
+    assert stated == {("s01", 1_000), ("s02", 2_000)}
+    assert bench.cable.asked[:4] == [b"01READ\r\n", b"02READ\r\n"] * 2
+
+
+def test_a_dead_device_on_the_line_is_asked_rarely_and_the_other_as_before() -> None:
+    bench = on_one_line(dead="02")
+    stated = bench.turns(60)
+    assert ("s02", "silent") in [(reading.sensor, short(reading)) for reading in stated]
+    assert bench.cable.asked.count(b"02READ\r\n") <= 4
+    assert bench.cable.asked.count(b"01READ\r\n") >= 50
+
+
+def test_an_answer_with_the_address_of_another_is_nobodys() -> None:
+    bench = on_one_line()
+    bench.cable.says = lambda _: b"02ST,GS,    9.00, g\r\n"
+    assert {reading.sensor for reading in bench.turns(20) if short(reading) == 9_000} == {"s02"}
+
+
+# Devices that speak by themselves.
+
+
+def frame(grams: str, flag: str = "ST") -> bytes:
+    return f"{flag},GS,{grams:>8} g\r\n".encode()
+
+
+def streaming(**settings: object) -> Bench:
+    bench = Bench("st_gs", **settings)
+    bench.poller.turn()  # opens
+    return bench
+
+
+def test_a_stream_is_never_asked_and_its_first_frame_is_dropped() -> None:
+    bench = streaming(poll_s=0.05)
+    bench.cable.come_late(b"GS,     9.0 g\r\n" + frame("1.0"))
+    assert bench.heard(200) == [1_000]
+    assert bench.cable.asked == []
+
+
+def test_half_a_number_at_the_start_of_a_stream_is_never_a_weight() -> None:
+    for cut in range(len(frame("123.45"))):
+        bench = streaming(poll_s=0.05, deadband_mg=0)
+        bench.cable.come_late(frame("123.45")[cut:] + frame("123.45") * 2)
+        assert set(bench.heard(300)) <= {123_450}
+
+
+def test_of_a_stream_that_was_waiting_the_newest_weight_counts() -> None:
+    bench = streaming(poll_s=0.5, deadband_mg=0)
+    bench.listen(450)
+    for step in range(9):
+        bench.cable.come_late(frame(f"{step}.0"))
+    assert bench.heard(600)[-1] == 8_000
+
+
+def test_a_streamed_weight_has_the_stamp_of_its_arrival() -> None:
+    bench = streaming(poll_s=0.5)
+    bench.listen(700)
+    bench.cable.come_late(frame("1.0") + frame("1.0"))
+    arrived_ms = bench.time.ms
+    [reading] = [r for r in bench.listen(700) if isinstance(r.outcome, Weight)]
+    assert 0 <= reading.measured_ms - BOOTED_MS - arrived_ms <= 5
+
+
+def test_two_streamed_weights_that_settle_are_as_far_apart_as_polled_ones() -> None:
+    bench = streaming(poll_s=0.5, settle_samples=2)
+    bench.listen(100)
+    bench.cable.come_late(frame("1.0") * 5)
+    assert bench.heard(300) == []
+
+
+def test_a_stream_that_ends_is_silent_and_weighs_again() -> None:
+    bench = streaming(poll_s=0.5, settle_samples=1)
+    bench.cable.come_late(frame("1.0") * 2)
+    assert bench.heard(3_000) == [1_000, "silent"]
+    bench.cable.come_late(frame("1.0") * 2)
+    assert bench.heard(600) == [1_000]
+
+
+def test_what_waited_while_the_loop_was_held_up_is_not_given_the_stamp_of_now() -> None:
+    bench = streaming(poll_s=0.1)
+    bench.cable.come_late(frame("1.0") * 2)
+    assert bench.heard(300) == [1_000]
+    bench.cable.come_late(frame("900.0") * 3)
+    bench.time.ms += 5_000
+    assert 900_000 not in bench.heard(300)
+
+
+def test_a_streaming_port_that_is_gone_is_silent_and_comes_back() -> None:
+    bench = streaming(poll_s=0.5)
+    bench.cable.come_late(frame("1.0") * 2)
+    assert bench.heard(300) == [1_000]
+    bench.cable.says = None
+    assert bench.outcomes(10) == ["silent"]
+    bench.cable.says = say(b"")
+    bench.turns(20)
+    bench.cable.come_late(frame("1.0") * 2)
+    assert bench.heard(300) == [1_000]
+
+
+# Readers: silence is normal, and each scan counts.
+
+
+def test_a_scanner_that_says_nothing_for_an_hour_is_not_silent() -> None:
+    assert Bench("barcode").heard(3_600_000 // 10) == []
+
+
+def test_the_first_scan_after_a_quiet_start_is_whole_and_is_stated() -> None:
+    bench = Bench("barcode")
+    assert bench.heard(1_000) == []
+    bench.cable.come_late(b"]C0R04-B2\r\n")
+    assert bench.heard(200) == ["R04-B2 scanned"]
+
+
+def test_a_scan_that_was_under_way_when_the_port_was_opened_is_dropped() -> None:
+    bench = Bench("barcode")
+    bench.poller.turn()
+    bench.cable.come_late(b"4-B2\r\n")
+    assert bench.heard(1_000) == []
+    bench.cable.come_late(b"R04-B2\r\n")
+    assert bench.heard(200) == ["R04-B2 scanned"]
+
+
+def test_two_different_scans_in_one_read_are_both_stated() -> None:
+    bench = Bench("barcode")
+    bench.listen(1_000)
+    bench.cable.come_late(b"AAA\rBBB\rAAA\r")
+    assert bench.heard(300) == ["AAA scanned", "BBB scanned"]
+
+
+def test_a_scan_in_two_halves_is_one_scan_however_long_the_pause() -> None:
+    bench = Bench("barcode")
+    bench.listen(1_000)
+    bench.cable.come_late(b"R04")
+    bench.listen(2_000)
+    bench.cable.come_late(b"-B2\r")
+    assert bench.heard(200) == ["R04-B2 scanned"]
+
+
+_SCANNED = bytes.fromhex("09 00 EE 00 E2 00 34 12")  # a reader left in scan mode: command EE
+UNASKED = _SCANNED + CHECKS["crc16_mcrf4xx"](_SCANNED).to_bytes(2, "little")
+TAG = bytes.fromhex("02 30 31 30 30 30 34 38 32 35 43 44 42 03")  # 010004825C, check DB
+
+
+def test_a_tag_is_present_from_its_second_read_and_absent_when_it_is_gone() -> None:
+    bench = Bench("rdm6300", confirm_reads=2, absent_after_s=3.0)
+    bench.listen(1_000)
+    bench.cable.come_late(TAG)
+    assert bench.heard(500) == []
+    bench.cable.come_late(TAG)
+    assert bench.heard(1_000) == ["010004825C present"]
+    assert bench.heard(4_000) == ["010004825C absent"]
+
+
+def test_while_the_reader_is_unplugged_no_tag_becomes_absent() -> None:
+    bench = Bench("rdm6300", absent_after_s=3.0)
+    bench.listen(1_000)
+    bench.cable.come_late(TAG)
+    assert bench.heard(500) == ["010004825C present"]
+    bench.cable.says = None
+    assert bench.outcomes(20) == ["silent"]
+    bench.cable.says = say(b"")
+    bench.turns(11)
+    bench.cable.come_late(TAG)
+    assert "010004825C absent" not in bench.heard(1_000)
+
+
+# Either may speak first.
+
+
+def test_between_two_questions_an_unasked_tag_is_heard_when_it_comes() -> None:
+    bench = Bench("uhfreader18", poll_s=5.0)
+    bench.cable.says = lambda _: b""
+    bench.poller.turn()
+    asked = len(bench.cable.asked)
+    bench.cable.come_late(UNASKED)
+    bench.poller._wait()
+    assert [short(bench.readings.get_nowait())] == ["E2003412 present"]
+    assert len(bench.cable.asked) == asked
+
+
+def test_an_unasked_tag_does_not_get_lost_under_a_question() -> None:
+    bench = Bench("uhfreader18")
+    bench.turns(1)
+    bench.cable.come_late(UNASKED)
+    bench.cable.says = lambda _: b""
+    assert bench.outcomes(1) == ["E2003412 present"]
+
+
+# From here on: real ptys, pyserial and the loop.
+
+
+def real_outlet(readings: queue.Queue[Reading], stop: threading.Event) -> Outlet:
     clock = Clock(wall_ms=wall_ms, monotonic_ms=monotonic_ms, trusted=lambda: True)
-    return poller_for(port, readings=readings, stop=stop, clock=clock)
-
-
-def test_a_scale_is_not_asked_more_often_than_its_profile_allows() -> None:
-    with pytest.raises(SettingsError, match=r"s01: poll_s: 0.05 is too often.*0.1 or more"):
-        poller_on(any_port(poll_s=0.05), queue.Queue(), threading.Event())
-
-
-# From here on: the simulated scale, a pty, pyserial and the loop, all real.
+    return Outlet(readings=readings, stop=stop, clock=clock)
 
 
 class Site:
@@ -420,8 +698,13 @@ class Site:
 
     def poll(self, sensor: str, **settings: object) -> None:
         scale = next(scale for scale in self.plan.scales if scale.sensor == sensor)
-        changes = {"device": str(port_path(self.folder, scale)), "sensor": sensor, "poll_s": 0.1}
-        poller = poller_on(any_port(**(changes | settings)), self.readings, self.stop)
+        device = Device(
+            profile="mt_sics",
+            poll_s=0.15,
+            sensors=(Sensor(name=sensor, **settings),),
+        )
+        port = Port(address=str(port_path(self.folder, scale)), devices=(device,))
+        poller = poller_for(port, outlet=real_outlet(self.readings, self.stop))
         self.threads.append(threading.Thread(target=poller.run))
         self.threads[-1].start()
 
@@ -459,15 +742,21 @@ def site(tmp_path: Path) -> Iterator[Site]:
     made.close()
 
 
-def shown_by(site: Site, sensor: str) -> list[int]:
-    entries = [json.loads(line) for line in site.ledger.read_text().splitlines()]
-    return [entry["weight_mg"] for entry in entries if entry["sensor"] == sensor]
+def shown_by(site: Site, sensor: str, at_least: int) -> list[int]:
+    """The simulator answers first and writes it down then, so the ledger may be a line behind."""
+    until_ms = monotonic_ms() + 10_000
+    while monotonic_ms() < until_ms:
+        entries = [json.loads(line) for line in site.ledger.read_text().splitlines()]
+        shown = [entry["weight_mg"] for entry in entries if entry["sensor"] == sensor]
+        if len(shown) >= at_least:
+            return shown
+    raise AssertionError(f"only {len(shown)} answers in the ledger")
 
 
 def test_every_answer_of_a_real_pty_arrives_once_and_in_order(site: Site) -> None:
     site.poll("counting", settle_samples=1, deadband_mg=0)
     stated = [short(site.readings.get(timeout=10)) for _ in range(20)]
-    shown = shown_by(site, "counting")
+    shown = shown_by(site, "counting", at_least=20)
     assert stated == shown[:20]
     assert stated[0] == 1_001_001
 
@@ -488,3 +777,33 @@ def test_an_unplugged_pty_is_silent_and_weighs_again_when_it_is_back(site: Site)
     site.next(lambda reading: reading.sensor == "bin" and short(reading) == "silent")
     site.unplug = site.plug()
     site.next(lambda reading: reading.sensor == "bin" and short(reading) != "silent")
+
+
+def test_a_real_streaming_pty_is_heard_at_its_newest() -> None:
+    near, far = os.openpty()
+    tty.setraw(far)
+    sensor = Sensor(name="s", settle_samples=1, deadband_mg=0)
+    device = Device(profile="st_gs", poll_s=0.2, sensors=(sensor,))
+    readings: queue.Queue[Reading] = queue.Queue(1_000)
+    stop = threading.Event()
+    poller = poller_for(
+        Port(address=os.ttyname(far), devices=(device,)), outlet=real_outlet(readings, stop)
+    )
+    loop = threading.Thread(target=poller.run)
+    loop.start()
+    shown: list[int] = []
+    stated: list[int | str] = []
+    while len(stated) < 5:
+        shown.append(1_000 * (len(shown) + 1))
+        os.write(near, frame(f"{len(shown)}.0"))
+        stop.wait(0.02)
+        while not readings.empty():
+            stated.append(short(readings.get()))
+        assert len(shown) < 500
+    stop.set()
+    loop.join(5)
+    os.close(near)
+    os.close(far)
+    assert not loop.is_alive()
+    assert set(stated) <= set(shown)
+    assert stated == sorted(stated)

@@ -5,8 +5,17 @@ from pathlib import Path
 import pytest
 import serial
 
+from edge_agent.framing.modbus_frames import read_request
 from edge_agent.simulated.running import SimulatedSite, port_path, send_command
-from edge_agent.simulated.site import BinScale, Command, CountingScale, SitePlan
+from edge_agent.simulated.site import (
+    BinScale,
+    Command,
+    CountingScale,
+    PulseCounter,
+    Scanner,
+    SitePlan,
+    Step,
+)
 
 COUNTING = CountingScale(gateway="g", sensor="c", base_mg=0, step_mg=1_000)
 BIN = BinScale(
@@ -136,3 +145,102 @@ def test_closing_takes_the_ports_away(tmp_path: Path) -> None:
     with desk.site:
         pass
     assert [path.name for path in desk.folder.iterdir()] == ["commands"]
+
+
+# ---------------------------------------------------------------------- other families
+
+
+class Bench(Desk):
+    """Several kinds on one desk; `listen` lets time pass and takes what came."""
+
+    def __init__(self, folder: Path, plan: SitePlan) -> None:
+        self.now_s = 1_000.0
+        self.folder = folder / "ports"
+        self.ledger = folder / "ledger"
+        self.site = SimulatedSite(
+            plan,
+            self.folder,
+            ledger=self.ledger,
+            now_s=lambda: self.now_s,
+            wall_ms=lambda: 1_795_000_000_000,
+        )
+
+    def pass_s(self, seconds: float, step_s: float = 0.05) -> None:
+        for _ in range(round(seconds / step_s)):
+            self.now_s += step_s
+            self.site.turn(0.0)
+
+
+def listen(port: serial.Serial) -> bytes:
+    return port.read(4096)  # all that is there, and a moment longer
+
+
+STREAMING = CountingScale(
+    gateway="g", sensor="st", device="st_gs", base_mg=0, step_mg=1_000, every_ms=100
+)
+
+
+def test_one_that_speaks_unasked_does_so_in_its_own_time(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, SitePlan(scales=(STREAMING,)))
+    with (
+        bench.site,
+        serial.Serial(str(port_path(bench.folder, STREAMING)), 9600, timeout=0.2) as port,
+    ):
+        bench.pass_s(1.0)
+        frames = listen(port).split(b"\r\n")[:-1]
+    assert 9 <= len(frames) <= 11
+    assert frames[0] == b"ST,GS,       1 g"
+    assert len(bench.entries()) == len(frames)
+
+
+def test_a_late_answer_holds_back_those_behind_it(tmp_path: Path) -> None:
+    slow = CountingScale(
+        gateway="g",
+        sensor="late",
+        device="and_standard",
+        base_mg=0,
+        step_mg=1_000,
+        late_ms=400,
+        lates=((0.0, 1.0),),
+    )
+    bench = Bench(tmp_path, SitePlan(scales=(slow,)))
+    with bench.site, serial.Serial(str(port_path(bench.folder, slow)), 9600, timeout=0.2) as port:
+        bench.now_s += 0.9  # still late
+        port.write(b"Q\r\n")
+        bench.site.turn(2.0)
+        bench.now_s += 0.2  # no more: but the first has not gone out
+        port.write(b"Q\r\n")
+        bench.site.turn(2.0)
+        assert port.in_waiting == 0
+        assert not bench.ledger.read_text()
+        bench.pass_s(0.3)
+        assert listen(port) == b"ST,+00000001  g\r\nST,+00000002  g\r\n"
+    assert [entry["n"] for entry in bench.entries()] == [1, 2]
+
+
+def test_a_script_commands_by_itself(tmp_path: Path) -> None:
+    steps = (
+        Step(at_s=2.0, gateway="g", sensor="b", do="set", pieces=9),
+        Step(at_s=1.0, gateway="g", sensor="b", do="set", pieces=7),
+    )
+    bench = Bench(tmp_path, SitePlan(scales=(BIN,), script=steps))
+    with bench.site:
+        assert bench.ask(BIN) == b"S S       50.0 g\r\n"
+        bench.now_s += 1.0
+        assert bench.ask(BIN) == b"S S        7.0 g\r\n"
+        bench.now_s += 1.0
+        assert bench.ask(BIN) == b"S S        9.0 g\r\n"
+
+
+def test_codes_and_counts_go_to_the_ledger_too(tmp_path: Path) -> None:
+    scanner = Scanner(gateway="g", sensor="codes", codes=("A",))
+    counter = PulseCounter(gateway="g", sensor="pulses", value=7)
+    bench = Bench(tmp_path, SitePlan(scales=(scanner, counter)))
+    with bench.site, serial.Serial(str(port_path(bench.folder, counter)), 9600, timeout=2) as port:
+        send_command(bench.folder, Command(gateway="g", sensor="codes", do="scan", code="X-1"))
+        bench.pass_s(0.1)
+        port.write(read_request(1, 3, 0, 2))
+        bench.site.turn(2.0)
+        assert port.read(9)[3:7] == bytes((0, 0, 0, 7))
+    told = [(one["sensor"], one.get("code"), one.get("count")) for one in bench.entries()]
+    assert told == [("codes", "X-1", None), ("pulses", None, 7)]

@@ -2,11 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_agent import profiles
 from edge_agent.core.reading import Sample
-from edge_agent.drivers.sics_scale import SicsScale
+from edge_agent.drivers.declared_serial import DeclaredSerial
 from edge_agent.simulated.sics_scale import SimulatedScale
 from edge_agent.simulated.site import BinScale, Command, CountingScale
 
+SICS = profiles.load("mt_sics")
 COUNTING = CountingScale(gateway="g", sensor="s", base_mg=1_000_000, step_mg=1_001)
 BIN = BinScale(
     gateway="g",
@@ -108,7 +110,7 @@ def test_a_command_in_pieces_is_one_command() -> None:
 def test_the_driver_reads_what_the_scale_shows(base_mg: int, step_mg: int) -> None:
     plan = CountingScale(gateway="g", sensor="s", base_mg=base_mg, step_mg=step_mg)
     [answered] = SimulatedScale(plan, 1).hear(b"SI\r\n", 0.0)
-    assert SicsScale("s").feed(answered.line) == [
+    assert DeclaredSerial(SICS, {0: "s"}).feed(answered.line) == [
         Sample(sensor="s", weight_mg=base_mg + step_mg, stable=True)
     ]
 
@@ -126,7 +128,7 @@ def test_whatever_it_resolves_the_driver_reads_what_it_shows(resolution_mg: int)
     )
     [answered] = SimulatedScale(plan, 1).hear(b"SI\r\n", CALM)
     assert answered.weight_mg is not None
-    assert SicsScale("s").feed(answered.line) == [
+    assert DeclaredSerial(SICS, {0: "s"}).feed(answered.line) == [
         Sample(sensor="s", weight_mg=answered.weight_mg, stable=True)
     ]
 

@@ -76,3 +76,37 @@ def test_a_scale_is_planned_once(tmp_path: Path) -> None:
 def test_a_plan_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"none\.json"):
         site.load(tmp_path / "none.json")
+
+
+def test_a_plan_may_hold_other_devices_and_a_script(tmp_path: Path) -> None:
+    path = tmp_path / "site.json"
+    tags = {"gateway": "g", "sensor": "r", "behaviour": "tags", "device": "r200"}
+    step = {"at_s": 5, "gateway": "g", "sensor": "r", "do": "come", "code": "E200"}
+    path.write_text(json.dumps({"scales": [BIN | {"device": "st_gs"}, tags], "script": [step]}))
+    plan = site.load(path)
+    assert [scale.device for scale in plan.scales] == ["st_gs", "r200"]
+    assert plan.script == (site.Step(at_s=5.0, gateway="g", sensor="r", do="come", code="E200"),)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"device": "r200"},
+        {"device": "unheard_of"},
+        {"every_ms": 1},
+        {"unit": "stone"},
+    ],
+)
+def test_a_scale_is_no_reader_and_speaks_no_faster_than_it_can(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
+    with pytest.raises(SettingsError, match=r"site\.json"):
+        load(tmp_path, BIN | changes)
+
+
+def test_a_script_concerns_who_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "site.json"
+    step = {"at_s": 5, "gateway": "g", "sensor": "nobody", "do": "speak"}
+    path.write_text(json.dumps({"scales": [BIN], "script": [step]}))
+    with pytest.raises(SettingsError, match="there is no g/nobody"):
+        site.load(path)

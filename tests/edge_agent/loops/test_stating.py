@@ -1,0 +1,210 @@
+"""What is stated of counters, tags and identities, whichever line they hang on."""
+
+import queue
+import threading
+
+import pytest
+
+from edge_agent.core.count import CounterState
+from edge_agent.core.reading import (
+    Condition,
+    CounterValue,
+    Identity,
+    Outcome,
+    Reading,
+    Restarted,
+    Sample,
+    Sighted,
+    Sighting,
+    Told,
+    Total,
+    Weight,
+)
+from edge_agent.loops.stating import Clock, DeviceStating, Outlet
+from edge_agent.settings import Device, Sensor
+
+
+class Desk:
+    """A device with its sensors, and a clock that is moved by hand."""
+
+    def __init__(
+        self,
+        *sensors: Sensor,
+        counters: dict[str, CounterState] | None = None,
+        serial_number: str | None = None,
+        remember: bool = False,
+    ) -> None:
+        self.ms = 0
+        self.readings: queue.Queue[Reading] = queue.Queue(100)
+        clock = Clock(wall_ms=lambda: self.ms, monotonic_ms=lambda: self.ms, trusted=lambda: True)
+        outlet = Outlet(readings=self.readings, stop=threading.Event(), clock=clock)
+        device = Device(profile="x", sensors=sensors, serial_number=serial_number)
+        self.stating = DeviceStating(device, outlet, counters or {}, remember_identity=remember)
+
+    def hear(self, *answers: object) -> list[Outcome]:
+        self.ms += 500
+        self.stating.hear(answers, self.ms)  # type: ignore[arg-type]
+        return self.said()
+
+    def miss(self, times: int) -> list[Outcome]:
+        for _ in range(times):
+            self.ms += 500
+            self.stating.miss("no answer", self.ms)
+        return self.said()
+
+    def said(self) -> list[Outcome]:
+        said = []
+        while not self.readings.empty():
+            said.append(self.readings.get().outcome)
+        return said
+
+
+def count(value: int, sensor: str = "c", width: int = 16) -> CounterValue:
+    return CounterValue(sensor=sensor, value=value, width=width)
+
+
+def weight(grams: int, sensor: str = "s") -> Sample:
+    return Sample(sensor=sensor, weight_mg=grams * 1_000, stable=True)
+
+
+def total(pieces: int, value: int) -> Total:
+    return Total(total=pieces, counter=CounterState(value=value, total=pieces))
+
+
+def test_a_counter_states_its_total_with_what_the_next_difference_is_taken_from() -> None:
+    desk = Desk(Sensor(name="c"))
+    assert desk.hear(count(100)) == [total(0, 100)]
+    assert desk.hear(count(100)) == []
+    assert desk.hear(count(107)) == [total(7, 107)]
+
+
+def test_a_counter_that_wraps_goes_on_counting() -> None:
+    desk = Desk(Sensor(name="c"))
+    desk.hear(count(65_530))
+    assert desk.hear(count(4)) == [total(10, 4)]
+
+
+def test_a_restart_is_said_and_the_new_base_with_it_and_no_piece_is_invented() -> None:
+    desk = Desk(Sensor(name="c"))
+    desk.hear(count(40_000))
+    restarted, rebased = desk.hear(count(3))
+    assert isinstance(restarted, Condition)
+    assert restarted.condition == "restarted"
+    assert rebased == total(0, 3)
+    assert desk.hear(count(5)) == [total(2, 5)]
+
+
+def test_a_step_that_cannot_be_is_a_restart() -> None:
+    desk = Desk(Sensor(name="c", step_max=50))
+    desk.hear(count(100))
+    assert [type(outcome) for outcome in desk.hear(count(1_000))] == [Condition, Total]
+
+
+def test_the_total_survives_a_restart_of_the_agent() -> None:
+    first = Desk(Sensor(name="c"))
+    first.hear(count(100))
+    [last] = first.hear(count(130))
+    assert isinstance(last, Total)
+    assert last.counter is not None
+    second = Desk(Sensor(name="c"), counters={"c": last.counter})
+    assert second.hear(count(135)) == [total(35, 135)]
+
+
+@pytest.mark.parametrize("value", [30, 131])
+def test_a_kill_between_a_restart_and_its_reading_counts_nothing_twice(value: int) -> None:
+    again = Desk(Sensor(name="c"), counters={"c": CounterState(value=130, total=30)})
+    stated = [outcome for outcome in again.hear(count(value)) if isinstance(outcome, Total)]
+    assert stated == [total(30 + max(0, value - 130), value)]
+
+
+def tag(code: str) -> Sighting:
+    return Sighting(sensor="t", code=code, kind="tag")
+
+
+def test_an_ignored_tag_is_never_there() -> None:
+    desk = Desk(Sensor(name="t", ignore=("AB",)))
+    assert desk.hear(tag("AB"), tag("CD")) == [Sighted(code="CD", change="present")]
+
+
+def test_an_ignored_code_is_never_scanned() -> None:
+    desk = Desk(Sensor(name="t", ignore=("AB",)))
+    assert desk.hear(Sighting(sensor="t", code="AB", kind="scan")) == []
+
+
+def test_a_reader_that_says_there_is_no_tag_is_alive_and_the_tag_goes() -> None:
+    desk = Desk(Sensor(name="t", absent_after_s=2.0))
+    desk.hear(tag("CD"))
+    for _ in range(3):
+        assert desk.hear(Told(what="no tag")) == []
+    desk.ms += 1_000
+    desk.stating.pass_time(desk.ms)
+    assert desk.said() == [Sighted(code="CD", change="absent")]
+
+
+def test_blind_time_does_not_make_a_tag_absent_and_the_time_after_does() -> None:
+    desk = Desk(Sensor(name="t", absent_after_s=2.0))
+    desk.hear(tag("CD"))
+    assert [type(outcome) for outcome in desk.miss(60)] == [Condition]
+    desk.hear(Told(what="no tag"))
+    desk.stating.pass_time(desk.ms)
+    assert desk.said() == []
+    desk.ms += 2_000
+    desk.stating.pass_time(desk.ms)
+    assert desk.said() == [Sighted(code="CD", change="absent")]
+
+
+def test_each_sensor_of_a_device_states_its_own_and_is_silent_by_its_own_patience() -> None:
+    desk = Desk(
+        Sensor(name="a", settle_samples=1, silent_after=2),
+        Sensor(name="b", settle_samples=1, silent_after=4),
+    )
+    both = desk.hear(weight(1, "a"), weight(2, "b"))
+    assert [outcome.weight_mg for outcome in both if isinstance(outcome, Weight)] == [1_000, 2_000]
+    assert len(desk.miss(3)) == 1
+    assert len(desk.miss(1)) == 1
+
+
+def test_of_several_weights_heard_at_once_the_newest_counts() -> None:
+    desk = Desk(Sensor(name="s", settle_samples=1))
+    [stated] = desk.hear(weight(9), weight(1))
+    assert isinstance(stated, Weight)
+    assert stated.weight_mg == 1_000
+
+
+def test_a_restart_notice_starts_the_settling_anew() -> None:
+    desk = Desk(Sensor(name="s", settle_samples=2))
+    desk.hear(weight(1))
+    desk.hear(Restarted())
+    assert desk.hear(weight(1)) == []
+    assert len(desk.hear(weight(1))) == 1
+
+
+def test_nothing_another_device_says_counts() -> None:
+    desk = Desk(Sensor(name="s", settle_samples=1), serial_number="B1")
+    assert desk.hear(weight(1)) == []
+    [fault] = desk.hear(Identity(serial_number="B2"))
+    assert isinstance(fault, Condition)
+    assert "expected 'B1'" in fault.because
+    assert desk.hear(weight(1)) == []
+    desk.hear(Identity(serial_number="B1"))
+    assert len(desk.hear(weight(1))) == 1
+
+
+def test_after_silence_a_device_has_to_say_again_who_it_is() -> None:
+    desk = Desk(Sensor(name="s", settle_samples=1), serial_number="B1")
+    desk.hear(Identity(serial_number="B1"))
+    desk.miss(2)
+    assert desk.stating.identified
+    desk.miss(1)
+    assert not desk.stating.identified
+
+
+def test_where_no_identity_was_set_the_first_is_remembered() -> None:
+    desk = Desk(Sensor(name="s", settle_samples=1), remember=True)
+    assert not desk.stating.identified
+    desk.hear(Identity(serial_number="0001"))
+    assert desk.stating.identified
+    desk.stating.opened()
+    [fault] = desk.hear(Identity(serial_number="0002"))
+    assert isinstance(fault, Condition)
+    assert not desk.stating.identified
