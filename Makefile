@@ -5,6 +5,8 @@
 #   make test-fast   checks, and the tests that need neither minutes nor a browser
 #   make check       format, lint, types, import contracts
 #   make fuzz        bent bytes for every reader of foreign ones, for a minute   (FUZZ_S=600, FUZZ_SEED=7)
+#   make fuzz        a minute of bent bytes for each reader of foreign bytes (make test tries a fixed number)
+#   make bench       numbers, each beside a plain way of doing the same in the same run
 #   make pictures    the README's pictures of the wall, taken from the running demo
 #   make lock        pin the newest allowed versions again (needs uv)
 #   make clean       forget the environment and the caches; the demo's data is kept
@@ -45,6 +47,13 @@ check: $(VENV)/dev.stamp
 # What it finds is kept in tests/fuzz/corpus and tried first from then on.
 fuzz: $(VENV)/dev.stamp
 	BINLINE_FUZZ_S=$(FUZZ_S) BINLINE_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz
+
+fuzz: $(VENV)/dev.stamp
+	BINLINE_FUZZ_S=60 $(BIN)/python -m pytest -n auto tests/fuzz
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.benchmarks.poll_modbus
+	$(BIN)/python -m tests.benchmarks.ingest
 
 pictures: $(VENV)/dev.stamp browser
 	$(BIN)/python -m tests.browser.pictures

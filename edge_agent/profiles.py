@@ -15,6 +15,7 @@ from edge_agent.drivers.declared import Declared, ProfileError
 from edge_agent.drivers.profile_format import ProfileFile
 
 LIKE_DEPTH_MAX = 4
+NAME_SHOWN_MAX = 100
 
 
 def shipped() -> dict[str, Traversable]:
@@ -77,15 +78,23 @@ def _text(name_or_path: str) -> str:
     if name_or_path in known:
         return known[name_or_path].read_text("utf-8")
     path = Path(name_or_path)
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # too long for a name, or a NUL in it
+        there = False
+    if not there:
         close = difflib.get_close_matches(name_or_path, known, n=1)
         meant = f" Did you mean {close[0]}?" if close else ""
-        because = f"no file {name_or_path!r} and no shipped profile of that name.{meant}"
+        because = (
+            f"no file {name_or_path[:NAME_SHOWN_MAX]!r} and no shipped profile of that name.{meant}"
+        )
         raise ProfileError([("profile", f"{because} `binline edge profiles` lists them")])
     try:
         return path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise ProfileError([("file", f"is not UTF-8: {error.reason}")]) from error
+    except OSError as error:
+        raise ProfileError([("file", f"cannot be read: {error.strerror}")]) from error
 
 
 def _merged(base: dict[str, object], own: dict[str, object]) -> dict[str, object]:

@@ -38,6 +38,9 @@ from edge_agent.drivers.profile_format import (
 )
 from edge_agent.framing.frames import CheckRule, Discard, Framer, FrameRule, LengthField
 
+# Without these the outcome means nothing: found when the profile is loaded, not when a frame comes.
+_MUST_SAY = {"barcode": ("data",), "epc": ("hex",), "tags": ("id",), "counter": ("value", "width")}
+BYTE_MAX = 0xFF
 EACH_MAX = 100
 CHANNELS_MAX = 1_000
 _SAY_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -157,6 +160,7 @@ class Declared:
         self._least = self._limit("limits.weight_min", limits.weight_min)
         self.channels = self._count_of_channels(profile.channels)
         self._identity = self._compile_identity(profile.identity) if profile.identity else None
+        self._mistakes += _no_bytes(profile)
         self.frame_rule = self._frame_rule(profile.frame) if profile.frame else None
         if profile.registers and profile.modbus is None:
             self._mistakes.append(("modbus", "is missing, and there are registers"))
@@ -355,6 +359,8 @@ class Declared:
             if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
                 self._mistakes.append((place, f"{text!r}: say true or false"))
             value = text.lower() in ("true", "1", "yes")
+        if not _is_bytes(text):  # it may have to go over the line
+            self._mistakes.append((place, f"{text!r} has letters that are no bytes"))
         if parameter.choices and value not in parameter.choices:
             allowed = ", ".join(str(choice) for choice in parameter.choices)
             self._mistakes.append((place, f"{text!r} is not one of {allowed}"))
@@ -399,6 +405,8 @@ class Declared:
         for name in outcome.say:
             if not _SAY_NAME.fullmatch(name):
                 self._mistakes.append((f"{place}.say", f"{name!r} is no name: use a-z, 0-9 and _"))
+        for name in sorted(set(_MUST_SAY.get(outcome.outcome, ())) - set(outcome.say)):
+            self._mistakes.append((f"{place}.say", f"a {outcome.outcome} must say its `{name}`"))
         each = outcome.each
         return _Rule(
             outcome=outcome.outcome,
@@ -504,8 +512,30 @@ def _names_in(source: str) -> set[str]:
         return set()  # said already, when it was compiled
 
 
+def _no_bytes(profile: ProfileFile) -> Iterator[tuple[str, str]]:
+    """Texts of the line that cannot be sent or cut by, with their places."""
+    ask, frame, identity = profile.ask, profile.frame, profile.identity
+    texts = {"ask.request": ask.request, "identity.ask": identity.ask if identity else ""}
+    texts |= {f"ask.before[{at}]": text for at, text in enumerate(ask.before)}
+    texts |= {f"ask.never_send[{at}]": text for at, text in enumerate(ask.never_send)}
+    texts |= {f"commands.{name}.send": one.send for name, one in profile.commands.items()}
+    if frame is not None:
+        texts["frame.start"] = frame.start
+        texts |= {f"frame.ends[{at}]": text for at, text in enumerate(frame.ends)}
+        yield from (
+            (f"frame.ends[{at}]", "is empty") for at, text in enumerate(frame.ends) if not text
+        )
+    for place, text in texts.items():
+        if not _is_bytes(text):
+            yield place, f"{text!r} has letters that are no bytes: write \\u0000 to \\u00FF"
+
+
+def _is_bytes(text: str) -> bool:
+    return all(ord(letter) <= BYTE_MAX for letter in text)
+
+
 def _line_bytes(text: str) -> bytes:
-    return text.encode("latin-1")
+    return text.encode("latin-1", "replace")  # what does not fit was refused when it was loaded
 
 
 def _as_column(cut: bytes, column: Column) -> Value:

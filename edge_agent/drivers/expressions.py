@@ -346,7 +346,14 @@ class _Compiler:
         if name not in self._known:
             allowed = ", ".join(sorted(self._known)) or "none"
             raise self._refused(node, f"`{name}` is not known here; known are: {allowed}")
-        return lambda names: names[name]  # type: ignore[return-value]  # tables are looked up, not read
+
+        def read(names: Names) -> Value:
+            try:
+                return names[name]  # type: ignore[return-value]  # tables are looked up, not read
+            except KeyError as missing:
+                raise NoValue(f"there is no {name} here") from missing
+
+        return read
 
     def _several(self, parts: list[Compiled]) -> Compiled:
         return lambda names: tuple(part_of(names) for part_of in parts)  # type: ignore[return-value]  # only for `in`
