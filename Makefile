@@ -4,8 +4,7 @@
 #   make test        all that CI runs
 #   make test-fast   checks, and the tests that need neither minutes nor a browser
 #   make check       format, lint, types, import contracts
-#   make fuzz        bent bytes for every reader of foreign ones, for a minute   (FUZZ_S=600, FUZZ_SEED=7)
-#   make fuzz        a minute of bent bytes for each reader of foreign bytes (make test tries a fixed number)
+#   make fuzz        a minute of bent bytes for each reader of foreign bytes (FUZZ_S=600 FUZZ_SEED=7)
 #   make bench       numbers, each beside a plain way of doing the same in the same run
 #   make pictures    the README's pictures of the wall, taken from the running demo
 #   make lock        pin the newest allowed versions again (needs uv)
@@ -17,12 +16,12 @@ BIN := $(VENV)/bin
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$name; break; fi; done)
 UV ?= uv
-ARGS ?=
 FUZZ_S ?= 60
 FUZZ_SEED ?= 1
+ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-fast check fuzz pictures lock browser clean
+.PHONY: help demo test test-fast check fuzz bench pictures lock browser clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -46,10 +45,7 @@ check: $(VENV)/dev.stamp
 
 # What it finds is kept in tests/fuzz/corpus and tried first from then on.
 fuzz: $(VENV)/dev.stamp
-	BINLINE_FUZZ_S=$(FUZZ_S) BINLINE_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest tests/fuzz
-
-fuzz: $(VENV)/dev.stamp
-	BINLINE_FUZZ_S=60 $(BIN)/python -m pytest -n auto tests/fuzz
+	BINLINE_FUZZ_S=$(FUZZ_S) BINLINE_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest -n auto tests/fuzz
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.benchmarks.poll_modbus
