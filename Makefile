@@ -31,11 +31,12 @@ demo: $(VENV)/demo.stamp
 # Apart, because the browser's driver keeps an event loop in its process for good, and because the
 # system tests pull plugs and watch how fast all settles: nothing else runs beside them.
 test: test-fast browser
+	$(BIN)/python -m pytest -n auto -m slow
 	$(BIN)/python -m pytest -n auto -m browser
 	$(BIN)/python -m pytest -m system
 
 test-fast: check
-	$(BIN)/python -m pytest -n auto -m "not system and not browser"
+	$(BIN)/python -m pytest -n auto -m "not system and not browser and not slow"
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -18,13 +18,31 @@ from cloud.postgres import migrate
 PASSWORD = "for-tests-only"
 TEMPLATE = "binline_template"
 
+TESTS = Path(__file__).parent
+# Whole files that start, kill and wait for real processes: minutes together.
+SLOW = frozenset(
+    (
+        "cloud/embedded/test_broker.py",
+        "cloud/embedded/test_postgres.py",
+        "cloud/embedded/test_supervisor.py",
+        "cloud/loops/test_ingest.py",
+        "cloud/test_app.py",
+        "edge_agent/test_app.py",
+        "edge_agent/transports/test_modbus_link.py",
+    )
+)
+
 # How long one example takes says more about what else the machine does than about the code.
 hypothesis.settings.register_profile("binline", deadline=None)
 hypothesis.settings.load_profile("binline")
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Browser tests last: their driver leaves an event loop running in the process."""
+    for item in items:
+        if item.path.relative_to(TESTS).as_posix() in SLOW:
+            item.add_marker("slow")
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 

@@ -91,7 +91,7 @@ class SimulatedSite:
 
     def turn(self, timeout_s: float = TICK_S) -> None:
         """Answer what was asked, say what is due, and obey what was commanded."""
-        events = self._selector.select(min(timeout_s, self._idle_s()))
+        events = self._selector.select(min(timeout_s, self._idle_s(timeout_s)))
         self._obey()
         now_s = self._elapsed_s()
         for key, _ in events:
@@ -106,11 +106,11 @@ class SimulatedSite:
             _, _, line, plan, answered = heapq.heappop(self._late)
             self._write(line, plan, answered)
 
-    def _idle_s(self) -> float:
+    def _idle_s(self, at_most_s: float) -> float:
         """Until something is due that nobody asks for."""
         due_s = [device.speaks_at_s for _, device in self._speakers]
         due_s += [self._late[0][0]] if self._late else []
-        return max(0.0, min(due_s, default=TICK_S) - self._elapsed_s())
+        return max(0.0, min(due_s) - self._elapsed_s()) if due_s else at_most_s
 
     def _send(self, line: PtyLine, plan: DevicePlan, answered: Answered, now_s: float) -> None:
         """Now, or late; what a device says comes in the order in which it says it."""

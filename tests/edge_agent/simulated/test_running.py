@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -196,8 +197,17 @@ def test_one_that_speaks_unasked_does_so_in_its_own_time(tmp_path: Path) -> None
 def heard(bench: Bench) -> None:
     """Turns until a question has surely arrived whole: a pty may hand it over in pieces."""
     bench.site.turn(2.0)
-    for _ in range(5):
-        bench.site.turn(0.05)
+    time.sleep(0.05)  # the clock of the site stands still meanwhile
+    bench.site.turn(0.0)
+
+
+def test_with_nothing_to_do_it_waits_and_does_not_spin(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, SitePlan(scales=(BIN,)))
+    with bench.site:
+        bench.now_s += 60
+        began_s = time.monotonic()
+        bench.site.turn(0.2)
+        assert time.monotonic() - began_s >= 0.15
 
 
 def test_a_late_answer_holds_back_those_behind_it(tmp_path: Path) -> None:
