@@ -1,7 +1,7 @@
 # What a person types. Each word works on a fresh machine: it makes .venv and installs what is missing.
 #
 #   make demo        everything on this machine, with simulated scales   (ARGS="--port 9000 --fresh")
-#   make test        all that CI runs
+#   make test        all that CI runs, with the minute of fuzz for each reader
 #   make test-fast   checks, and the tests that need neither minutes nor a browser
 #   make check       format, lint, types, import contracts
 #   make fuzz        a minute of bent bytes for each reader of foreign bytes (FUZZ_S=600 FUZZ_SEED=7)
@@ -29,8 +29,9 @@ demo: $(VENV)/demo.stamp
 	@$(BIN)/binline demo $(ARGS)
 
 # Apart, because the browser's driver keeps an event loop in its process for good, and because the
-# system tests pull plugs and watch how fast all settles: nothing else runs beside them.
-test: test-fast browser
+# system tests pull plugs and watch how fast all settles: nothing else runs beside them. The minute
+# of fuzz for each reader comes as soon as the fast tests have passed.
+test: test-fast fuzz browser
 	$(BIN)/python -m pytest -n auto -m slow
 	$(BIN)/python -m pytest -n auto -m browser
 	$(BIN)/python -m pytest -m system
@@ -44,9 +45,11 @@ check: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# What it finds is kept in tests/fuzz/corpus and tried first from then on.
+# What it finds is kept in tests/fuzz/corpus and tried first from then on. worksteal: the readers that
+# take a minute must not all wait behind each other in one process.
 fuzz: $(VENV)/dev.stamp
-	BINLINE_FUZZ_S=$(FUZZ_S) BINLINE_FUZZ_SEED=$(FUZZ_SEED) $(BIN)/python -m pytest -n auto tests/fuzz
+	BINLINE_FUZZ_S=$(FUZZ_S) BINLINE_FUZZ_SEED=$(FUZZ_SEED) \
+		$(BIN)/python -m pytest -n auto --dist worksteal tests/fuzz
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.benchmarks.poll_modbus

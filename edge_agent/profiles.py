@@ -11,10 +11,12 @@ from typing import Any
 
 import msgspec
 
-from edge_agent.drivers.declared import Declared, ProfileError
+from edge_agent.drivers.compiling import ProfileError, compile_profile
+from edge_agent.drivers.declared import Declared
 from edge_agent.drivers.profile_format import ProfileFile
 
 LIKE_DEPTH_MAX = 4
+FILE_BYTES_MAX = 100_000
 NAME_SHOWN_MAX = 100
 
 
@@ -43,7 +45,7 @@ def load(
     raw, text = _raw(name_or_path, 0)
     profile = _convert(raw, text)
     try:
-        return Declared(profile, parameters, all_needed=all_needed)
+        return compile_profile(profile, parameters, all_needed=all_needed)
     except ProfileError as error:
         raise ProfileError(
             [(_placed(place, text), why) for place, why in error.mistakes]
@@ -59,7 +61,7 @@ def _raw(name_or_path: str, depth: int) -> tuple[dict[str, object], str]:
     text = _text(name_or_path)
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, brackets without end
         raise ProfileError([("file", str(error))]) from error
     like = raw.get("like")
     if not isinstance(like, str) or not like:
@@ -90,6 +92,10 @@ def _text(name_or_path: str) -> str:
         )
         raise ProfileError([("profile", f"{because} `binline edge profiles` lists them")])
     try:
+        size = path.stat().st_size
+        if not 0 < size <= FILE_BYTES_MAX:  # 0: empty, or nothing one can read to its end
+            why = f"has {size} bytes. Allowed: 1 to {FILE_BYTES_MAX}"
+            raise ProfileError([("file", why)])
         return path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise ProfileError([("file", f"is not UTF-8: {error.reason}")]) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from edge_agent import app, settings
-from edge_agent.core.declared import SettingsError
+from edge_agent.core.typed_toml import SettingsError
 from edge_agent.settings import Port, Settings
 
 EXIT_CHECK_FAILED = 1
@@ -29,7 +29,7 @@ Exit codes:
 )
 @click.option("--json", "as_json", is_flag=True, help="For a program to read.")
 def check(path: Path, *, as_json: bool) -> int:
-    r"""Say what `run` would do, and whether it could. Opens no port and sends nothing.
+    r"""Read the settings as `run` would, without opening a port or sending anything.
 
     A device that is not plugged in is named and is no failure: the agent waits for it.
 

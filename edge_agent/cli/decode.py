@@ -11,7 +11,8 @@ import click
 
 from edge_agent import profiles
 from edge_agent.drivers import bench
-from edge_agent.drivers.declared import Declared, ProfileError
+from edge_agent.drivers.compiling import ProfileError
+from edge_agent.drivers.declared import Declared
 
 if TYPE_CHECKING:
     from io import BufferedReader
@@ -21,7 +22,7 @@ WORD_MAX = 0xFFFF
 EXIT_NOTHING_UNDERSTOOD = 1
 
 
-@click.command(short_help="What bytes or registers mean, by a device profile.")
+@click.command()
 @click.argument("profile")
 @click.option(
     "--param",

@@ -1,4 +1,7 @@
-"""`binline edge …`: what one does on a gateway."""
+"""`binline edge …`: what one does on a gateway.
+
+The line that lists a command stands here and nowhere else; the command's own text goes on from it.
+"""
 
 import click
 

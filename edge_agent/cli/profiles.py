@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from edge_agent import profiles
-from edge_agent.drivers.declared import ProfileError
+from edge_agent.drivers.compiling import ProfileError
 from edge_agent.drivers.profile_format import ProfileFile
 
 START = """\
@@ -54,7 +54,7 @@ source = "manual, revision, page"
 """
 
 
-@click.command("profiles", short_help="The device models that are known.")
+@click.command("profiles")
 @click.option("--json", "as_json", is_flag=True, help="One JSON array instead of a table.")
 def list_profiles(as_json: bool) -> None:  # noqa: FBT001 - click passes by name
     r"""List every shipped device profile.
@@ -88,7 +88,7 @@ def _described(name: str, profile: ProfileFile) -> dict[str, object]:
     }
 
 
-@click.group(short_help="Start a profile for a new model, or check one.")
+@click.group()
 def profile() -> None:
     r"""Write a profile for a model nobody has described yet: a file, no code.
 

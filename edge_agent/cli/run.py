@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from edge_agent import app, settings
-from edge_agent.core.declared import SettingsError
+from edge_agent.core.typed_toml import SettingsError
 
 
 @click.command(
@@ -28,7 +28,7 @@ Exit codes:
     help="The gateway's settings, a TOML file.",
 )
 def run(path: Path) -> int:
-    r"""Read the scales and send what they show, until stopped.
+    r"""Poll what the settings name and publish what it says, until SIGTERM or Ctrl-C.
 
     Readings are on disk before they are sent, and stay there until the cloud says that it has them.
 

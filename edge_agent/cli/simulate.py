@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from edge_agent.core.declared import SettingsError
+from edge_agent.core.typed_toml import SettingsError
 from edge_agent.simulated import running, site
 
 
-@click.command(short_help="Scales that do not exist, on ports that do.")
+@click.command()
 @click.option(
     "--plan",
     "plan_path",

@@ -97,10 +97,17 @@ def _plain(decoded: Decoded) -> Plain:
     values: Plain = {"outcome": decoded.outcome}
     if decoded.outcome == "condition":
         values |= {"weight": None, "overload": False, "underload": False}
-    values |= {
-        name: f"{value:f}" if isinstance(value, Decimal) else value
-        for name, value in decoded.values.items()
-    }
+    values |= {name: _shown(value) for name, value in decoded.values.items()}
     if decoded.raw:
         values["raw"] = decoded.raw.hex(" ").upper()
     return values
+
+
+def _shown(value: object) -> object:
+    match value:
+        case Decimal():
+            return f"{value:f}"
+        case bytes():
+            return value.hex(" ").upper()
+        case _:
+            return value

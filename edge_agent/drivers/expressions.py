@@ -26,13 +26,18 @@ _WHOLE = {
     10: re.compile(r" *[+-]?[0-9]{1,99} *"),
     16: re.compile(r" *[0-9A-Fa-f]{1,99} *"),
 }
-_NUMBER = re.compile(r" *(?P<sign>[+-]?) *(?P<digits>[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+) *")
+_NUMBER = re.compile(r" *+(?P<sign>[+-]?) *+(?P<digits>[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+) *")
 
 TEXT_MAX = 2_000
 POWER_MAX = 30
 SINGLE_DIGITS_MAX = 9  # enough to tell any two singles apart
 BITS_MAX = 1_024
 WIDTH_MAX = 256
+# What is worked out from what was worked out must not double with every step.
+INTEGER_BITS_MAX = 4_096
+DIGITS_MAX = 1_200
+CHARS_MAX = 16_384
+NESTED_MAX = 32
 
 
 class ExpressionError(Exception):
@@ -258,8 +263,17 @@ def _of_numbers(apply: Callable[..., Value]) -> Callable[..., Value]:
     return applied
 
 
+def _joined(left: Value, right: Value) -> Value:
+    if isinstance(left, str) and isinstance(right, str):
+        return left + right
+    if isinstance(left, bytes) and isinstance(right, bytes):
+        return left + right
+    return _added(left, right)
+
+
+_added = _of_numbers(operator.add)
 _ARITHMETIC: dict[type[ast.operator], Callable[..., Value]] = {
-    ast.Add: operator.add,  # texts too
+    ast.Add: _joined,
     ast.Sub: _of_numbers(operator.sub),
     ast.Mult: _of_numbers(operator.mul),
     ast.FloorDiv: _of_numbers(operator.floordiv),
@@ -279,18 +293,43 @@ _COMPARE: dict[type[ast.cmpop], Callable[..., bool]] = {
 }
 
 
-def compile_expression(source: str, known: set[str]) -> Compiled:
-    """`known` are the names there will be; any other is a mistake now, not later in the night."""
+def parsed(source: str) -> ast.expr:
+    """The tree of an expression that is short and flat enough to be worked with."""
     if len(source) > TEXT_MAX:
         raise ExpressionError(f"longer than {TEXT_MAX} characters")
     try:
-        tree = ast.parse(source, mode="eval")
+        tree = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise ExpressionError(f"`{source}`: {error}") from error
+    if _nesting(tree) > NESTED_MAX:
+        raise ExpressionError(f"`{source[:60]}...` is nested more than {NESTED_MAX} deep")
+    return tree
+
+
+def nesting(source: str) -> int:
+    """How deep an expression is nested; 0 when it is none."""
     try:
-        return _Compiler(source, known).of(tree.body)
-    except RecursionError as error:
-        raise ExpressionError(f"`{source[:60]}...` is nested too deeply") from error
+        return _nesting(parsed(source))
+    except ExpressionError:
+        return 0
+
+
+def _nesting(tree: ast.AST) -> int:
+    level, deep = [tree], 0
+    while level:
+        deep += 1
+        level = [
+            child
+            for node in level
+            for child in ast.iter_child_nodes(node)
+            if isinstance(child, ast.expr)
+        ]
+    return deep
+
+
+def compile_expression(source: str, known: set[str]) -> Compiled:
+    """`known` are the names there will be; any other is a mistake now, not later in the night."""
+    return _Compiler(source, known).of(parsed(source))
 
 
 class _Compiler:
@@ -300,6 +339,8 @@ class _Compiler:
 
     def of(self, node: ast.expr) -> Compiled:  # noqa: C901, PLR0911, PLR0912 - the grammar, in one table
         match node:
+            case ast.Constant(value=int(value)) if value.bit_length() > INTEGER_BITS_MAX:
+                raise self._refused(node, f"more than {INTEGER_BITS_MAX} bits")
             case ast.Constant(value=None | str() | bytes() | bool() | int() as value):
                 return _constantly(value)
             case ast.Constant(value=float(value)) if isfinite(value):
@@ -324,8 +365,6 @@ class _Compiler:
                 return self._choice(test, body, orelse)
             case ast.Subscript(value=ast.Name(id=table), slice=key):
                 return self._look_up(node, table, key)
-            case ast.Tuple(elts=elements) | ast.List(elts=elements):
-                return self._several([self.of(element) for element in elements])
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]):
                 return self._call(node, name, arguments)
             case _:
@@ -368,8 +407,16 @@ class _Compiler:
         first, second = self.of(left), self.of(right)
         return lambda names: _applied(apply, first(names), second(names))
 
+    def _operand(self, op: ast.cmpop, node: ast.expr) -> Compiled:
+        """Several stand only behind `in`: as a value they could hold each other without end."""
+        match op, node:
+            case ast.In() | ast.NotIn(), ast.Tuple(elts=elements) | ast.List(elts=elements):
+                return self._several([self.of(element) for element in elements])
+        return self.of(node)
+
     def _compare(self, node: ast.Compare) -> Compiled:
-        operands = [self.of(operand) for operand in (node.left, *node.comparators)]
+        behind = zip(node.ops, node.comparators, strict=True)
+        operands = [self.of(node.left), *(self._operand(op, operand) for op, operand in behind)]
         compares = [_COMPARE[type(op)] for op in node.ops]
 
         def holds(names: Names) -> bool:
@@ -418,6 +465,26 @@ def _constantly(value: Value) -> Compiled:
 def _applied(function: Callable[..., Value], *values: Value) -> Value:
     """A wrong type or a missing number is an answer of the device, not a crash of ours."""
     try:
-        return function(*values)
+        found = function(*values)
     except (TypeError, ValueError, ArithmeticError, IndexError, struct.error) as error:
         raise NoValue(str(error)) from error
+    if _is_too_large(found):
+        raise NoValue("larger than anything a device means")
+    return found
+
+
+def _is_too_large(value: Value) -> bool:
+    match value:
+        case int():
+            return value.bit_length() > INTEGER_BITS_MAX
+        case Decimal():
+            exponent = value.as_tuple().exponent
+            return (
+                not isinstance(exponent, int)  # no number at all
+                or abs(exponent) > DIGITS_MAX
+                or abs(value.adjusted()) > DIGITS_MAX
+            )
+        case str() | bytes():
+            return len(value) > CHARS_MAX
+        case _:
+            return False

@@ -6,17 +6,23 @@ the first would refuse to give the second. Only what can never be asked for is l
 
 import ast
 
-from edge_agent.drivers.expressions import ExpressionError, Names, NoValue, compile_expression
+from edge_agent.drivers.expressions import (
+    ExpressionError,
+    Names,
+    NoValue,
+    compile_expression,
+    parsed,
+)
 
 
 def needed(source: str, constants: Names) -> set[str]:
     """The names in `source`, without those that `constants` rule out."""
-    return _names(ast.parse(source, mode="eval").body, constants)
+    return _names(parsed(source), constants)
 
 
 def never(source: str, constants: Names) -> bool:
     """Whether `source` is false whatever the device says."""
-    return _settled(ast.parse(source, mode="eval").body, constants) is False
+    return _settled(parsed(source), constants) is False
 
 
 def _names(node: ast.AST, constants: Names) -> set[str]:

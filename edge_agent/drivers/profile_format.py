@@ -10,8 +10,20 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 Expression = Annotated[str, Meta(description="an expression over fields, parameters and tables")]
-LineText = Annotated[str, Meta(description="bytes as they are on the line, one per character")]
-Scalar = str | int | bool
+LineText = Annotated[
+    str, Meta(description="bytes as they are on the line, one per character", max_length=500)
+]
+Mark = Annotated[
+    str, Meta(description="bytes that begin or end a frame, one per character", max_length=16)
+]
+FRAME_BYTES_MAX = 4_096
+Place = Annotated[int, Meta(ge=-FRAME_BYTES_MAX, le=FRAME_BYTES_MAX)]
+Length = Annotated[int, Meta(ge=0, le=FRAME_BYTES_MAX)]
+Address = Annotated[int, Meta(ge=0, le=65_535)]
+Scalar = str | Annotated[int, Meta(ge=-(2**53), le=2**53)] | bool
+# More than any device needs, and few enough to be gone through for every frame.
+Few = Meta(max_length=32)
+Several = Meta(max_length=64)
 
 RegisterType = Literal[
     "uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64", "bytes"
@@ -24,13 +36,13 @@ class Parameter(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     why: str
     type: Literal["text", "int", "flag"] = "text"
     default: Scalar | UnsetType = UNSET  # none: it must be given
-    choices: list[Scalar] = []
+    choices: Annotated[list[Scalar], Several] = []
 
 
 class Preset(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Line settings a device is also found with, to be tried in this order."""
 
-    baud: int
+    baud: Annotated[int, Meta(ge=110, le=921_600)]
     bits: Literal[7, 8] = 8
     parity: Literal["none", "even", "odd"] = "none"
     stop_bits: Literal[1, 2] = 1
@@ -46,7 +58,7 @@ class Line(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     rts: bool | None = None
     rs485: bool = False
     local_echo: bool = False  # the adapter hands our own request back first
-    presets: list[Preset] = []
+    presets: Annotated[list[Preset], Few] = []
 
 
 class Ask(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -54,11 +66,13 @@ class Ask(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     mode: Literal["poll", "stream", "both"] = "poll"
     request: LineText = ""  # may hold {parameter}
-    before: list[LineText] = []  # sent once after opening: leave a menu, stop a stream
+    before: Annotated[
+        list[LineText], Few
+    ] = []  # sent once after opening: leave a menu, stop a stream
     interval_ms_min: Annotated[int, Meta(ge=0, le=60_000)] = 200
     answer_ms: Annotated[int, Meta(ge=10, le=60_000)] = 500
     silence_is_normal: bool = False  # nothing on the scale, nothing changed: it says nothing
-    never_send: list[LineText] = []  # power off, factory reset, write to EEPROM
+    never_send: Annotated[list[LineText], Several] = []  # power off, factory reset, write to EEPROM
 
 
 class Identity(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,7 +86,7 @@ class Identity(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pattern: Annotated[
         str, Meta(description="regular expression over the whole frame, with a group `serial`")
     ] = ""
-    registers: tuple[int, Annotated[int, Meta(ge=1, le=16)]] | None = None  # first, count
+    registers: tuple[Address, Annotated[int, Meta(ge=1, le=16)]] | None = None  # first, count
 
 
 class Check(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -85,31 +99,31 @@ class Check(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         "crc16_mcrf4xx",
         "crc16_thingmagic",
     ]
-    covers_from: int = 0
-    covers_to: int = 0  # exclusive; 0 is the end, negative counts from it
+    covers_from: Place = 0
+    covers_to: Place = 0  # exclusive; 0 is the end, negative counts from it
     of: Literal["raw", "hex"] = "raw"  # hex: two characters are one byte of what is covered
-    at: int
+    at: Place
     written: Literal["byte", "hex", "low_first", "high_first"] = "byte"
     when: Expression = "True"  # over parameters: some copies leave it out
 
 
 class LengthAt(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    at: Annotated[int, Meta(ge=0)]
+    at: Length
     size: Literal[1, 2] = 1
-    plus: int = 0
-    total_min: int = 1
+    plus: Place = 0
+    total_min: Annotated[int, Meta(ge=1, le=FRAME_BYTES_MAX)] = 1
 
 
 class Frame(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How frames are told from each other."""
 
-    start: LineText = ""
-    ends: list[LineText] = []
-    after_end: int | Expression = 0  # bytes of the frame behind its end mark: a checksum
-    length: int | Expression = 0  # of the whole frame; an expression over parameters
+    start: Mark = ""
+    ends: Annotated[list[Mark], Few] = []
+    after_end: Length | Expression = 0  # bytes of the frame behind its end mark: a checksum
+    length: Length | Expression = 0  # of the whole frame; an expression over parameters
     length_at: LengthAt | None = None
-    checks: list[Check] = []
-    bytes_max: Annotated[int, Meta(ge=1, le=4_096)] = 128
+    checks: Annotated[list[Check], Meta(max_length=4)] = []
+    bytes_max: Annotated[int, Meta(ge=1, le=FRAME_BYTES_MAX)] = 128
     mask_bit7: bool | Expression = False
     text: bool = True
     start_inside: bool = False
@@ -120,15 +134,15 @@ class Frame(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Column(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A field at a fixed place of the frame."""
 
-    at: int
-    size: Annotated[int, Meta(ge=1)] = 1
+    at: Place
+    size: Annotated[int, Meta(ge=1, le=FRAME_BYTES_MAX)] = 1
     read: Literal["byte", "text", "bytes"] = field(default="text", name="as")
 
 
 class Register(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A field in Modbus registers. Addresses are what goes on the wire: 40001 is 0."""
 
-    at: int | Expression
+    at: Annotated[int, Meta(ge=-1, le=65_535)] | Expression  # -1: not there
     read: RegisterType = field(default="uint16", name="as")
     count: Annotated[int, Meta(ge=1, le=125)] = 1  # for `bytes`
     word_order: Literal["big", "little"] | Expression = "big"
@@ -165,7 +179,7 @@ class Outcome(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = ""
     when: Expression = "True"
     each: Each | None = None
-    say: dict[str, Expression] = {}
+    say: Annotated[dict[str, Expression], Few] = {}
 
 
 class Modbus(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -174,14 +188,16 @@ class Modbus(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     table: Literal["holding", "input"] = "holding"
     registers_max: Annotated[int, Meta(ge=1, le=125)] = 125  # in one request
     gap_ms: Annotated[int, Meta(ge=0, le=5_000)] = 5  # silence between two requests
-    blocks: list[tuple[int, int]] = []  # first, count: read whole or not at all
+    blocks: Annotated[
+        list[tuple[Address, Annotated[int, Meta(ge=1, le=125)]]], Meta(max_length=100)
+    ] = []  # first, count: read whole or not at all
 
 
 class Command(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A change of the device. Off until a person allows it, and only when `only_if` holds."""
 
     send: LineText = ""
-    write: dict[str, list[int]] = {}  # first register -> values
+    write: Annotated[dict[str, Annotated[list[int], Several]], Few] = {}  # first register -> values
     only_if: str = ""
     why: str = ""
 
@@ -206,19 +222,20 @@ class ProfileFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     covers: list[str] = []
     notes: str = ""
     like: str = ""  # another profile whose settings hold here unless said otherwise
-    parameters: dict[str, Parameter] = {}
+    parameters: Annotated[dict[str, Parameter], Few] = {}
     line: Line = Line()
     ask: Ask = Ask()
     identity: Identity | None = None
     frame: Frame | None = None
     modbus: Modbus | None = None
-    channels: int | Expression = 0
-    columns: dict[str, Column] = {}
-    registers: dict[str, Register] = {}
-    tables: dict[str, dict[str, Scalar]] = {}
-    parts: dict[str, str] = {}  # pieces of patterns: a variant replaces the piece that differs
-    let: dict[str, Expression] = {}
-    outcomes: list[Outcome] = []
-    commands: dict[str, Command] = {}
+    channels: Annotated[int, Meta(ge=0, le=1_000)] | Expression = 0
+    columns: Annotated[dict[str, Column], Several] = {}
+    registers: Annotated[dict[str, Register], Several] = {}
+    tables: Annotated[dict[str, Annotated[dict[str, Scalar], Meta(max_length=1_000)]], Few] = {}
+    # pieces of patterns: a variant replaces the piece that differs
+    parts: Annotated[dict[str, Annotated[str, Meta(max_length=2_000)]], Few] = {}
+    let: Annotated[dict[str, Expression], Several] = {}
+    outcomes: Annotated[list[Outcome], Several] = []
+    commands: Annotated[dict[str, Command], Few] = {}
     limits: Limits = Limits()
     evidence: list[Evidence] = []

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent import profiles
-from edge_agent.drivers.declared import ProfileError
+from edge_agent.drivers.compiling import ProfileError
 
 ROOT = Path(__file__).parents[2]
 OWN = """
@@ -39,6 +39,33 @@ def test_a_profile_may_come_from_a_path_and_be_like_another(tmp_path: Path) -> N
 def test_a_profile_that_does_not_exist_is_refused(name: str) -> None:
     with pytest.raises(ProfileError, match="no shipped profile"):
         profiles.load(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "has 0 bytes. Allowed: 1 to 100000"),
+        ("#" * 100_001, "has 100001 bytes"),
+        (f"title = {'9' * 5_000}", "file"),
+        (f"title = {'[' * 5_000}", "file"),
+        (OWN + "[let]\n" + "".join(f"a{n} = '1'\n" for n in range(65)), "line 10, let: "),
+        (OWN + "[frame]\nbytes_max = 5000\n", "line 11, frame.bytes_max: Expected `int` <= 4096"),
+        (OWN + "[tables.t]\na = 0x" + "f" * 99, "tables"),
+    ],
+)
+def test_a_profile_beyond_all_bounds_is_refused_with_the_place(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises(ProfileError) as refused:
+        profiles.load(str(path))
+    assert said in str(refused.value)
+
+
+def test_a_file_that_has_no_end_is_not_read() -> None:
+    with pytest.raises(ProfileError, match="has 0 bytes"):
+        profiles.load("/proc/self/maps")
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,11 @@ from pathlib import Path
 import msgspec
 
 from edge_agent import profiles, settings
-from edge_agent.core.declared import SettingsError
+from edge_agent.core.typed_toml import SettingsError
 from edge_agent.drivers import barcodes, bench, epcs
-from edge_agent.drivers.declared import Declared, ProfileError
+from edge_agent.drivers.compiling import ProfileError
+from edge_agent.drivers.declared import Declared
+from edge_agent.drivers.declared_modbus import DeclaredModbus
 from edge_agent.drivers.declared_serial import DeclaredSerial
 from edge_agent.drivers.expressions import ExpressionError, NoValue, compile_expression
 from edge_agent.framing import modbus_answers, modbus_frames
@@ -173,10 +175,26 @@ def profile(raw: bytes) -> None:
             loaded = profiles.load(file.name, all_needed=False)
         except ProfileError:
             return
+    sensors = dict.fromkeys(loaded.channel_labels(), "s")
     if loaded.frame_rule is not None:
-        bench.explain_bytes(loaded, [b"ST,GS,+  1.234 kg\r\n", raw[:300]])
+        json.dumps(bench.explain_bytes(loaded, [b"ST,GS,+  1.234 kg\r\n", raw[:300]]))
+        on_a_line = DeclaredSerial(loaded, sensors)
+        assert (on_a_line.request(), on_a_line.identify(), on_a_line.before()) is not None
+        for noise in (b"ST,GS,+  1.234 kg\r\n", raw[:300], _likely(raw), b" " * 300, b"1" * 300):
+            on_a_line.feed(noise)
+            on_a_line.finish()
     if loaded.profile.modbus is not None:
-        loaded.decode_registers(dict.fromkeys(range(100), 1))
+        json.dumps(bench.explain_registers(loaded, dict.fromkeys(range(100), 1)))
+        on_modbus = DeclaredModbus(loaded, sensors)
+        for block in on_modbus.blocks:
+            on_modbus.answers(dict.fromkeys(range(block.first, block.end), raw[0]))
+    for name in loaded.profile.commands:
+        loaded.command(name)
+
+
+def _likely(raw: bytes) -> bytes:
+    """Noise of the characters that the profile itself is made of, some of them often."""
+    return b"".join(raw[at : at + 1] * (1 + at % 40) for at in range(0, len(raw), 97))[:600]
 
 
 def gateway(raw: bytes) -> None:
@@ -216,6 +234,15 @@ EXPRESSIONS = (
 )
 EXPRESSION_WORDS = (b"(", b")", b"number(", b"frame", b"units[", b" if ", b" else ", b"99999", b"'")
 TOML_WORDS = (b"[", b"]", b'"', b"= ", b"[[outcomes]]\n", b"when = ", b"\n", b"true", b"{x}", b"(")
+PROFILE_WORDS = (
+    *TOML_WORDS,
+    *(b"*", b"+", b"?", b"(?:", b")*", b")+", b"{0,99}", b"{99999999}", b".*", b" *", b"|"),
+    *(b"-1", b"-9999", b"0", b"1", b"65535", b"999999999999", b"4096", b"1e9", b"0x" + b"f" * 99),
+    *(b" + ", b" * ", b" // ", b"line", b"frame", b"channel", b"integer(frame)", b"raw", b"tags"),
+    *(b"[let]\n", b"[frame]\n", b"[modbus]\n", b"[registers]\n", b"[columns]\n", b"[tables.t]\n"),
+    *(b"length = ", b"bytes_max = ", b"at = ", b"size = ", b"channels = ", b"like = ", b"plus = "),
+    *(b"count = ", b"after_end = ", b"total_min = ", b"width = ", b"a = ", b"each = "),
+)
 
 TARGETS: dict[str, Target] = {
     **{f"line-{name}": Target(run=line(name), seeds=sent_by(name)) for name in LINE_PROFILES},
@@ -245,7 +272,7 @@ TARGETS: dict[str, Target] = {
     ),
     "epc": Target(run=epc, seeds=sent_by("epc_tds")),
     "expression": Target(run=expression, seeds=EXPRESSIONS, words=EXPRESSION_WORDS),
-    "profile": Target(run=profile, seeds=tuple(_shipped_texts()), words=TOML_WORDS),
+    "profile": Target(run=profile, seeds=tuple(_shipped_texts()), words=PROFILE_WORDS),
     "gateway": Target(
         run=gateway,
         seeds=((ROOT / "firmware_configs/gateways/example.toml").read_bytes(),),

@@ -13,7 +13,7 @@ CHANNELS = profiles.load(
 
 
 def test_values_are_plain_and_weights_keep_their_last_zero() -> None:
-    [found] = bench.explain_bytes(SICS, [b"S S  10", b"0.00 g\r\n"])
+    [found] = bench.explain_bytes(SICS, [b"S S     10", b"0.00 g\r\n"])
     assert found == {
         "outcome": "measurement",
         "weight": "100.00",
@@ -21,7 +21,8 @@ def test_values_are_plain_and_weights_keep_their_last_zero() -> None:
         "stable": True,
         "mode": "net",
         "overload": False,
-        "raw": "53 20 53 20 20 31 30 30 2E 30 30 20 67",
+        "width_is": "known",
+        "raw": "53 20 53 20 20 20 20 20 31 30 30 2E 30 30 20 67",
     }
 
 
@@ -107,3 +108,8 @@ def test_a_refusal_and_a_broken_answer_are_told_as_such() -> None:
     assert (refused["outcome"], refused["error"]) == ("device_error", "modbus_exception_2")
     [broken] = bench.explain_bytes(CHANNELS, [answer(5)[:-1] + b"\0"])
     assert (broken["outcome"], broken["reason"]) == ("discard", "crc")
+
+
+def test_bytes_are_shown_in_hex_so_that_all_of_it_is_plain() -> None:
+    [shown] = bench.as_plain([Decoded("tags", {"id": b"\x01\xff"})])
+    assert shown["tags"] == [{"id": "01 FF"}]

@@ -1,4 +1,4 @@
-"""The machine that reads profiles: with small profiles made for one question each."""
+"""A profile at work: with small profiles made for one question each."""
 
 from decimal import Decimal
 
@@ -8,31 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent import profiles
-from edge_agent.drivers.declared import Declared, Decoded, ProfileError
-from edge_agent.drivers.profile_format import ProfileFile
+from edge_agent.drivers.declared import Declared, Decoded
 from edge_agent.framing.frames import Discard
-
-LINES = {"ends": ["\r"]}
-WEIGHT = {
-    "is": "measurement",
-    "pattern": r"(?P<weight_text>[\d.]+) (?P<unit_text>\w+)",
-    "say": {"weight": "number(weight_text)", "unit": "unit_text"},
-}
-
-
-def made(given: dict[str, str] | None = None, /, **keys: object) -> Declared:
-    raw = {"title": "t", "kind": "scale", **keys}
-    return Declared(msgspec.convert(raw, ProfileFile), given)
-
-
-def scale(*outcomes: dict[str, object], **keys: object) -> Declared:
-    return made(frame=LINES, outcomes=list(outcomes), **keys)
-
-
-def mistakes(**keys: object) -> dict[str, str]:
-    with pytest.raises(ProfileError) as refused:
-        made(**{"frame": LINES, **keys})
-    return dict(refused.value.mistakes)
+from tests.edge_agent.drivers.small_profiles import LINES, WEIGHT, made, scale
 
 
 def meant(declared: Declared, frame: bytes) -> dict[str, object]:
@@ -214,49 +192,7 @@ def test_only_registers_that_an_outcome_may_ask_for_are_wanted() -> None:
     assert declared.fields_wanted() == [(1, 1)]
 
 
-# ---------------------------------------------------------------------- parameters
-
-
-UNIT = {"unit": {"why": "the frame does not name it", "choices": ["g", "kg"]}}
-
-
-def test_a_parameter_without_a_default_must_be_given() -> None:
-    assert "the frame does not name it" in mistakes(parameters=UNIT)["parameter unit"]
-
-
-def test_on_a_bench_what_was_not_given_is_not_there() -> None:
-    raw = {
-        "title": "t",
-        "kind": "scale",
-        "frame": LINES,
-        "parameters": UNIT,
-        "outcomes": [{"is": "measurement", "say": {"weight": "number(line)", "unit": "unit"}}],
-    }
-    declared = Declared(msgspec.convert(raw, ProfileFile), all_needed=False)
-    assert meant(declared, b"5")["unit"] is None
-
-
-@pytest.mark.parametrize(
-    ("parameter", "given", "said"),
-    [
-        ({"why": "w", "choices": ["g", "kg"]}, "lb", "'lb' is not one of g, kg"),
-        ({"why": "w", "type": "int"}, "1.5", "'1.5' is no whole number"),
-        ({"why": "w", "type": "int"}, "1" * 10, "is no whole number"),
-        ({"why": "w"}, "\u20ac", "has letters that are no bytes"),
-        ({"why": "w", "type": "flag"}, "maybe", "say true or false"),
-        ({"why": "w", "type": "int", "choices": [16, 32]}, "24", "is not one of 16, 32"),
-    ],
-)
-def test_a_wrong_parameter_is_told_with_what_is_allowed(
-    parameter: dict[str, object], given: str, said: str
-) -> None:
-    with pytest.raises(ProfileError, match=f"parameter p: .*{said}"):
-        made({"p": given}, frame=LINES, parameters={"p": parameter})
-
-
-def test_an_unknown_parameter_is_told_with_those_there_are() -> None:
-    with pytest.raises(ProfileError, match=r"parameter wieght: .*this profile has: unit"):
-        made({"wieght": "1", "unit": "g"}, frame=LINES, parameters=UNIT)
+# ---------------------------------------------------------------------- commands
 
 
 def test_parameters_fill_what_is_sent() -> None:
@@ -269,67 +205,6 @@ def test_parameters_fill_what_is_sent() -> None:
     assert declared.filled("\x02{address}Q") == b"\x0207Q"
     assert declared.command("zero") == b"@07Z\r\n"
     assert declared.command("tare") == {5: [1, 2]}
-
-
-def test_the_frame_may_depend_on_parameters() -> None:
-    declared = made(
-        {"checksum": "yes"},
-        parameters={"checksum": {"why": "w", "type": "flag"}},
-        frame={
-            "length": "5 + (1 if checksum else 0)",
-            "checks": [{"kind": "xor8", "covers_to": -1, "at": -1, "when": "checksum"}],
-        },
-    )
-    assert declared.frame_rule is not None
-    assert declared.frame_rule.length == 6
-    assert len(declared.frame_rule.checks) == 1
-
-
-# ---------------------------------------------------------------------- mistakes
-
-
-@pytest.mark.parametrize(
-    ("keys", "place", "said"),
-    [
-        ({"let": {"a": "b", "b": "a"}}, "let.a", "worked out from itself"),
-        ({"let": {"a": "1 if a else 2"}}, "let.a", "`a` is not known here"),
-        ({"outcomes": [{"is": "ack", "pattern": "("}]}, "outcomes[0].pattern", "character 0"),
-        (
-            {"outcomes": [{"is": "ack", "pattern": "x{1,7777777777}"}]},
-            "outcomes[0].pattern",
-            "too large",
-        ),
-        ({"outcomes": [{"is": "ack", "pattern": "(" * 9_999}]}, "outcomes[0].pattern", ""),
-        ({"outcomes": [{"is": "ack", "pattern": "{no}"}]}, "outcomes[0].pattern", "no part 'no'"),
-        ({"outcomes": [{"is": "ack", "when": "wieght"}]}, "outcomes[0].when", "not known here"),
-        ({"outcomes": [{"is": "ack", "say": {"A b": "1"}}]}, "outcomes[0].say", "is no name"),
-        ({"outcomes": [{"is": "ack", "when": "bit(1)"}]}, "outcomes[0].when", "'place'"),
-        ({"outcomes": [{"is": "barcode"}]}, "outcomes[0].say", "must say its `data`"),
-        ({"outcomes": [{"is": "epc"}]}, "outcomes[0].say", "must say its `hex`"),
-        ({"outcomes": [{"is": "tags"}]}, "outcomes[0].say", "must say its `id`"),
-        ({"ask": {"request": "\u20ac"}}, "ask.request", "are no bytes"),
-        ({"ask": {"before": ["Q", "\u20ac"]}}, "ask.before[1]", "are no bytes"),
-        ({"frame": {"start": "\u8002", "ends": ["\r"]}}, "frame.start", "are no bytes"),
-        ({"frame": {"ends": ["\r", ""]}}, "frame.ends[1]", "is empty"),
-        ({"commands": {"zero": {"send": "\u20ac"}}}, "commands.zero.send", "are no bytes"),
-        ({"registers": {"a": {"at": 0}}}, "modbus", "is missing"),
-        ({"identity": {"ask": "I4"}}, "identity", "`ask` and `pattern`"),
-        ({"identity": {"ask": "I", "pattern": "x"}}, "identity.pattern", "(?P<serial>"),
-        ({"channels": "number('x')"}, "channels", "is no number"),
-        ({"channels": "'A'"}, "channels", "'A' is not from 0 to 1000"),
-        ({"channels": 10**9}, "channels", "is not from 0 to 1000"),
-        ({"channels": "0.5"}, "channels", "is not from 0 to 1000"),
-    ],
-)
-def test_a_mistake_is_told_with_its_place(keys: dict[str, object], place: str, said: str) -> None:
-    assert said in mistakes(**keys)[place]
-
-
-def test_all_mistakes_are_told_at_once() -> None:
-    assert set(mistakes(let={"a": "nope"}, outcomes=[{"is": "ack", "when": "("}])) == {
-        "let.a",
-        "outcomes[0].when",
-    }
 
 
 # ---------------------------------------------------------------------- every shipped profile

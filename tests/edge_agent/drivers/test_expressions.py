@@ -1,6 +1,7 @@
 """The small language of the profiles: what it lets in, what it refuses, and that it always ends."""
 
 import struct
+import time
 from contextlib import suppress
 from decimal import Decimal
 
@@ -180,6 +181,11 @@ def test_what_is_not_there_is_no_value(source: str) -> None:
         "(" * 500 + "1" + ")" * 500,
         "-" * 1_900 + "1",
         "1+" * 1_500 + "1",
+        "(1, 2)",
+        "(1, 2) == (1, 2)",
+        "1 in ((1, 2), 3)",
+        "0x" + "f" * 1_500,
+        "1" + "+1" * 40,
     ],
 )
 def test_what_is_not_let_in_is_refused_when_it_is_loaded(source: str) -> None:
@@ -301,3 +307,24 @@ def test_any_expression_gives_a_value_or_says_that_there_is_none(
 def test_any_text_is_an_expression_or_refused(source: str) -> None:
     with suppress(ExpressionError):
         compile_expression(source, {"a"})
+
+
+@pytest.mark.parametrize(
+    "source", ["n * n", "text_ + text_", "bytes_ + bytes_", "d * d", "integer(bytes_)"]
+)
+def test_what_is_larger_than_anything_a_device_means_is_no_value(source: str) -> None:
+    names: Names = {
+        "n": 1 << 4_000,
+        "text_": "x" * 10_000,
+        "bytes_": b"\xff" * 10_000,
+        "d": Decimal("1e1000"),
+    }
+    with pytest.raises(NoValue):
+        compile_expression(source, set(names))(names)
+
+
+def test_blanks_without_end_around_no_number_are_soon_read() -> None:
+    start_s = time.process_time()
+    with pytest.raises(NoValue):
+        value_of("number(blanks)", {"blanks": " " * 16_000 + "x"})
+    assert time.process_time() - start_s < 0.1

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Meta, Struct
 
-from edge_agent.core.declared import SettingsError, read
+from edge_agent.core.typed_toml import SettingsError, read
 
 
 class Cable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +53,8 @@ def test_a_file_as_it_should_be_is_read() -> None:
         ('name = "a"\n[spare]\nparty = 1', ["rack.toml: spare.party:", "parity"]),
         ('name = "a"\n[cables]\nparity = "even"', ["rack.toml: cables:", "`array`"]),
         ("name =", ["rack.toml: this is no TOML"]),
+        ("name = " + "9" * 5_000, ["rack.toml: this is no TOML", "digits"]),
+        ("name = " + "[" * 5_000, ["rack.toml: this is no TOML"]),
     ],
 )
 def test_an_error_names_the_file_the_key_and_what_is_allowed(text: str, said: list[str]) -> None:

@@ -31,7 +31,7 @@ def read(
 ) -> T:
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, brackets without end
         raise SettingsError(f"{origin}: this is no TOML: {error}") from error
     _refuse_unknown_keys(document, into, origin, "")
     try:
