@@ -1,6 +1,6 @@
 """What a profile understood, as answers for the agent: units to milligrams, channels to sensors.
 
-measurement      Sample; without a unit, or in pieces, a Fault
+measurement      Sample; without a unit a Fault; in pieces and without a weight, Pieces
 condition        Fault: overload, underload, unstable, or fault with the device's reason
 device_error     Fault; "busy, ask again" is as good as unstable
 config_suspect   Fault
@@ -20,6 +20,7 @@ from edge_agent.core.reading import (
     ConditionWord,
     CounterValue,
     Fault,
+    Pieces,
     Restarted,
     Sample,
     Sighting,
@@ -30,6 +31,7 @@ from edge_agent.drivers.declared import Declared, Decoded
 
 WEIGHT_MG_MAX = 2**53  # what the wire carries
 CODE_CHARS_MAX = 4_096
+COUNTER_BITS_MAX = 64
 
 _RESTLESS = ("unstable", "motion", "moving", "not_stable")
 
@@ -107,8 +109,9 @@ def _weighed(values: Mapping[str, object], sensor: str) -> Answer:
     weight, unit, stable = values.get("weight"), values.get("unit"), values.get("stable")
     if values.get("overload") is True or values.get("underload") is True:
         return _condition(values, sensor)
-    if unit == "pcs" or values.get("count") is not None:
-        return fault(sensor, "counts pieces, and a weight is wanted")
+    count = values.get("count", weight if unit == "pcs" else None)
+    if count is not None and (weight is None or unit == "pcs"):
+        return _in_pieces(count, sensor)
     if isinstance(weight, bool) or not isinstance(weight, int | Decimal):
         return fault(sensor, "a measurement without a weight")
     if not isinstance(unit, str) or unit not in MILLIGRAMS:
@@ -118,6 +121,12 @@ def _weighed(values: Mapping[str, object], sensor: str) -> Answer:
         return fault(sensor, f"heavier than can be: {weight} {unit}")
     known = stable if isinstance(stable, bool) else None
     return Sample(sensor=sensor, weight_mg=weight_mg, stable=known)
+
+
+def _in_pieces(count: object, sensor: str) -> Answer:
+    if isinstance(count, bool) or not isinstance(count, int | Decimal) or count != int(count):
+        return fault(sensor, f"{count!r} is no number of pieces")
+    return Pieces(sensor=sensor, count=int(count))
 
 
 def _condition(values: Mapping[str, object], sensor: str) -> Fault:
@@ -146,6 +155,8 @@ def _counted(values: Mapping[str, object], sensor: str) -> Answer:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not isinstance(width, int):
         return fault(sensor, f"{value!r} is no count")
+    if not 1 <= width <= COUNTER_BITS_MAX:
+        return fault(sensor, f"a counter of {width} bits. Allowed: 1 to {COUNTER_BITS_MAX}")
     if not 0 <= value < 1 << width:
         return fault(sensor, f"{value} does not fit a counter of {width} bits")
     return CounterValue(sensor=sensor, value=value, width=width)

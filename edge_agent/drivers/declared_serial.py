@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from edge_agent.core.reading import Identity
 from edge_agent.drivers.answers import Answers
 from edge_agent.drivers.base import Answer, Mode
-from edge_agent.drivers.declared import Declared
+from edge_agent.drivers.declared import Declared, Decoded
+from edge_agent.drivers.widths import Widths
 from edge_agent.framing.frames import Discard
 
 
@@ -20,6 +21,7 @@ class DeclaredSerial:
         self._ask = declared.profile.ask
         self._framer = declared.framer()
         self._answers = Answers(declared, sensors)
+        self._widths = Widths()
         self._asked = b""
         self._mid_stream = False
 
@@ -85,4 +87,11 @@ class DeclaredSerial:
                 self.counts["identity"] += 1
                 return [Identity(serial_number=serial_number)]
         decoded = self._declared.decode_frame(frame, self._asked)
-        return [answer for one in decoded for answer in self._answers.of(one)]
+        return [answer for one in decoded for answer in self._answers.of(self._believed(one))]
+
+    def _believed(self, decoded: Decoded) -> Decoded:
+        width = decoded.values.get("width_is")
+        if decoded.outcome != "measurement" or width is None:
+            return decoded
+        because = self._widths.doubt(len(decoded.raw), str(width))
+        return Decoded("discard", {"reason": because}, decoded.raw) if because else decoded

@@ -7,6 +7,7 @@ from edge_agent.core.reading import (
     Answer,
     CounterValue,
     Fault,
+    Pieces,
     Restarted,
     Sample,
     Sighting,
@@ -46,8 +47,13 @@ def test_a_weight_without_a_unit_is_a_fault(unit: str | None) -> None:
 @pytest.mark.parametrize(
     "values", [{"count": 12, "unit": "pcs"}, {"weight": Decimal(12), "unit": "pcs"}]
 )
-def test_pieces_are_a_fault_where_a_weight_is_wanted(values: dict[str, object]) -> None:
-    assert weighed(**values) == fault("fault", "counts pieces, and a weight is wanted")
+def test_pieces_without_a_weight_are_no_sample(values: dict[str, object]) -> None:
+    assert weighed(**values) == Pieces(sensor="s", count=12)
+
+
+def test_beside_a_weight_pieces_say_nothing() -> None:
+    said = weighed(weight=Decimal("1.5"), unit="g", count=12, stable=True)
+    assert said == Sample(sensor="s", weight_mg=1_500, stable=True)
 
 
 def test_a_number_that_comes_with_overload_is_not_published() -> None:
@@ -124,6 +130,9 @@ def test_a_count_that_does_not_fit_its_width_is_a_fault_and_not_a_crash() -> Non
     assert isinstance(answer, Fault)
     [answer] = of("counter", value=Decimal("1.5"), width=16)
     assert isinstance(answer, Fault)
+    for width in (-1, 0, 65, 10**12):
+        [answer] = of("counter", value=0, width=width)
+        assert isinstance(answer, Fault)
 
 
 def test_what_names_no_channel_concerns_every_sensor() -> None:

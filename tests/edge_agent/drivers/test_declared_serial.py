@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent import profiles
-from edge_agent.core.reading import Answer, Fault, Identity, Sample, Sighting, Told
+from edge_agent.core.reading import Answer, Fault, Identity, Pieces, Sample, Sighting, Told
 from edge_agent.drivers.declared_serial import DeclaredSerial
 
 SICS = profiles.load("mt_sics")
 NOISE = bytes.fromhex("FF 00 7F")
+NINE, ONE, TWO = (b"S S %10d g\r\n" % grams for grams in (9, 1, 2))
 
 
 def scale(profile: str = "mt_sics", **parameters: str) -> DeclaredSerial:
@@ -41,18 +42,17 @@ def condition_of(received: bytes) -> str:
     ("line", "expected"),
     [
         (b"S S     100.00 g", sample(100_000)),  # Mettler AT, p. 87
-        (b"S S 100.00 g", sample(100_000)),  # the same, as printed: blanks do not matter
         (b"S D    -0.6800 g", sample(-680, stable=False)),  # janelia-python
-        (b"S S    45.02 kg", sample(45_020_000)),  # Ohaus Ranger RC, p. 39
-        (b"S S       0 g", sample(0)),
-        (b"S S  12.5 mg", sample(12)),  # half to even
-        (b"S S  13.5 mg", sample(14)),
-        (b"S S  1.5 t", sample(1_500_000_000)),
-        (b"S S  1 lb", sample(453_592)),
-        (b"S S  1 oz", sample(28_350)),
-        (b"S S  16.000 oz", sample(453_592)),
-        (b"S S  0.1 g", sample(100)),  # no float on the way: 0.1 is exactly 100 mg
-        (b"S S  1234567.891 g", sample(1_234_567_891)),
+        (b"S S      45.02 kg", sample(45_020_000)),
+        (b"S S          0 g", sample(0)),
+        (b"S S       12.5 mg", sample(12)),  # half to even
+        (b"S S       13.5 mg", sample(14)),
+        (b"S S        1.5 t", sample(1_500_000_000)),
+        (b"S S          1 lb", sample(453_592)),
+        (b"S S          1 oz", sample(28_350)),
+        (b"S S     16.000 oz", sample(453_592)),
+        (b"S S        0.1 g", sample(100)),  # no float on the way: 0.1 is exactly 100 mg
+        (b"S S 123456.789 g", sample(123_456_789)),
     ],
 )
 def test_a_weight_is_read_to_the_milligram(line: bytes, expected: Sample) -> None:
@@ -68,14 +68,17 @@ def test_a_weight_is_read_to_the_milligram(line: bytes, expected: Sample) -> Non
         (b"ES", "fault"),
         (b"EL", "fault"),
         (b"ET", "fault"),
-        (b"S S   12 PCS", "fault"),
-        (b"S S   999999999999 t", "fault"),
+        (b"S S 9999999999 t", "fault"),
     ],
 )
 def test_what_is_said_and_is_no_weight_is_a_condition_and_never_a_number(
     line: bytes, condition: str
 ) -> None:
     assert condition_of(line + b"\r\n") == condition
+
+
+def test_pieces_are_told_as_such_and_are_no_weight() -> None:
+    assert answers_to(b"S S         12 PCS\r\n") == [Pieces(sensor="s", count=12)]
 
 
 @pytest.mark.parametrize(
@@ -121,8 +124,8 @@ def test_a_profile_without_an_identity_has_no_question_for_it() -> None:
 
 
 def test_noise_in_front_costs_that_line_and_makes_no_number() -> None:
-    assert answers_to(NOISE + b"S S 1.0 g\r\n") == []
-    assert answers_to(NOISE + b"\r\nS S 1.0 g\r\n")[-1] == sample(1_000)
+    assert answers_to(NOISE + b"S S        1.0 g\r\n") == []
+    assert answers_to(NOISE + b"\r\nS S        1.0 g\r\n")[-1] == sample(1_000)
 
 
 def test_a_weight_without_its_head_or_its_end_is_no_weight() -> None:
@@ -135,24 +138,44 @@ def test_a_weight_without_its_head_or_its_end_is_no_weight() -> None:
 
 def test_a_line_that_never_ends_is_thrown_away_as_far_as_its_end() -> None:
     heard = DeclaredSerial(SICS, {0: "s"})
-    assert heard.feed(b"x" * 500 + b"S S 9 g\r\nS S 1 g\r\n") == [sample(1_000)]
+    assert heard.feed(b"x" * 500 + b"S S          9 g\r\nS S          1 g\r\n") == [sample(1_000)]
 
 
 def test_half_a_line_does_not_survive_a_reset() -> None:
     heard = scale()
-    heard.feed(b"S S 9")
+    heard.feed(b"S S          9")
     heard.reset()
-    assert heard.feed(b"S S 1 g\r\n") == [sample(1_000)]
+    assert heard.feed(b"S S          1 g\r\n") == [sample(1_000)]
 
 
 def test_the_first_frame_of_a_stream_is_dropped_and_only_that() -> None:
     heard = scale()
     heard.reset(mid_stream=True)
-    assert heard.feed(b"S S 9 g\r\nS S 1 g\r\nS S 2 g\r\n") == [sample(1_000), sample(2_000)]
+    assert heard.feed(NINE + ONE + TWO) == [sample(1_000), sample(2_000)]
     assert heard.counts["fragment"] == 1
 
 
-@given(steps=st.integers(-(10**9), 10**9), decimals=st.integers(0, 3), stable=st.booleans())
+def test_a_width_of_another_maker_is_believed_when_the_scale_goes_on_like_that() -> None:
+    for line in (b"S S    45.02 kg\r\n", b"S S 45.02 kg\r\n"):  # Ohaus Ranger RC, p. 39; Mettler AT
+        heard = scale()
+        assert heard.feed(line * 2) == []
+        assert "not as long as the answers before it" in heard.unread
+        assert heard.feed(line) == [sample(45_020_000)]
+        assert heard.feed(line.replace(b"45", b"44")) == [sample(44_020_000)]
+
+
+def test_a_weight_that_lost_a_digit_is_refused_however_often_it_comes() -> None:
+    heard = scale()
+    assert heard.feed(b"S S     10.00 g\r\n" * 9) == []
+    assert "weight_characters" in heard.unread
+
+
+def test_an_answer_in_another_unit_than_the_one_that_was_named_is_refused() -> None:
+    assert scale(unit="kg").feed(NINE) == []
+    assert scale(unit="g").feed(NINE) == [sample(9_000)]
+
+
+@given(steps=st.integers(-(10**8) + 1, 10**9 - 1), decimals=st.integers(0, 3), stable=st.booleans())
 def test_every_weight_that_grams_can_show_comes_back_exactly(
     *, steps: int, decimals: int, stable: bool
 ) -> None:
