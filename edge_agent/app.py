@@ -17,12 +17,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_agent.core.count import CounterState
-from edge_agent.core.declared import SettingsError
 from edge_agent.core.reading import Reading
+from edge_agent.core.remembered import Remembered
+from edge_agent.core.typed_toml import SettingsError
 from edge_agent.loops import clock, heartbeat
 from edge_agent.loops.drain import READINGS_WAITING_MAX, Commit, Drain
-from edge_agent.loops.pollers import PollLoop, pollers_for
+from edge_agent.loops.pollers import PollerOf, pollers_for
 from edge_agent.loops.stating import Clock
 from edge_agent.mqtt.uplink import Line, Uplink
 from edge_agent.settings import Settings
@@ -43,17 +43,14 @@ log = logging.getLogger(__name__)
 class Parts:
     """All that can be made before anything is opened."""
 
-    pollers: Mapping[str, PollLoop]
+    pollers: Mapping[str, PollerOf]
     line: Line
     readings: queue.Queue[Reading]
     stop_polling: threading.Event
 
 
-def prepare(settings: Settings, counters: Mapping[str, CounterState] | None = None) -> Parts:
-    """SettingsError when a profile, a password or a certificate is not what it has to be.
-
-    `counters` is what the spool kept of each counter, so that it goes on where it was.
-    """
+def prepare(settings: Settings) -> Parts:
+    """SettingsError when a profile, a password or a certificate is not what it has to be."""
     settings.broker.password()
     readings: queue.Queue[Reading] = queue.Queue(READINGS_WAITING_MAX)
     stop = threading.Event()
@@ -63,9 +60,7 @@ def prepare(settings: Settings, counters: Mapping[str, CounterState] | None = No
         trusted=clock.kernel_trusts_it if settings.clock_check else lambda: True,
     )
     return Parts(
-        pollers=pollers_for(
-            settings, readings=readings, stop=stop, clock=time_source, counters=counters
-        ),
+        pollers=pollers_for(settings, readings=readings, stop=stop, clock=time_source),
         line=_line(settings),
         readings=readings,
         stop_polling=stop,
@@ -74,13 +69,12 @@ def prepare(settings: Settings, counters: Mapping[str, CounterState] | None = No
 
 def run(settings: Settings, stop: threading.Event) -> int:
     """Until `stop` is set: 0. Until a part of it fails: 1, and what was taken is kept."""
-    prepare(settings)  # a mistake in the settings is said before anything is opened
+    parts = prepare(settings)  # a mistake in the settings is said before anything is opened
     try:
         spool = Spool.open(settings.spool.path, settings.spool.bytes_max)
     except SpoolError as error:
         log.error("%s", error)  # noqa: TRY400 - the sentence says it all
         return 1
-    parts = prepare(settings, spool.counters())
     agent = _Agent(settings, parts, spool)
     agent.start()
     failed = None
@@ -107,9 +101,10 @@ class _Agent:
             line=self._uplink,
             commit=Commit(after_s=settings.spool.commit_s, readings=settings.spool.commit_readings),
         )
+        remembered = Remembered(counters=spool.counters())
         self._polling = [
-            _thread(f"the poll loop of {address}", poller.run)
-            for address, poller in parts.pollers.items()
+            _thread(f"the poll loop of {address}", poller_of(remembered).run)
+            for address, poller_of in parts.pollers.items()
         ]
         self._draining = _thread("the drain loop", lambda: self._drain.run(self._stop_draining))
         self._beating = _thread(

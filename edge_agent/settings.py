@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
-from edge_agent.core import declared
-from edge_agent.core.declared import SettingsError
+from edge_agent.core import typed_toml
+from edge_agent.core.typed_toml import SettingsError
 from edge_agent.wire import topics
 
 __all__ = [
@@ -35,7 +35,18 @@ __all__ = [
 SETTINGS_BYTES_MAX = 1024 * 1024
 DEFAULT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _MOVING_NAME = re.compile(r"/dev/tty(USB|ACM)\d+")
-SERIAL_ONLY = ("baud", "bits", "parity", "stop_bits", "hardware_handshake", "dtr", "rts", "rs485")
+SERIAL_ONLY = (
+    "baud",
+    "bits",
+    "parity",
+    "stop_bits",
+    "hardware_handshake",
+    "dtr",
+    "rts",
+    "rs485",
+    "rs485_before_ms",
+    "rs485_after_ms",
+)
 
 log = logging.getLogger(__name__)
 
@@ -143,6 +154,8 @@ class Port(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dtr: bool | None = None
     rts: bool | None = None
     rs485: bool | None = None
+    rs485_before_ms: Annotated[int, Meta(ge=0, le=1_000)] | None = None
+    rs485_after_ms: Annotated[int, Meta(ge=0, le=1_000)] | None = None
     local_echo: bool | None = None
     devices: Annotated[tuple[Device, ...], Meta(min_length=1, max_length=247)]
 
@@ -200,7 +213,7 @@ def parse(text: str, *, origin: Path) -> Settings:
             raise TypeError("a path is a text that is not empty")
         return folder / value
 
-    settings = declared.read(text, Settings, str(origin), path_from_folder)
+    settings = typed_toml.read(text, Settings, str(origin), path_from_folder)
     _check(settings, str(origin))
     return msgspec.structs.replace(
         settings, ports=tuple(_with_profiles_from(folder, port) for port in settings.ports)

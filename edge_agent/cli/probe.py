@@ -17,7 +17,8 @@ from edge_agent import profiles
 from edge_agent.cli.decode import pairs
 from edge_agent.core.blocks import Block
 from edge_agent.drivers import bench
-from edge_agent.drivers.declared import Declared, ProfileError
+from edge_agent.drivers.compiling import ProfileError
+from edge_agent.drivers.declared import Declared
 from edge_agent.drivers.declared_modbus import DeclaredModbus
 from edge_agent.drivers.profile_format import Modbus
 from edge_agent.framing.echo import Echo
@@ -45,7 +46,7 @@ EXIT_NOT_UNDERSTOOD = 1
 EXIT_NO_ANSWER = 3
 
 
-@click.command(short_help="Ask a device, and see every byte both ways.")
+@click.command()
 @click.option(
     "--port",
     "address",
@@ -121,32 +122,31 @@ def probe(  # noqa: PLR0917 - click passes by name
     """
     declared = _loaded(profile_name, parameters)
     line = declared.profile.line
-    transport = _transport(
-        address,
-        Line(
-            baud=baud or line.baud,
-            data_bits=8 if bits == "8" else 7 if bits == "7" else line.bits,
-            parity=parity or line.parity,
-            stop_bits=1 if stop_bits == "1" else 2 if stop_bits == "2" else line.stop_bits,
-            hardware_handshake=line.hardware_handshake,
-            dtr=line.dtr,
-            rts=line.rts,
-            rs485=line.rs485,
-        ),
+    wire = Line(
+        baud=baud or line.baud,
+        data_bits=8 if bits == "8" else 7 if bits == "7" else line.bits,
+        parity=parity or line.parity,
+        stop_bits=1 if stop_bits == "1" else 2 if stop_bits == "2" else line.stop_bits,
+        hardware_handshake=line.hardware_handshake,
+        dtr=line.dtr,
+        rts=line.rts,
+        rs485=line.rs485,
     )
+    transport = _transport(address, wire)
+    number = _unit(declared, unit, address)
+    click.echo(_begins(address, wire, profile_name, declared, number), err=True)
     shown = Shown(as_json=as_json)
     try:
         transport.open()
         if declared.profile.modbus is not None:
-            is_tcp = address.startswith("tcp://")
             _ask_registers(
                 transport,
                 declared,
                 shown,
                 modbus=declared.profile.modbus,
-                unit=unit,
+                unit=number,
                 seconds=seconds,
-                is_tcp=is_tcp,
+                is_tcp=address.startswith("tcp://"),
             )
         else:
             _ask_line(transport, declared, seconds, shown)
@@ -154,7 +154,7 @@ def probe(  # noqa: PLR0917 - click passes by name
         raise click.ClickException(str(gone)) from gone
     finally:
         transport.close()
-    _judge(shown, declared)
+    _judge(shown, declared, number, over_network="://" in address)
 
 
 # ---------------------------------------------------------------------- before
@@ -188,6 +188,29 @@ def _transport(address: str, line: Line) -> Transport:
     return TcpPort(host, port)
 
 
+def _unit(declared: Declared, unit: int | None, address: str) -> int:
+    modbus = declared.profile.modbus
+    if modbus is None:
+        if unit is not None:
+            raise click.UsageError("--unit is for Modbus; elsewhere: --param address=...")
+        return 0
+    number = unit if unit is not None else modbus.unit
+    if number == 0 and not address.startswith("tcp://"):
+        raise click.UsageError("--unit 0 is every unit on a serial line: say 1 to 247")
+    return number
+
+
+def _begins(address: str, wire: Line, profile: str, declared: Declared, unit: int) -> str:
+    """What is about to be done, so that a wrong speed or address meets the eye."""
+    frame = f"{wire.data_bits}{wire.parity[0].upper()}{wire.stop_bits}"
+    where = address if "://" in address else f"{address} at {wire.baud} {frame}"
+    ask = declared.profile.ask
+    if declared.profile.modbus is not None:
+        return f"asking {where} for {profile}, unit {unit}; it is given {ask.answer_ms} ms"
+    listens = ask.mode == "stream" or not ask.request
+    return f"{'listening to' if listens else 'asking'} {where} for {profile}"
+
+
 # ---------------------------------------------------------------------- what is shown
 
 
@@ -201,6 +224,8 @@ class Shown:
         self._held_since_ms = 0
         self.received_bytes = 0
         self.understood = 0
+        self.refused = 0
+        self.late = 0
         self.echoes = 0
 
     def sent(self, frame: bytes) -> None:
@@ -226,6 +251,7 @@ class Shown:
         for outcome in outcomes:
             self.flush()
             self.understood += outcome["outcome"] != "discard"
+            self.refused += outcome["outcome"] == "device_error"
             if self._as_json:
                 click.echo(
                     json.dumps({"t_ms": self._now_ms(), "meaning": outcome}, ensure_ascii=False)
@@ -237,6 +263,14 @@ class Shown:
                 if key not in ("outcome", "raw")
             )
             click.echo(f"          =  {outcome['outcome']}  {said}".rstrip())
+
+    def note(self, said: str) -> None:
+        """What did not come, or came in another way than it should."""
+        self.flush()
+        if self._as_json:
+            click.echo(json.dumps({"t_ms": self._now_ms(), "note": said}, ensure_ascii=False))
+        else:
+            click.echo(f"          !  {said}")
 
     def _bytes(self, direction: str, arrow: str, frame: bytes, t_ms: int) -> None:
         if self._as_json:
@@ -257,7 +291,20 @@ def _readable(frame: bytes) -> str:
 
 
 def _short(value: object) -> str:
-    return "-" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return str(value).lower()
+        case list():
+            return ", ".join(map(_short, value)) or "-"
+        case dict():
+            return " ".join(
+                _short(one) if key == "id" else f"({key}={_short(one)})"
+                for key, one in value.items()
+            )
+        case _:
+            return str(value)
 
 
 # ---------------------------------------------------------------------- a line of bytes
@@ -321,15 +368,12 @@ def _ask_registers(
     shown: Shown,
     *,
     modbus: Modbus,
-    unit: int | None,
+    unit: int,
     seconds: float,
     is_tcp: bool,
 ) -> None:
     driver = DeclaredModbus(declared, {})
     function = READ_HOLDING if driver.table == "holding" else READ_INPUT
-    number = unit if unit is not None else modbus.unit
-    if number == 0 and not is_tcp:
-        raise click.UsageError("--unit 0 is every unit on a serial line: say 1 to 247")
     line = _RegisterLine(
         transport, declared.profile.ask.answer_ms, modbus.gap_ms, shown, is_tcp=is_tcp
     )
@@ -337,13 +381,11 @@ def _ask_registers(
     while (started_s := time.monotonic()) < until_s:
         registers: dict[int, int] = {}
         for block in driver.blocks:
-            registers |= line.read(Question(number, function, block.first, block.count), block)
+            registers |= line.read(Question(unit, function, block.first, block.count), block)
         if registers:
             shown.means(bench.as_plain(declared.decode_registers(registers)))
         while time.monotonic() < min(started_s + ASK_EVERY_S, until_s):
-            if late := transport.read():
-                shown.received(late)
-                shown.flush()
+            line.overhear()
 
 
 class _RegisterLine:
@@ -353,10 +395,12 @@ class _RegisterLine:
         self, transport: Transport, answer_ms: int, gap_ms: int, shown: Shown, *, is_tcp: bool
     ) -> None:
         self._transport = transport
-        self._answer_s, self._gap_s = answer_ms / 1000, gap_ms / 1000
+        self._answer_ms, self._gap_s = answer_ms, gap_ms / 1000
         self._shown = shown
         self._is_tcp = is_tcp
         self._answers = Answers(LATE_MS_MAX)
+        self._echo = Echo()
+        self._held = bytearray()
         self._transaction = 0
 
     def read(self, question: Question, block: Block) -> dict[int, int]:
@@ -364,19 +408,38 @@ class _RegisterLine:
         request = self._request(question)
         self._transport.write(request)
         self._shown.sent(request)
-        held = bytearray()
-        until_s = time.monotonic() + self._answer_s
+        if not self._is_tcp:
+            self._echo.sent(request)
+        until_s = time.monotonic() + self._answer_ms / 1000
         while time.monotonic() < until_s:
-            received = self._transport.read()
-            if not received:
-                continue
-            self._shown.received(received)
-            frame = self._frame(held, received)
+            frame = self._hear()
             if frame is not None:
                 return self._registers(frame, question, block)
         self._answers.give_up()
-        self._shown.flush()
+        self._shown.note(f"no answer from unit {question.unit} within {self._answer_ms} ms")
         return {}
+
+    def overhear(self) -> None:
+        """What comes while nothing is asked is late, or was not for us."""
+        frame = self._hear()
+        self._shown.flush()
+        if frame is not None:
+            self._note_late()
+
+    def _hear(self) -> bytes | None:
+        received = self._transport.read()
+        if not received:
+            return None
+        self._shown.received(received)
+        late_before = self._answers.late.total()
+        frame = self._frame(received)
+        if self._answers.late.total() > late_before:
+            self._note_late()
+        return frame
+
+    def _note_late(self) -> None:
+        self._shown.late += 1
+        self._shown.note(f"late: it answers an earlier question, and is given {self._answer_ms} ms")
 
     def _request(self, question: Question) -> bytes:
         rtu = read_request(question.unit, question.function, question.first, question.count)
@@ -387,12 +450,15 @@ class _RegisterLine:
         body = rtu[:-2]
         return self._transaction.to_bytes(2, "big") + b"\0\0" + len(body).to_bytes(2, "big") + body
 
-    def _frame(self, held: bytearray, received: bytes) -> bytes | None:
+    def _frame(self, received: bytes) -> bytes | None:
         if not self._is_tcp:
-            return self._answers.feed(received)
-        held += received
+            was_missing = self._echo.is_missing
+            rest = self._echo.strip(received)
+            self._shown.echoes += was_missing and len(rest) < len(received)
+            return self._answers.feed(rest)
+        self._held += received
         try:
-            return next_tcp_frame(held, self._transaction)
+            return next_tcp_frame(self._held, self._transaction)
         except ValueError as error:
             raise PortGone(f"{self._transport.name}: {error}") from error
 
@@ -416,16 +482,18 @@ class _RegisterLine:
 # ---------------------------------------------------------------------- after
 
 
-def _judge(shown: Shown, declared: Declared) -> None:
+def _judge(shown: Shown, declared: Declared, unit: int, *, over_network: bool) -> None:
     """What to try next goes to standard error, so that what is piped stays whole."""
+    if shown.late:
+        click.echo(
+            "it answers later than it is given: say reply_timeout_ms in the gateway's settings",
+            err=True,
+        )
     if shown.understood:
+        _advise(shown)
         return
-    line = declared.profile.line
-    others = ", ".join(
-        f"{preset.baud} {preset.bits}{preset.parity[0].upper()}{preset.stop_bits}"
-        for preset in line.presets
-    )
-    also = f" This family is also found with: {others}." if others else ""
+    if shown.late:
+        raise click.exceptions.Exit(EXIT_NOT_UNDERSTOOD)
     if shown.echoes:
         click.echo(
             "only our own question came back: the adapter echoes, and the device is silent",
@@ -433,17 +501,47 @@ def _judge(shown: Shown, declared: Declared) -> None:
         )
     elif shown.received_bytes:
         click.echo(
-            f"bytes came, and none of them made sense: is the line set right?{also}", err=True
+            "bytes came, and none of them made sense: is the line set right, and is it this "
+            f"model?{_found_with(declared)}",
+            err=True,
         )
         raise click.exceptions.Exit(EXIT_NOT_UNDERSTOOD)
     else:
-        normal = (
-            " It speaks only when there is something to say."
-            if declared.profile.ask.silence_is_normal
-            else ""
-        )
-        click.echo(
-            f"nothing came: check power, cable (crossed?), address and speed.{normal}{also}",
-            err=True,
-        )
+        click.echo(_what_to_check(declared, unit, over_network=over_network), err=True)
     raise click.exceptions.Exit(EXIT_NO_ANSWER)
+
+
+def _advise(shown: Shown) -> None:
+    """It works, and yet there is something to know before it is left alone."""
+    if shown.refused == shown.understood:
+        click.echo("it answers, and refuses: is it this model, with these parameters?", err=True)
+    if shown.echoes:
+        click.echo("the adapter echoes: say local_echo = true in the gateway's settings", err=True)
+
+
+def _what_to_check(declared: Declared, unit: int, *, over_network: bool) -> str:
+    modbus = declared.profile.modbus is not None
+    if modbus and over_network:
+        return f"nothing came: there is a connection, and nobody behind it answers as unit {unit}"
+    if modbus:
+        return (
+            f"nothing came: check power, the two wires (swapped?), that it is unit {unit}, and the "
+            f"speed.{_found_with(declared)}"
+        )
+    normal = (
+        " It speaks only when there is something to say."
+        if declared.profile.ask.silence_is_normal
+        else ""
+    )
+    return (
+        "nothing came: check power, cable (crossed?), address and speed."
+        f"{normal}{_found_with(declared)}"
+    )
+
+
+def _found_with(declared: Declared) -> str:
+    others = ", ".join(
+        f"{preset.baud} {preset.bits}{preset.parity[0].upper()}{preset.stop_bits}"
+        for preset in declared.profile.line.presets
+    )
+    return f" This family is also found with: {others}." if others else ""

@@ -1,16 +1,19 @@
 """Counter values to one running total that only moves for a reason.
 
-    value grows                 the difference was counted
-    value falls, near the top   the counter wrapped: the difference is through zero
-    value falls otherwise       the device restarted: nothing is invented, the total waits there
+    value grows                      the difference was counted
+    value falls, zero was near       the counter wrapped: the difference is through zero
+    value falls otherwise            it restarted: nothing is invented, the total waits there
 
-A 16-bit counter that restarts at 300 would otherwise become sixty thousand pieces.
+A 16-bit counter that restarts at 300 would otherwise become sixty thousand pieces; one that
+restarts near its top, some hundreds. So a way through zero is believed only when so many pieces can
+have come since the last look. Of a look before the agent's own start nobody knows how long ago it
+was, and what took the agent's power took the counter's: then only the least is believed.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-# A wrap is believed only when the way through zero is this small a part of the whole range.
+# However long nobody looked, a wrap is this small a part of the whole range or less.
 WRAP_SHARE = 8
 
 
@@ -23,6 +26,21 @@ class CounterState:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pace:
+    """The most pieces that can come: in the interval or less, `step_max`; in longer, more."""
+
+    step_max: int
+    interval_ms: int
+
+    def most_in(self, elapsed_ms: int) -> int:
+        return self.step_max * max(elapsed_ms, self.interval_ms) // self.interval_ms
+
+
+# Where the settings say nothing: a handful at once, ten a second for as long as nobody looked.
+UNSAID_PACE = Pace(step_max=100, interval_ms=10_000)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Counted:
     state: CounterState
     step: Literal["first", "still", "counted", "wrapped", "restarted"]
@@ -30,9 +48,19 @@ class Counted:
 
 
 def counted(
-    state: CounterState | None, value: int, *, width: int, step_max: int | None = None
+    state: CounterState | None,
+    value: int,
+    *,
+    width: int,
+    elapsed_ms: int | None = None,
+    pace: Pace | None = None,
 ) -> Counted:
-    """`step_max` is the most that one interval can bring; more of it means a restart or a swap."""
+    """What a look brought, `elapsed_ms` after the one before it.
+
+    `elapsed_ms` is None when the look before was in an earlier life of the agent. With a `pace`
+    more than it allows is a restart or another device, in whichever direction; without one only
+    a way through zero is doubted.
+    """
     modulus = 1 << width
     assert 0 <= value < modulus, f"{value} does not fit {width} bits"
     if state is None:
@@ -40,13 +68,18 @@ def counted(
     forward = value - state.value
     if forward == 0:
         return Counted(state=state, step="still", pieces=0)
-    through_zero = forward + modulus
-    limit = step_max if step_max is not None else modulus // WRAP_SHARE
-    if forward > 0 and (step_max is None or forward <= step_max):
+    if forward > 0 and (pace is None or elapsed_ms is None or forward <= pace.most_in(elapsed_ms)):
         return _moved(state, value, forward, "counted")
-    if forward < 0 and through_zero <= limit:
+    through_zero = forward + modulus
+    if forward < 0 and through_zero <= _wrap_max(pace, elapsed_ms or 0, modulus):
         return _moved(state, value, through_zero, "wrapped")
     return Counted(state=CounterState(value=value, total=state.total), step="restarted", pieces=0)
+
+
+def _wrap_max(pace: Pace | None, elapsed_ms: int, modulus: int) -> int:
+    """The share holds what a long absence allows, not what was said to be possible at once."""
+    said = pace.step_max if pace is not None else 0
+    return max(said, min((pace or UNSAID_PACE).most_in(elapsed_ms), modulus // WRAP_SHARE))
 
 
 def _moved(

@@ -1,6 +1,7 @@
 """The nouns between a device and the spool: what it said, and what the gateway states of it.
 
-    Sample, Fault, CounterValue, Sighting     what a sensor said, as its driver understood it
+    Sample, Fault, Pieces,
+    CounterValue, Sighting                    what a sensor said, as its driver understood it
     Identity, Restarted, Told                 what its device said of itself
     Reading                                   what the poll loop hands to the spool, to be numbered
 
@@ -13,7 +14,7 @@ from typing import Literal
 from edge_agent.core.count import CounterState
 from edge_agent.wire.messages import Quality, Stability
 
-ConditionWord = Literal["silent", "unstable", "overload", "underload", "fault", "restarted"]
+ConditionWord = Literal["silent", "unstable", "overload", "underload", "fault", "restarted", "back"]
 
 BECAUSE_CHARS_MAX = 200  # the wire's limit for a reason
 
@@ -34,6 +35,18 @@ class Fault:
     sensor: str
     condition: ConditionWord
     because: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pieces:
+    """What a counting scale reckons, from a weight of one piece that was keyed in there.
+
+    Beside a weight it says nothing; where it is all there is, that is a fault: the cloud reckons
+    from weights, and nobody would know that the wrong piece was keyed in.
+    """
+
+    sensor: str
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +86,7 @@ class Told:
     what: str
 
 
-Answer = Sample | Fault | CounterValue | Sighting | Identity | Restarted | Told
+Answer = Sample | Fault | Pieces | CounterValue | Sighting | Identity | Restarted | Told
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,3 +142,5 @@ class Reading:
     measured_ms: int
     clock_trusted: bool
     outcome: Outcome
+    identity: str | None = None
+    """Of the device, where that is remembered. Not sent: whoever keeps the reading keeps it too."""

@@ -1,10 +1,12 @@
 """Tags and barcodes seen: once is once, however often the reader repeats it.
 
 A tag is present from its `confirm_reads`-th read within the window, and absent when it was not read
-for `absent_after_ms`. A ghost id with a valid checksum comes once and is never present. A barcode
-is a scan, not a presence: the same code again within `same_scan_ms` is the same scan.
+for `absent_after_ms`. One that was present when the agent ended is taken to be there until it could
+have been read for as long. A ghost id with a valid checksum comes once and is never present. A
+barcode is a scan, not a presence: the same code again within `same_scan_ms` is the same scan.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -71,6 +73,11 @@ class Presences:
             for tag in gone
             if self._seen.pop(tag).present
         ]
+
+    def remember(self, tags: Iterable[str], now_ms: int) -> None:
+        """These were present in an earlier life of the agent, and not said to have gone."""
+        for tag in tags:
+            self._seen[tag] = _Seen(first_ms=now_ms, last_ms=now_ms, reads=0, present=True)
 
     def resume(self, now_ms: int) -> None:
         """Nobody could read until now: no tag is the longer away for it."""

@@ -4,8 +4,13 @@
     line    S I CR LF  S blank S ...       the echo, then the answer
 
 Only exactly the sent bytes are taken away, and only once. As soon as one differs, all of it is
-handed on: it was no echo, and it is not for us to decide which of it was.
+handed on: it was no echo, and it is not for us to decide which of it was. When not even the echo
+comes, nothing was sent, or the adapter has none.
 """
+
+MISSING = (
+    "not even our own question came back: the adapter does not send, or has no echo (local_echo)"
+)
 
 
 class Echo:
@@ -17,6 +22,11 @@ class Echo:
 
     def sent(self, request: bytes) -> None:
         self._awaited, self._returned = request, b""
+
+    @property
+    def is_missing(self) -> bool:
+        """Not all of it has come back yet."""
+        return bool(self._awaited)
 
     def strip(self, received: bytes) -> bytes:
         if not self._awaited:

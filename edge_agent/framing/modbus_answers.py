@@ -9,7 +9,7 @@ A unit answers in the order it was asked. So an answer counts only when none of 
 the unit still owes could have brought it; one that could have is counted as theirs, and dropped.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -75,7 +75,8 @@ class Answers:
         self._held = bytearray()
         self._asked: _Owed | None = None
         self._owed: dict[int, deque[_Owed]] = {}
-        self.late = 0
+        self.late: Counter[int] = Counter()
+        """Answers that came when their question had been given up, by unit."""
 
     def ask(self, question: Question, now_ms: int) -> None:
         """What came before is no answer to this, nor is half of it."""
@@ -95,7 +96,7 @@ class Answers:
         self._held += received
         while (frame := self._next_frame()) is not None:
             if self._is_owed(frame):
-                self.late += 1
+                self.late[frame[0]] += 1
             elif self._asked is not None and self._asked.question.may_have_brought(frame):
                 # In order: what was asked before this and not answered never will be.
                 self._owed.pop(frame[0], None)

@@ -17,10 +17,10 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_agent.core.reading import Answer, CounterValue, Fault, Identity, Sample
+from edge_agent.core.reading import Answer, CounterValue, Fault, Identity, Pieces, Sample
 from edge_agent.core.turns import Turn, after, next_turn
 from edge_agent.drivers.base import LineDriver
-from edge_agent.framing.echo import Echo
+from edge_agent.framing import echo
 from edge_agent.loops.stating import REOPEN_S_MAX, Clock, DeviceStating, Outlet, Reopening
 from edge_agent.transports.base import PortGone, Transport
 
@@ -64,7 +64,7 @@ class Poller:
         self._outlet = outlet
         self._stop = outlet.stop
         self._clock = outlet.clock
-        self._echo = Echo() if local_echo else None
+        self._echo = echo.Echo() if local_echo else None
         self._reopening = Reopening(transport.name, outlet.clock)
         # Of the one device that may speak unasked.
         self._read_at_ms = self._byte_at_ms = self._heard_at_ms = self._judged_at_ms = 0
@@ -156,7 +156,7 @@ class Poller:
             because = f"the device on {self.name} does not say who it is"
         else:
             answers = self._exchange(device, device.driver.request())
-            because = f"no answer on {self.name}"
+            because = self._why_none()
         if answers:
             self._reopening.heard()
             device.stating.hear(answers, asked_ms)
@@ -171,20 +171,30 @@ class Poller:
     def _exchange(
         self, device: LineDevice, request: bytes, *, only_identity: bool = False
     ) -> list[Answer]:
-        """The first answers in time. With an identity among them, that is the answer."""
+        """The first answers in time. With an identity among them, that is the answer.
+
+        A scale that says pieces may say the weight in its next line.
+        """
         if not self._takes_unasked(device):
             self._transport.flush()  # what lies there answers an older question
             device.driver.reset()
         self._write(request)
         deadline_ms = self._clock.monotonic_ms() + device.reply_timeout_ms
+        answers: list[Answer] = []
         while self._clock.monotonic_ms() < deadline_ms:
             received = self._read()
-            if answers := _wanted(device.driver.feed(received), only_identity=only_identity):
+            answers += _wanted(device.driver.feed(received), only_identity=only_identity)
+            if any(not isinstance(answer, Pieces) for answer in answers):
                 return answers
             # Told to stop, it still takes the answer that is on its way, but waits for none.
             if not received and self._stop.is_set():
                 return []
-        return _wanted(device.driver.finish(), only_identity=only_identity)
+        return answers + _wanted(device.driver.finish(), only_identity=only_identity)
+
+    def _why_none(self) -> str:
+        if self._echo is not None and self._echo.is_missing:
+            return f"on {self.name} {echo.MISSING}"
+        return f"no answer on {self.name}"
 
     def _takes_unasked(self, device: LineDevice) -> bool:
         """On a shared line nobody knows whose the unasked word is."""
@@ -203,7 +213,7 @@ class Poller:
         now_ms, at_ms = self._clock.monotonic_ms(), self._clock.wall_ms()
         if received:
             self._byte_at_ms = now_ms
-        self._find_a_beginning(device, now_ms)
+        self._find_a_beginning(device, now_ms, at_ms)
         answers = device.driver.feed(received)
         if now_ms - self._byte_at_ms >= IDLE_MS:
             answers += device.driver.finish()
@@ -234,16 +244,18 @@ class Poller:
             device.driver.reset(mid_stream=True)
             self._shown.clear()
 
-    def _find_a_beginning(self, device: LineDevice, now_ms: int) -> None:
+    def _find_a_beginning(self, device: LineDevice, now_ms: int, at_ms: int) -> None:
         """Opened in silence, the first scan is whole, and must not be lost.
 
         Opened in the middle of one, its rest would be another code, so it is dropped. A device
-        that never stops loses one frame.
+        that never stops loses one frame. Of one that speaks only when there is something to say,
+        an open port is all that can be known: it is back.
         """
         if not (self._mid_stream and device.driver.silence_is_normal):
             return
         if now_ms - self._byte_at_ms >= QUIET_BEFORE_MS:
             device.driver.reset()
+            device.stating.hear_nothing_new(at_ms)
             self._mid_stream = False
 
     def _take(self, device: LineDevice, answers: list[Answer], now_ms: int, at_ms: int) -> None:
@@ -255,7 +267,9 @@ class Poller:
             self._reopening.heard()
             self._heard_at_ms = now_ms
         for answer in answers:
-            if isinstance(answer, Sample | Fault | CounterValue):
+            if isinstance(answer, Pieces):
+                self._shown.setdefault(answer.sensor, (answer, at_ms))
+            elif isinstance(answer, Sample | Fault | CounterValue):
                 self._shown[answer.sensor] = (answer, at_ms)
             else:
                 device.stating.hear([answer], at_ms)

@@ -7,15 +7,17 @@ whether the devices of one port can share it.
 
 import queue
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Literal, Protocol, TypeVar
 
 from edge_agent import profiles
-from edge_agent.core.count import CounterState
 from edge_agent.core.reading import Reading
+from edge_agent.core.remembered import Remembered
 from edge_agent.core.turns import Turn
-from edge_agent.drivers.declared import Declared, ProfileError
+from edge_agent.drivers.compiling import ProfileError
+from edge_agent.drivers.declared import Declared
 from edge_agent.drivers.registry import line_driver, register_driver
 from edge_agent.loops.poll import LineDevice, Poller
 from edge_agent.loops.stating import Clock, DeviceStating, Outlet
@@ -35,25 +37,22 @@ class PollLoop(Protocol):
     def run(self) -> None: ...
 
 
+PollerOf = Callable[[Remembered], PollLoop]
+"""Mistakes are found before there is one of these; what to go on from, the spool says later."""
+
+
 def pollers_for(
     settings: Settings,
     *,
     readings: queue.Queue[Reading],
     stop: threading.Event,
     clock: Clock,
-    counters: Mapping[str, CounterState] | None = None,
     origin: str = "settings",
-) -> dict[str, PollLoop]:
-    """The loops, by the address of their port. A SettingsError names `origin`.
-
-    `counters`: what the newest total of each counter carried before the agent was started again,
-    by sensor.
-    """
+) -> dict[str, PollerOf]:
+    """What makes the loops, by the address of their port. A SettingsError names `origin`."""
     outlet = Outlet(readings=readings, stop=stop, clock=clock)
     return {
-        port.address: poller_for(
-            port, outlet=outlet, counters=counters or {}, place=f"{origin}: ports[{at}]"
-        )
+        port.address: _poller_of(port, outlet, f"{origin}: ports[{at}]")
         for at, port in enumerate(settings.ports)
     }
 
@@ -62,10 +61,14 @@ def poller_for(
     port: Port,
     *,
     outlet: Outlet,
-    counters: Mapping[str, CounterState] | None = None,
+    remembered: Remembered | None = None,
     place: str = "ports[0]",
 ) -> PollLoop:
     """The loop for one port; SettingsError when a profile does not allow what is asked of it."""
+    return _poller_of(port, outlet, place)(remembered or Remembered())
+
+
+def _poller_of(port: Port, outlet: Outlet, place: str) -> PollerOf:
     known = [_known(device, f"{place}.devices[{at}]") for at, device in enumerate(port.devices)]
     over_modbus = {device.is_modbus for device in known}
     if len(over_modbus) > 1:
@@ -73,8 +76,8 @@ def poller_for(
             f"{place}.devices: some speak Modbus and some do not. Allowed: one of the two on a port"
         )
     if over_modbus == {True}:
-        return _modbus_poller(port, known, outlet, counters or {}, place)
-    return _line_poller(port, known, outlet, counters or {}, place)
+        return _modbus_poller_of(port, known, outlet, place)
+    return _line_poller_of(port, known, outlet, place)
 
 
 # ---------------------------------------------------------------------- one device
@@ -171,13 +174,7 @@ def _sensors_by_channel(device: Device, declared: Declared, place: str) -> dict[
 # ---------------------------------------------------------------------- lines of bytes
 
 
-def _line_poller(
-    port: Port,
-    known: list[_Known],
-    outlet: Outlet,
-    counters: Mapping[str, CounterState],
-    place: str,
-) -> Poller:
+def _line_poller_of(port: Port, known: list[_Known], outlet: Outlet, place: str) -> PollerOf:
     if port.modbus is not None:
         raise SettingsError(
             f"{place}.modbus: {known[0].settings.profile} does not speak Modbus. "
@@ -197,14 +194,31 @@ def _line_poller(
             )
     if len(known) > 1:
         _check_addressed(known)
-    line = _line(port, known, place)
-    echo = _agreed(port.local_echo, [one.declared.profile.line.local_echo for one in known])
+    return partial(
+        _line_poller,
+        port=port,
+        known=known,
+        outlet=outlet,
+        line=_line(port, known, place),
+        local_echo=_local_echo(port, known, place),
+    )
+
+
+def _line_poller(
+    remembered: Remembered,
+    *,
+    port: Port,
+    known: list[_Known],
+    outlet: Outlet,
+    line: Line,
+    local_echo: bool,
+) -> Poller:
     return Poller(
         transport=_transport(port, line),
         devices=[
             LineDevice(
                 driver=line_driver(one.declared, one.sensors),
-                stating=DeviceStating(one.settings, outlet, counters),
+                stating=DeviceStating(one.settings, outlet, remembered),
                 poll_ms=one.poll_ms,
                 reply_timeout_ms=one.reply_timeout_ms,
                 turn=Turn(interval_ms=one.poll_ms, due_ms=0),
@@ -212,7 +226,7 @@ def _line_poller(
             for one in known
         ],
         outlet=outlet,
-        local_echo=_said(echo, f"{place}.local_echo"),
+        local_echo=local_echo,
     )
 
 
@@ -245,7 +259,7 @@ def _line(port: Port, known: list[_Known], place: str) -> Line:
     lines = [one.declared.profile.line for one in known]
     if not port.is_serial:  # set in the serial server; nothing here looks at it
         lines = lines[:1]
-    return Line(
+    made = Line(
         baud=_said(_agreed(port.baud, [line.baud for line in lines]), f"{place}.baud"),
         data_bits=_said(_agreed(port.bits, [line.bits for line in lines]), f"{place}.bits"),
         parity=_said(_agreed(port.parity, [line.parity for line in lines]), f"{place}.parity"),
@@ -259,7 +273,40 @@ def _line(port: Port, known: list[_Known], place: str) -> Line:
         dtr=port.dtr if port.dtr is not None else lines[0].dtr,
         rts=port.rts if port.rts is not None else lines[0].rts,
         rs485=_said(_agreed(port.rs485, [line.rs485 for line in lines]), f"{place}.rs485"),
+        rs485_before_ms=port.rs485_before_ms or 0,
+        rs485_after_ms=port.rs485_after_ms or 0,
     )
+    _check_possible(made, local_echo=_local_echo(port, known, place), place=place)
+    return made
+
+
+def _local_echo(port: Port, known: list[_Known], place: str) -> bool:
+    of_profiles = [one.declared.profile.line.local_echo for one in known]
+    return _said(_agreed(port.local_echo, of_profiles), f"{place}.local_echo")
+
+
+def _check_possible(line: Line, *, local_echo: bool, place: str) -> None:
+    """One wire does one thing: RTS is a level, or the handshake's, or turns the line around."""
+    if line.rs485 and line.hardware_handshake:
+        raise SettingsError(
+            f"{place}.rs485: turns the line around with RTS, and so does not go with "
+            "hardware_handshake. Allowed: one of the two"
+        )
+    for key in ("rs485", "hardware_handshake"):
+        if getattr(line, key) and line.rts is not None:
+            raise SettingsError(
+                f"{place}.rts: with {key} the level of RTS is not ours to set. "
+                f"Allowed: leave rts out, or {key}"
+            )
+    if line.rs485 and local_echo:
+        raise SettingsError(
+            f"{place}.local_echo: with rs485 the port does not hear itself. "
+            "Allowed: local_echo with an adapter that turns the line around by itself"
+        )
+    if not line.rs485 and (line.rs485_before_ms or line.rs485_after_ms):
+        raise SettingsError(
+            f"{place}.rs485_before_ms, rs485_after_ms: are for rs485. Allowed: with rs485 = true"
+        )
 
 
 def _agreed(own: T | None, of_profiles: list[T]) -> set[T]:
@@ -279,24 +326,14 @@ def _said(values: set[T], place: str) -> T:
 # ---------------------------------------------------------------------- Modbus
 
 
-def _modbus_poller(
-    port: Port,
-    known: list[_Known],
-    outlet: Outlet,
-    counters: Mapping[str, CounterState],
-    place: str,
-) -> PollLoop:
-    # A gateway without Modbus does not carry the library: 11 MB, and an event loop it never runs.
-    from edge_agent.loops.poll_modbus import ModbusPoller, Unit  # noqa: PLC0415 - see above
-    from edge_agent.transports.modbus_link import ModbusLine, ModbusLink  # noqa: PLC0415 - see above
-
+def _modbus_poller_of(port: Port, known: list[_Known], outlet: Outlet, place: str) -> PollerOf:
     line = _line(port, known, place)
-    for key in ("dtr", "rts", "rs485", "local_echo", "hardware_handshake"):
-        if getattr(port, key):
-            raise SettingsError(
-                f"{place}.{key}: is not offered for Modbus. Allowed: leave it out, with an adapter "
-                "that turns the line around by itself"
-            )
+    local_echo = _local_echo(port, known, place)
+    if local_echo and not port.is_serial and port.modbus != "rtu_over_tcp":
+        raise SettingsError(
+            f"{place}.local_echo: there is no wire that could echo Modbus TCP. "
+            "Allowed: on a serial line, or with modbus = 'rtu_over_tcp'"
+        )
     taken: set[int] = set()
     for device in known:
         unit = _unit(device)
@@ -314,15 +351,31 @@ def _modbus_poller(
                 f"{device.place}.parameters: with these there is no register to read. "
                 "Allowed: addresses from 0 to 65535"
             )
+    return partial(
+        _modbus_poller, port=port, known=known, outlet=outlet, line=line, local_echo=local_echo
+    )
+
+
+def _modbus_poller(
+    remembered: Remembered,
+    *,
+    port: Port,
+    known: list[_Known],
+    outlet: Outlet,
+    line: Line,
+    local_echo: bool,
+) -> PollLoop:
+    # A gateway without Modbus does not carry the library: 11 MB, and an event loop it never runs.
+    from edge_agent.loops.poll_modbus import ModbusPoller, Unit  # noqa: PLC0415 - see above
+    from edge_agent.transports.modbus_link import ModbusLine, ModbusLink  # noqa: PLC0415 - see above
+
     return ModbusPoller(
         link=ModbusLink(
             ModbusLine(
                 address=_modbus_address(port),
-                baud=line.baud,
-                data_bits=line.data_bits,
-                parity=line.parity,
-                stop_bits=line.stop_bits,
-                answer_ms=max(one.reply_timeout_ms for one in known),
+                **asdict(line),
+                local_echo=local_echo,
+                answer_ms_of={_unit(one): one.reply_timeout_ms for one in known},
                 gap_ms=max(_gap_ms(one) for one in known),
             )
         ),
@@ -333,7 +386,7 @@ def _modbus_poller(
                 stating=DeviceStating(
                     one.settings,
                     outlet,
-                    counters,
+                    remembered,
                     remember_identity=one.declared.profile.identity is not None,
                 ),
                 poll_ms=one.poll_ms,

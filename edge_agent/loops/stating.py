@@ -10,11 +10,11 @@ than an answer lost.
 import logging
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from edge_agent.core import sightings
-from edge_agent.core.count import CounterState, counted
+from edge_agent.core.count import CounterState, Pace, counted
 from edge_agent.core.reading import (
     BECAUSE_CHARS_MAX,
     Answer,
@@ -23,6 +23,7 @@ from edge_agent.core.reading import (
     Fault,
     Identity,
     Outcome,
+    Pieces,
     Reading,
     Restarted,
     Sample,
@@ -32,6 +33,7 @@ from edge_agent.core.reading import (
     Total,
     Weight,
 )
+from edge_agent.core.remembered import Remembered
 from edge_agent.core.report import Reported, ReportLimits, worth_sending
 from edge_agent.core.settle import SettleLimits, Settling
 from edge_agent.settings import Device, Sensor
@@ -39,6 +41,8 @@ from edge_agent.settings import Device, Sensor
 PUT_S = 0.5  # how long a full queue may delay the notice of a stop
 REOPEN_S_MIN = 0.25
 REOPEN_S_MAX = 5.0
+
+_DOES = {Weight: "weighs", Total: "counts", Sighted: "sees", Condition: "can be read"}
 
 log = logging.getLogger(__name__)
 
@@ -107,9 +111,12 @@ class Reopening:
 class SensorStating:
     """One measuring point: what it answered, in order, to readings."""
 
-    def __init__(self, sensor: Sensor, outlet: Outlet, counter: CounterState | None = None) -> None:
+    def __init__(
+        self, sensor: Sensor, outlet: Outlet, remembered: Remembered, *, poll_ms: int
+    ) -> None:
         self.sensor = sensor
         self._outlet = outlet
+        self.identity = remembered.identities.get(sensor.name)
         self._settling = Settling(
             SettleLimits(
                 samples=sensor.settle_samples,
@@ -120,7 +127,10 @@ class SensorStating:
         )
         self._report = ReportLimits(deadband_mg=sensor.deadband_mg, heartbeat_s=sensor.heartbeat_s)
         self._reported: Reported | None = None
-        self._counter = counter
+        self._counter = remembered.counters.get(sensor.name)
+        self._counted_ms: int | None = None
+        most = sensor.step_max
+        self._pace = Pace(step_max=most, interval_ms=poll_ms) if most is not None else None
         self._presences = sightings.Presences(
             sightings.SightingRules(
                 confirm_reads=sensor.confirm_reads,
@@ -128,28 +138,38 @@ class SensorStating:
                 ignored=frozenset(sensor.ignore),
             )
         )
+        self._presences.remember(remembered.tags.get(sensor.name, ()), self._now_ms())
         self._scans = sightings.Scans(sensor.same_scan_ms)
-        self._was_blind = False
+        self._was_blind = True
 
     @property
     def counter(self) -> CounterState | None:
         """What the next difference is taken from."""
         return self._counter
 
-    def hear(self, answer: Sample | Fault | CounterValue | Sighting, at_ms: int) -> None:
+    def hear(self, answer: Sample | Fault | Pieces | CounterValue | Sighting, at_ms: int) -> None:
         """`at_ms` is the wall clock's, and becomes the reading's."""
-        self.see_again()
+        self._see_again()
         match answer:
             case Sample() | Fault():
                 outcome = self._settling.feed(answer, self._now_ms())
                 if outcome is not None:
                     self.state(outcome, at_ms)
+            case Pieces():
+                self.hear(_without_a_weight(answer), at_ms)
             case CounterValue():
                 self._settling.reset()
                 self._count(answer, at_ms)
             case Sighting():
                 self._settling.reset()
                 self._sight(answer, at_ms)
+                self._be_back(at_ms)
+
+    def hear_nothing_new(self, at_ms: int) -> None:
+        """It works, and there is no tag or code: what was wrong before is over."""
+        self._settling.reset()
+        self._see_again()
+        self._be_back(at_ms)
 
     def reset(self) -> None:
         self._settling.reset()
@@ -159,12 +179,6 @@ class SensorStating:
         self._settling.reset()
         self._was_blind = True
         self.state(condition, at_ms)
-
-    def see_again(self) -> None:
-        """While nobody could see, no tag can have become absent by not being read."""
-        if self._was_blind:
-            self._was_blind = False
-            self._presences.resume(self._now_ms())
 
     def pass_time(self, at_ms: int) -> None:
         """The device could have spoken: what it did not read for long enough is gone."""
@@ -184,17 +198,36 @@ class SensorStating:
             measured_ms=at_ms,
             clock_trusted=self._outlet.clock.trusted(),
             outcome=outcome,
+            identity=self.identity,
         )
         self._outlet.put(reading)
         self._reported = Reported(outcome=outcome, at_ms=now_ms)
 
+    def _see_again(self) -> None:
+        """While nobody could see, no tag can have become absent by not being read."""
+        if self._was_blind:
+            self._was_blind = False
+            self._presences.resume(self._now_ms())
+
+    def _be_back(self, at_ms: int) -> None:
+        """A number ends a condition by being one; a tag that lies there as before says nothing."""
+        last = self._reported.outcome if self._reported else None
+        if isinstance(last, Condition) and last.condition != "back":
+            because = f"it can be read again, after it was {last.condition}"
+            self.state(Condition(condition="back", because=because), at_ms)
+
     def _count(self, answer: CounterValue, at_ms: int) -> None:
-        before = self._counter
-        step = counted(before, answer.value, width=answer.width, step_max=self.sensor.step_max)
-        self._counter = step.state
-        if step.step == "restarted":
-            was = before.value if before else 0
-            because = f"the counter went from {was} to {answer.value}: it counts on from there"
+        before, now_ms = self._counter, self._now_ms()
+        step = counted(
+            before,
+            answer.value,
+            width=answer.width,
+            elapsed_ms=now_ms - self._counted_ms if self._counted_ms is not None else None,
+            pace=self._pace,
+        )
+        self._counter, self._counted_ms = step.state, now_ms
+        if before is not None and step.step == "restarted":
+            because = _of_a_restart(before.value, answer, self._pace)
             self.state(Condition(condition="restarted", because=because), at_ms)
         # After a restart too, and at once: this is what carries the new base through a power cut.
         self.state(Total(total=step.state.total, counter=step.state), at_ms)
@@ -218,10 +251,10 @@ class SensorStating:
         after = _condition_of(outcome)
         if after == before:
             return
-        if isinstance(outcome, Condition):
+        if after is not None and isinstance(outcome, Condition):
             log.warning("%s: %s, %s", self.sensor.name, outcome.condition, outcome.because)
         else:
-            does = {Weight: "weighs", Total: "counts", Sighted: "sees"}[type(outcome)]
+            does = _DOES[type(outcome)]
             log.info("%s: %s again after %s", self.sensor.name, does, before)
 
 
@@ -232,17 +265,23 @@ class DeviceStating:
         self,
         device: Device,
         outlet: Outlet,
-        counters: Mapping[str, CounterState],
+        remembered: Remembered,
         *,
         remember_identity: bool = False,
     ) -> None:
-        """`remember_identity`: where none was set, the first one heard is the one to stay."""
+        """`remember_identity`: where none was set, the first one heard is the one to stay.
+
+        In this life of the agent or an earlier one: another is believed when the settings name it.
+        """
         self.sensors = {
-            sensor.name: SensorStating(sensor, outlet, counters.get(sensor.name))
+            sensor.name: SensorStating(
+                sensor, outlet, remembered, poll_ms=round(device.poll_s * 1000)
+            )
             for sensor in device.sensors
         }
         self._outlet = outlet
-        self._wanted = device.serial_number
+        kept = next((sensor.identity for sensor in self.sensors.values() if sensor.identity), None)
+        self._wanted = device.serial_number or (kept if remember_identity else None)
         self._remember = remember_identity
         self._misses = 0
         self._only_noise = True
@@ -272,11 +311,14 @@ class DeviceStating:
                 case Restarted():
                     self._reset()
                 case Told():
-                    for sensor in self.sensors.values():
-                        sensor.reset()
-                        sensor.see_again()
+                    if self.identified:
+                        self.hear_nothing_new(at_ms)
                 case _ if self.identified:
                     self.sensors[answer.sensor].hear(answer, at_ms)
+
+    def hear_nothing_new(self, at_ms: int) -> None:
+        for sensor in self.sensors.values():
+            sensor.hear_nothing_new(at_ms)
 
     def fault_all(self, because: str, at_ms: int) -> None:
         """It answers, but with a refusal: of each of its sensors that is to be said."""
@@ -317,25 +359,57 @@ class DeviceStating:
         if self.identified:
             if not known or self._wanted is None:
                 log.info("%s: the device is %s", self.names, said)
+            if self._remember:
+                for sensor in self.sensors.values():
+                    sensor.identity = said
             return
-        because = f"this is another device: {said!r}, expected {self._wanted!r}"
+        because = (
+            f"this is another device: {said!r}, expected {self._wanted!r}. If it is to stay, "
+            "say so in the settings: serial_number"
+        )
         for sensor in self.sensors.values():
             sensor.state(Condition(condition="fault", because=because), at_ms)
 
 
+def _without_a_weight(pieces: Pieces) -> Fault:
+    because = (
+        f"it shows {pieces.count} pieces and no weight: set the scale to show or send its weight, "
+        "the pieces are reckoned from that"
+    )
+    return Fault(sensor=pieces.sensor, condition="fault", because=because)
+
+
 def _newest(answers: Sequence[Answer]) -> list[Answer]:
-    """Every sighting counts; of weights and counts, only the last: the others are older."""
-    last = {
-        answer.sensor: place
-        for place, answer in enumerate(answers)
-        if isinstance(answer, Sample | Fault | CounterValue)
-    }
+    """Every sighting counts; of weights and counts, only the last: the others are older.
+
+    Pieces count only where nothing else was said.
+    """
+    last: dict[str, Answer] = {}
+    for answer in answers:
+        match answer:
+            case Sample() | Fault() | CounterValue():
+                last[answer.sensor] = answer
+            case Pieces():
+                last.setdefault(answer.sensor, answer)
     return [
         answer
-        for place, answer in enumerate(answers)
-        if not isinstance(answer, Sample | Fault | CounterValue) or last[answer.sensor] == place
+        for answer in answers
+        if not isinstance(answer, Sample | Fault | Pieces | CounterValue)
+        or last[answer.sensor] is answer
     ]
 
 
+def _of_a_restart(was: int, answer: CounterValue, pace: Pace | None) -> str:
+    told = f"the counter went from {was} to {answer.value}, and counts on from there"
+    if answer.value > was:
+        return f"{told}: more than step_max allows, so it restarted or is another device"
+    through_zero = answer.value - was + (1 << answer.width)
+    hint = "" if pace else ", unless step_max says that they can be"
+    return f"{told}: it restarted, as {through_zero} through zero are too many{hint}"
+
+
 def _condition_of(outcome: Outcome) -> str | None:
-    return outcome.condition if isinstance(outcome, Condition) else None
+    """What is wrong; None when nothing is."""
+    if isinstance(outcome, Condition) and outcome.condition != "back":
+        return outcome.condition
+    return None

@@ -30,7 +30,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from edge_agent.core.declared import SettingsError
+from edge_agent.core.typed_toml import SettingsError
 from edge_agent.simulated.modbus_units import Answer, SimulatedLine, SimulatedUnit, Wrong
 from edge_agent.simulated.pty_line import PtyLine
 
@@ -72,6 +72,8 @@ class LinePlan(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     over: Literal["pty", "tcp", "rtu_over_tcp"] = "pty"
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
     """0: one that is free."""
+    echo: bool = False
+    """A two-wire adapter that hands back what was sent; not on Modbus TCP."""
     units: list[UnitPlan] = []
     script: list[Step] = []
 
@@ -175,8 +177,11 @@ class RunningLine:
     def _hear_pty(self) -> None:
         if self._pty is not None:
             received = self._pty.read(READ_BYTES_MAX)
-            if not self.hung:
-                self._plan_answers(self._simulated.hear(received), self._pty.write)
+            if self.hung:
+                return
+            if self.plan.echo:
+                self._pty.write(received)
+            self._plan_answers(self._simulated.hear(received), self._pty.write)
 
     def _let_in(self) -> None:
         assert self._door is not None
@@ -207,6 +212,8 @@ class RunningLine:
             answers = self._simulated.hear_tcp(self._peers[peer])
             self._plan_answers(answers, lambda frame: _send(peer, frame))
             return
+        if self.plan.echo:
+            self.say(received)
         # A serial server has one wire behind it: what comes late goes to whoever is connected then.
         self._plan_answers(self._simulated.hear(received), self.say)
 

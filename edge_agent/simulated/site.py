@@ -22,7 +22,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from edge_agent.core.declared import SettingsError
+from edge_agent.core.typed_toml import SettingsError
 
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,64}$")]
 Milligrams = Annotated[int, Meta(ge=-(10**12), le=10**12)]

@@ -13,6 +13,8 @@ the library's way:
     quiet                       after a miss the line is left alone until the late answer is in, or
                                 could have been: two who speak at once spoil each other
     unit, function, count       are compared with the question, which the library does not do
+    an echo                     of an adapter that hears itself is taken off, and missed when it
+                                does not come
     no opening unasked          a port that was lost is `PortGone`, and stays so until `open`:
                                 behind the same name may now be another device
 """
@@ -20,8 +22,8 @@ the library's way:
 import logging
 import select
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -30,8 +32,10 @@ from pymodbus.client import ModbusSerialClient, ModbusTcpClient
 from pymodbus.exceptions import ConnectionException
 from pymodbus.pdu import ModbusPDU
 
+from edge_agent.framing import echo
 from edge_agent.framing.modbus_answers import Answers, Question, next_tcp_frame
 from edge_agent.framing.modbus_frames import EXCEPTIONS, READ_HOLDING, READ_INPUT, WRITE_SEVERAL
+from edge_agent.transports import serial_port
 from edge_agent.transports.base import PortGone
 
 QUIET_SHARE = 1.0  # of the time an answer is given: how long the line rests after a miss
@@ -40,6 +44,7 @@ LATE_MS_MAX = (
 )
 LATE_MS_MAX_OVER_NET = 30_000  # a network may hold an answer back while it repairs itself
 CONNECT_S = 2.0
+IN_TIME_UNTIL_TOLD = 100  # answers in a row; a unit that is late now and then is told of once
 MISSES_UNTIL_HUNG = 5  # in a row, by whatever unit, and not a byte
 HUNG_S = 3.0  # for so long: a network peer that is there but does nothing
 CANARIES_MAX = 4  # in a row; then the unit is left alone until nothing of it can be late any more
@@ -59,7 +64,7 @@ logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ModbusLine:
+class ModbusLine(serial_port.Line):
     """Where the units are: a serial device, or a host with Modbus TCP or RTU frames over TCP."""
 
     address: str  # /dev/serial/... or tcp://host:port or rtu+tcp://host:port
@@ -67,7 +72,9 @@ class ModbusLine:
     data_bits: Literal[7, 8] = 8
     parity: Literal["none", "even", "odd"] = "none"
     stop_bits: Literal[1, 2] = 1
+    local_echo: bool = False
     answer_ms: int = 300  # until an answer begins; its way over the wire is added
+    answer_ms_of: Mapping[int, int] = field(default_factory=dict)  # units that are not like most
     gap_ms: int = 5
 
     @property
@@ -97,6 +104,18 @@ class _SerialClient(ModbusSerialClient):
     """The library's, hearing through us: its own wait polls, and is measured by the wall clock."""
 
     hear: Callable[[], bytes]
+    said: Callable[[bytes], None]
+    line: ModbusLine
+
+    def connect(self) -> bool:
+        """With all that the line says; the library knows neither levels nor RS-485."""
+        if self.socket is None:
+            self.socket = serial_port.opened(self.line.address, self.line)
+        return True
+
+    def send(self, request: bytes, addr: tuple[object, ...] | None = None) -> int:
+        self.said(request)
+        return super().send(request, addr)
 
     def recv(self, size: int | None) -> bytes:  # noqa: ARG002 - the library's signature
         return self.hear()
@@ -109,6 +128,12 @@ class _SerialClient(ModbusSerialClient):
 
 class _TcpClient(ModbusTcpClient):
     hear: Callable[[], bytes]
+    said: Callable[[bytes], None]
+
+    def send(self, request: bytes, addr: tuple[object, ...] | None = None) -> int:
+        self.said(request)
+        sent: int = super().send(request, addr)
+        return sent
 
     def recv(self, size: int | None) -> bytes:  # noqa: ARG002 - the library's signature
         return self.hear()
@@ -125,6 +150,9 @@ class ModbusLink:
         self._client: _SerialClient | _TcpClient | None = None
         # Kept when the port is lost: what a unit still owes may come over the next connection.
         self._answers = Answers(LATE_MS_MAX if line.is_serial else LATE_MS_MAX_OVER_NET)
+        self._echo = echo.Echo() if line.local_echo else None
+        self._late_noted: dict[int, int] = {}  # late answers, by unit
+        self._in_time: dict[int, int] = {}  # answers in a row, of units that were late
         self._known: dict[int, list[Question]] = {}
         self._canaries: dict[int, int] = {}  # asked in a row, by unit
         self._tcp_held = bytearray()
@@ -145,14 +173,17 @@ class ModbusLink:
         return self._client is not None
 
     @property
-    def late_answers(self) -> int:
-        """Thrown away on a serial line; more than a few a day mean: `answer_ms` is too short."""
+    def late_answers(self) -> Mapping[int, int]:
+        """Thrown away, by unit; more than a few a day mean that it is given too little time.
+
+        On Modbus TCP they are told apart by their number, and not counted.
+        """
         return self._answers.late
 
     def open(self) -> None:
         self.close()
         client = self._new_client()
-        client.hear = self._hear
+        client.hear, client.said = self._hear, self._note_sent
         try:
             connected = client.connect()
         except (ModbusException, OSError) as error:
@@ -215,17 +246,26 @@ class ModbusLink:
         if self._line.is_rtu:
             self._answers.ask(question, _now_ms())
         on_the_way_s = (question.asking_bytes + question.answer_bytes) * self._line.char_s
-        self._answer_by_s = time.monotonic() + self._line.answer_ms / 1000 + on_the_way_s
+        self._answer_by_s = time.monotonic() + self._answer_s(question.unit) + on_the_way_s
         self.requests += 1
         try:
             answer = _sent(client, question, values)
         except ConnectionException as error:
             raise self._gone(error) from error
         except ModbusException:
-            return self._miss(f"no answer from unit {question.unit}")
+            return self._miss(self._why_none(question.unit))
         except OSError as error:
             raise self._gone(error) from error
+        self._note_in_time(question.unit)
         return self._checked(answer, question)
+
+    def _answer_s(self, unit: int) -> float:
+        return self._line.answer_ms_of.get(unit, self._line.answer_ms) / 1000
+
+    def _why_none(self, unit: int) -> str:
+        if self._echo is not None and self._echo.is_missing:
+            return f"on {self.name} {echo.MISSING}"
+        return f"no answer from unit {unit}"
 
     def _miss(self, because: str) -> NoAnswer:
         """Nothing came in time, or nothing that can be trusted."""
@@ -235,8 +275,8 @@ class ModbusLink:
         if not self._line.is_serial and self._misses >= MISSES_UNTIL_HUNG and silent_s > HUNG_S:
             raise self._gone(f"{self._misses} questions in a row without a word")
         if self._line.is_rtu:
-            rest_until_s = time.monotonic() + self._line.answer_ms / 1000 * QUIET_SHARE
-            self._missed = (self._asked.unit, rest_until_s)
+            rest_s = self._answer_s(self._asked.unit) * QUIET_SHARE
+            self._missed = (self._asked.unit, time.monotonic() + rest_s)
         return NoAnswer(because)
 
     def _checked(self, answer: ModbusPDU, question: Question) -> ModbusPDU | NoAnswer:
@@ -253,6 +293,32 @@ class ModbusLink:
             said = f"function {answer.function_code}, {len(answer.registers)} registers"
             return self._miss(f"unit {question.unit} answered another question: {said}")
         return answer
+
+    # ------------------------------------------------------------------ too late, or in time
+
+    def _note_late(self) -> None:
+        for unit, late in self._answers.late.items():
+            if late == self._late_noted.get(unit):
+                continue
+            self._late_noted[unit] = late
+            if unit not in self._in_time:
+                log.warning(
+                    "unit %d on %s answers, but later than the %d ms it is given: "
+                    "it needs a longer reply_timeout_ms",
+                    unit,
+                    self.name,
+                    round(self._answer_s(unit) * 1000),
+                )
+            self._in_time[unit] = 0
+
+    def _note_in_time(self, unit: int) -> None:
+        if unit not in self._in_time:
+            return
+        self._in_time[unit] += 1
+        if self._in_time[unit] == IN_TIME_UNTIL_TOLD:
+            del self._in_time[unit]
+            late = self._late_noted[unit]
+            log.info("unit %d on %s answers in time again, after %d late", unit, self.name, late)
 
     # ------------------------------------------------------------------ what is still owed
 
@@ -283,7 +349,7 @@ class ModbusLink:
         if self._missed is not None:
             unit, until_s = self._missed
             while self._owes(unit) and (left_s := until_s - time.monotonic()) > 0:
-                self._answers.feed(self._receive(left_s))
+                self._frame_in(self._receive(left_s), NO_NUMBER)
             self._missed = None
         gap_s = max(self._line.gap_ms / 1000, FRAME_GAP_CHARS * self._line.char_s)
         if (left_s := self._heard_s + gap_s - time.monotonic()) > 0:
@@ -307,9 +373,17 @@ class ModbusLink:
             if left_s <= 0:
                 return b""
 
+    def _note_sent(self, request: bytes) -> None:
+        if self._echo is not None:
+            self._echo.sent(request)
+
     def _frame_in(self, received: bytes, number: int) -> bytes | None:
+        if self._echo is not None:
+            received = self._echo.strip(received)
         if self._line.is_rtu:
-            return self._answers.feed(received)
+            frame = self._answers.feed(received)
+            self._note_late()
+            return frame
         self._tcp_held += received
         try:
             return next_tcp_frame(self._tcp_held, number)
@@ -335,16 +409,11 @@ class ModbusLink:
     def _new_client(self) -> _SerialClient | _TcpClient:
         line = self._line
         if line.is_serial:
-            return _SerialClient(
-                line.address,
-                framer=FramerType.RTU,
-                baudrate=line.baud,
-                bytesize=line.data_bits,
-                parity=line.parity[0].upper(),
-                stopbits=line.stop_bits,
-                timeout=CONNECT_S,
-                retries=0,
+            client = _SerialClient(
+                line.address, framer=FramerType.RTU, timeout=CONNECT_S, retries=0
             )
+            client.line = line
+            return client
         parts = urlsplit(line.address)
         return _TcpClient(
             parts.hostname or "",

@@ -1,4 +1,4 @@
-"""A serial line, through pyserial. The only file that imports it.
+"""A serial line, through pyserial. The only file that opens one.
 
 Unplugging shows as three kinds of exception, depending on which call meets it; here they become one
 `PortGone`, and the port is closed so that the next `open` starts anew. Bind a scale by
@@ -6,6 +6,7 @@ Unplugging shows as three kinds of exception, depending on which call meets it; 
 """
 
 import contextlib
+import errno
 import termios
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +21,12 @@ WRITE_TIMEOUT_S = 2.0
 READ_BYTES_MAX = 4096
 
 PARITIES = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
+WHY = {
+    errno.ENOENT: "it is not there",
+    errno.EACCES: "we may not; is the user in the group that owns it?",
+    errno.EAGAIN: "another program has it",
+    errno.EBUSY: "another program has it",
+}
 UNPLUGGED = (serial.SerialException, OSError, termios.error)
 
 
@@ -38,6 +45,55 @@ class Line:
     rts: bool | None = None
     rs485: bool = False
     """The kernel turns the line around. Doing it from here would be too late on USB."""
+    rs485_before_ms: int = 0
+    """How long it holds the line before the first byte, for a slow driver chip to wake."""
+    rs485_after_ms: int = 0
+    """And after the last, lest its end is cut off."""
+
+
+def opened(device: str, line: Line) -> serial.Serial:
+    """The port as pyserial has it, with everything set that the line says; `PortGone` if not."""
+    port = serial.Serial()  # not opened yet: levels are set before, so that they never change
+    port.port = device
+    port.baudrate = line.baud
+    port.bytesize = line.data_bits
+    port.parity = PARITIES[line.parity]
+    port.stopbits = line.stop_bits
+    port.timeout = READ_SLICE_S
+    port.write_timeout = WRITE_TIMEOUT_S
+    port.exclusive = True  # two programs on one line steal each other's bytes
+    port.rtscts = line.hardware_handshake
+    if line.dtr is not None:
+        port.dtr = line.dtr
+    if line.rts is not None:
+        port.rts = line.rts
+    try:
+        port.open()
+    except (*UNPLUGGED, ValueError) as error:  # ValueError: a speed this adapter cannot do
+        raise PortGone(f"{device} cannot be opened: {_why(error)}") from error
+    if line.rs485:
+        _turn_rs485_on(port, line)
+    return port
+
+
+def _why(error: Exception) -> str:
+    """In words: pyserial quotes the system, twice."""
+    number = error.errno if isinstance(error, OSError) else None
+    return WHY.get(number, str(error)) if number is not None else str(error)
+
+
+def _turn_rs485_on(port: serial.Serial, line: Line) -> None:
+    try:
+        port.rs485_mode = rs485.RS485Settings(
+            delay_before_tx=line.rs485_before_ms / 1000, delay_before_rx=line.rs485_after_ms / 1000
+        )
+    except (*UNPLUGGED, ValueError) as error:
+        with contextlib.suppress(*UNPLUGGED):
+            port.close()
+        raise PortGone(
+            f"{port.port} has no RS-485 mode in its driver: use an adapter that turns the "
+            "line around by itself, and leave rs485 out"
+        ) from error
 
 
 class SerialPort:
@@ -56,38 +112,7 @@ class SerialPort:
 
     def open(self) -> None:
         self.close()
-        port = serial.Serial()  # not opened yet: levels are set before, so that they never change
-        port.port = self._device
-        port.baudrate = self._line.baud
-        port.bytesize = self._line.data_bits
-        port.parity = PARITIES[self._line.parity]
-        port.stopbits = self._line.stop_bits
-        port.timeout = READ_SLICE_S
-        port.write_timeout = WRITE_TIMEOUT_S
-        port.exclusive = True  # two programs on one line steal each other's bytes
-        port.rtscts = self._line.hardware_handshake
-        if self._line.dtr is not None:
-            port.dtr = self._line.dtr
-        if self._line.rts is not None:
-            port.rts = self._line.rts
-        try:
-            port.open()
-        except (*UNPLUGGED, ValueError) as error:  # ValueError: a speed this adapter cannot do
-            raise PortGone(f"{self._device} cannot be opened: {error}") from error
-        if self._line.rs485:
-            self._turn_rs485_on(port)
-        self._serial = port
-
-    def _turn_rs485_on(self, port: serial.Serial) -> None:
-        try:
-            port.rs485_mode = rs485.RS485Settings()
-        except (*UNPLUGGED, ValueError) as error:
-            with contextlib.suppress(*UNPLUGGED):
-                port.close()
-            raise PortGone(
-                f"{self._device} has no RS-485 mode in its driver: use an adapter that turns the "
-                "line around by itself, and leave rs485 out"
-            ) from error
+        self._serial = opened(self._device, self._line)
 
     def close(self) -> None:
         port, self._serial = self._serial, None

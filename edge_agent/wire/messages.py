@@ -133,8 +133,8 @@ class Condition(Struct, frozen=True, array_like=True, tag=3):
     """Something is to be said, and it is not a number: silence is never zero.
 
     `condition` is one of `silent` (no answer), `unstable` (never came to rest), `overload`,
-    `underload`, `fault` (it answers, but not with a weight), `restarted` (a counter began again);
-    more may be added.
+    `underload`, `fault` (it answers, but not with a weight), `restarted` (a counter began again),
+    `back` (it can be read again, and there is no number to say so); more may be added.
     """
 
     sensor: SensorIndex

@@ -104,7 +104,7 @@ def test_a_profile_may_be_a_file_of_ones_own(tmp_path: Path) -> None:
         (["mt_sics", "--hex", "4"], "pairs of hex digits"),
         (["mt_sics", "--hex", "zz"], "pairs of hex digits"),
         (["mt_sics", "--hex", "41", "--param", "unit"], "write KEY=VALUE"),
-        (["mt_sics", "--hex", "41", "--param", "unit=kg"], "is not known"),
+        (["mt_sics", "--hex", "41", "--param", "decimals=2"], "is not known"),
         (["mt_sics", "--registers", "0=1"], "has no registers"),
         (["di_counter", "--registers", "zero=1"], "write ADDRESS=VALUE"),
         (["di_counter", "--registers", "0=70000"], "a register holds 16 bits"),

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from edge_agent import profiles
 from edge_agent.cli.probe import probe
+from edge_agent.simulated.modbus_line import BusPlan, LinePlan, UnitPlan, playing
 from edge_agent.simulated.modbus_units import SimulatedLine, SimulatedUnit
 from edge_agent.simulated.running import SimulatedSite, port_path
 from edge_agent.simulated.site import (
@@ -24,6 +25,7 @@ from edge_agent.simulated.site import (
     SitePlan,
     TagReader,
 )
+from edge_agent.transports.serial_port import Line, SerialPort
 
 RESTING = {
     "unit_weight_ug": 10_000_000,
@@ -288,3 +290,75 @@ def test_a_scale_behind_a_serial_server_and_an_echo_is_still_read() -> None:
         result = probed(f"tcp://127.0.0.1:{port}", "mt_sics", "--json", seconds=2.2)
     assert result.exit_code == 0, result.output
     assert "1.00" in {one.get("weight") for one in meanings(result)}
+
+
+# ---------------------------------------------------------------------- Modbus on two wires
+
+LAUMAS = ("--param", "unit=kg", "--param", "decimals=2")
+FOUR_KG = {"6": 1 << 11, "7": 0, "8": 400, "9": 0, "10": 0}
+
+
+@contextmanager
+def two_wires(folder: Path, *, echo: bool = False, late_ms: int = 0) -> Iterator[str]:
+    """A line with unit 1 on it."""
+    unit = UnitPlan(unit=1, registers=FOUR_KG, late_ms=late_ms)
+    plan = BusPlan(lines=[LinePlan(name="rs485", echo=echo, units=[unit])])
+    with playing(plan, folder) as bus:
+        yield bus.lines["rs485"].address
+
+
+def test_what_is_about_to_be_done_is_said_first(tmp_path: Path) -> None:
+    with two_wires(tmp_path) as port:
+        result = probed(port, "laumas_tlb", *LAUMAS)
+    assert result.exit_code == 0
+    assert (
+        result.stderr == f"asking {port} at 9600 8N1 for laumas_tlb, unit 1; it is given 500 ms\n"
+    )
+    assert "=  measurement  weight=4.00 unit=kg" in result.stdout
+
+
+def test_a_unit_that_is_silent_is_named_each_time_and_in_the_end(tmp_path: Path) -> None:
+    with two_wires(tmp_path) as port:
+        result = probed(port, "laumas_tlb", *LAUMAS, "--unit", "9")
+    assert result.exit_code == 3
+    assert "!  no answer from unit 9 within 500 ms" in result.stdout
+    assert "the two wires (swapped?), that it is unit 9" in result.stderr
+
+
+def test_a_unit_that_answers_too_late_is_told_so_and_its_answer_is_no_weight(
+    tmp_path: Path,
+) -> None:
+    with two_wires(tmp_path, late_ms=800) as port:
+        result = probed(port, "laumas_tlb", *LAUMAS, seconds=1.8)
+    assert result.exit_code == 1
+    assert "!  late: it answers an earlier question, and is given 500 ms" in result.stdout
+    assert "measurement" not in result.stdout
+    assert "say reply_timeout_ms" in result.stderr
+
+
+def test_an_echo_before_registers_is_told_and_is_no_answer(tmp_path: Path) -> None:
+    with two_wires(tmp_path, echo=True) as port:
+        there = probed(port, "laumas_tlb", *LAUMAS)
+        nobody = probed(port, "laumas_tlb", *LAUMAS, "--unit", "7")
+    assert there.exit_code == 0
+    assert "weight=4.00" in there.stdout
+    assert "say local_echo = true" in there.stderr
+    assert nobody.exit_code == 3
+    assert "only our own question came back" in nobody.stderr
+
+
+def test_tags_are_told_in_words(tmp_path: Path) -> None:
+    plan = TagReader(gateway="g", sensor="s", device="rdm6300", tags=("62E3086CED",))
+    with running(tmp_path, plan) as port:
+        output = probed(port, "rdm6300").stdout
+    assert "=  tags  tags=62E3086CED (card_number=552173)" in output
+
+
+def test_a_port_that_another_program_has_is_told_so(tmp_path: Path) -> None:
+    with two_wires(tmp_path) as port:
+        other = SerialPort(port, Line(baud=9600, data_bits=8, parity="none", stop_bits=1))
+        other.open()
+        result = probed(port, "laumas_tlb", *LAUMAS)
+        other.close()
+    assert result.exit_code == 1
+    assert "cannot be opened: another program has it" in result.stderr

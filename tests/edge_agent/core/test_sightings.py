@@ -67,6 +67,15 @@ def test_while_nobody_could_read_no_tag_was_away() -> None:
     assert reader.passed(61_000) == [went("A", 61_000)]
 
 
+def test_a_tag_of_an_earlier_life_that_is_not_read_any_more_has_gone() -> None:
+    reader = presences(absent_after_ms=1_000)
+    reader.remember(["A", "B"], 0)
+    reader.resume(5_000)  # the reader is heard for the first time
+    assert reader.read("A", 5_500) == []
+    assert reader.passed(6_000) == [went("B", 6_000)]
+    assert reader.present == ["A"]
+
+
 def test_a_reader_gone_mad_makes_nobody_forget_what_is_there(monkeypatch) -> None:
     monkeypatch.setattr(sightings, "REMEMBERED_MAX", 3)
     reader = presences()

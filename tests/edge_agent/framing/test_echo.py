@@ -26,6 +26,16 @@ def test_where_there_is_no_echo_nothing_is_lost() -> None:
     assert stripped(b"S S 1 g\r\n") == b"S S 1 g\r\n"  # begins like the question
 
 
+def test_an_echo_is_missing_until_all_of_it_has_come_back() -> None:
+    echo = Echo()
+    assert not echo.is_missing
+    echo.sent(ASKED)
+    echo.strip(ASKED[:-1])
+    assert echo.is_missing
+    echo.strip(ASKED[-1:])
+    assert not echo.is_missing
+
+
 def test_without_a_question_everything_is_handed_on() -> None:
     assert Echo().strip(b"abc") == b"abc"
 

@@ -53,7 +53,7 @@ def test_a_late_answer_is_dropped_and_the_one_behind_it_is_ours() -> None:
     answers.ask(NEXT_TWO, 10)
     assert answers.feed(brought(FIRST_TWO, 1)) is None
     assert answers.feed(brought(NEXT_TWO, 2)) == brought(NEXT_TWO, 2)
-    assert answers.late == 1
+    assert answers.late == {1: 1}
 
 
 def test_a_late_answer_that_comes_while_nothing_is_asked_settles_the_account() -> None:

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import queue
+import re
 import threading
 import tty
 from collections.abc import Callable, Iterator
@@ -14,10 +15,12 @@ import pytest
 
 from edge_agent import profiles
 from edge_agent.core.reading import Condition, Reading, Sighted, Weight
+from edge_agent.core.remembered import Remembered
 from edge_agent.core.turns import Turn
 from edge_agent.drivers.base import Answer
 from edge_agent.drivers.declared_serial import DeclaredSerial
 from edge_agent.framing.checks import CHECKS
+from edge_agent.framing.echo import MISSING
 from edge_agent.loops.clock import monotonic_ms, wall_ms
 from edge_agent.loops.poll import REOPEN_S_MAX, Clock, LineDevice, Poller
 from edge_agent.loops.pollers import poller_for
@@ -48,7 +51,7 @@ class FakeCable:
 
     def __init__(self, time: FakeTime) -> None:
         self.time = time
-        self.says: Callable[[bytes], bytes] | None = lambda _: b"S S 1.0 g\r\n"
+        self.says: Callable[[bytes], bytes] | None = lambda _: b"S S        1.0 g\r\n"
         self.is_open = False
         self.opened_at_ms: list[int] = []
         self.asked: list[bytes] = []
@@ -68,7 +71,7 @@ class FakeCable:
 
     def write(self, request: bytes) -> None:
         self.asked.append(request)
-        self._waiting += self._plugged()(request)
+        self._waiting += in_ten_columns(self._plugged()(request))
 
     def read(self) -> bytes:
         self._plugged()
@@ -79,13 +82,18 @@ class FakeCable:
         return received
 
     def come_late(self, line: bytes) -> None:
-        self._waiting += line
+        self._waiting += in_ten_columns(line)
 
     def _plugged(self) -> Callable[[bytes], bytes]:
         if self.says is None:
             self.is_open = False
             raise PortGone("/dev/fake is gone")
         return self.says
+
+
+def in_ten_columns(said: bytes) -> bytes:
+    """As a scale right-aligns what the tests write short: `S S        1.0 g`."""
+    return re.sub(rb"S ([SD]) (\S+) ", lambda found: b"S %b %10b " % found.groups(), said)
 
 
 DEVICE_KEYS = ("poll_s", "serial_number")
@@ -120,7 +128,7 @@ class Bench:
             self.devices.append(
                 LineDevice(
                     driver=DeclaredSerial(profiles.load(profile, given), {0: name}),
-                    stating=DeviceStating(device, self.outlet, {}),
+                    stating=DeviceStating(device, self.outlet, Remembered()),
                     poll_ms=round(self.poll_s * 1000),
                     reply_timeout_ms=200,
                     turn=Turn(interval_ms=round(self.poll_s * 1000), due_ms=0),
@@ -184,9 +192,9 @@ def test_a_steady_weight_is_stated_once_and_then_with_each_heartbeat() -> None:
 def test_a_change_beyond_the_deadband_is_stated_and_a_smaller_one_is_not() -> None:
     bench = Bench()
     assert bench.outcomes(3) == [1_000]
-    bench.cable.says = say(b"S S 1.4 g")
+    bench.cable.says = say(b"S S        1.4 g")
     assert bench.outcomes(3) == []
-    bench.cable.says = say(b"S S 1.5 g")
+    bench.cable.says = say(b"S S        1.5 g")
     assert bench.outcomes(3) == [1_500]
 
 
@@ -197,7 +205,7 @@ def test_a_reading_is_stamped_with_when_the_scale_was_asked() -> None:
 
     def slow_read() -> bytes:
         bench.time.ms += 150
-        bench.cable.come_late(b"S S 1.0 g\r\n")
+        bench.cable.come_late(b"S S        1.0 g\r\n")
         return original_read()
 
     bench.cable.read = slow_read  # type: ignore[method-assign] # a slow cable
@@ -208,7 +216,7 @@ def test_a_reading_is_stamped_with_when_the_scale_was_asked() -> None:
 def test_an_answer_to_an_older_question_is_thrown_away() -> None:
     bench = Bench()
     bench.turns(1)
-    bench.cable.come_late(b"S S 900.0 g\r\n")
+    bench.cable.come_late(b"S S      900.0 g\r\n")
     assert bench.outcomes(3) == []
 
 
@@ -216,14 +224,14 @@ def test_half_an_answer_does_not_join_the_next() -> None:
     bench = Bench(deadband_mg=0)
     bench.cable.says = lambda _: b"S S 1"
     assert bench.outcomes(1) == []
-    bench.cable.says = say(b"S S 2.0 g")
+    bench.cable.says = say(b"S S        2.0 g")
     assert bench.outcomes(1) == [2_000]
 
 
 def test_a_hand_on_the_scale_states_nothing() -> None:
     bench = Bench()
     bench.turns(1)
-    bench.cable.says = say(b"S D 77.0 g")
+    bench.cable.says = say(b"S D       77.0 g")
     assert bench.outcomes(20) == []
 
 
@@ -235,7 +243,7 @@ def test_silence_is_said_once_and_with_each_heartbeat_and_its_end_too() -> None:
     assert bench.outcomes(1) == ["silent"]
     assert bench.outcomes(59) == []
     assert bench.outcomes(1) == ["silent"]
-    bench.cable.says = say(b"S S 1.0 g")
+    bench.cable.says = say(b"S S        1.0 g")
     assert bench.outcomes(5) == [1_000]
 
 
@@ -244,7 +252,7 @@ def test_after_silence_old_answers_do_not_help_to_settle() -> None:
     bench.turns(1)
     bench.cable.says = lambda _: b""
     bench.turns(3)
-    bench.cable.says = say(b"S S 1.0 g")
+    bench.cable.says = say(b"S S        1.0 g")
     assert bench.outcomes(1) == []
     assert bench.outcomes(1) == [1_000]
 
@@ -256,7 +264,7 @@ def test_a_pulled_cable_is_silence_and_is_opened_again_when_it_is_back() -> None
     [said] = bench.turns(20)
     assert isinstance(said.outcome, Condition)
     assert said.outcome == Condition(condition="silent", because="/dev/fake is gone")
-    bench.cable.says = say(b"S S 1.0 g")
+    bench.cable.says = say(b"S S        1.0 g")
     assert bench.outcomes(round(REOPEN_S_MAX / bench.poll_s) + 1) == [1_000]
 
 
@@ -288,7 +296,7 @@ def test_overload_is_said_and_its_end_too() -> None:
     assert bench.outcomes(3) == [1_000]
     bench.cable.says = say(b"S +")
     assert bench.outcomes(5) == ["overload"]
-    bench.cable.says = say(b"S S 1.0 g")
+    bench.cable.says = say(b"S S        1.0 g")
     assert bench.outcomes(5) == [1_000]
 
 
@@ -309,7 +317,7 @@ class Named:
 
     def __call__(self, request: bytes) -> bytes:
         named = b'I4 A "%s"\r\n' % self.serial_number
-        return named if request == b"I4\r\n" else b"S S 1.0 g\r\n"
+        return named if request == b"I4\r\n" else b"S S        1.0 g\r\n"
 
 
 def test_another_scale_on_the_cable_is_a_fault_until_the_right_one_is_back() -> None:
@@ -336,7 +344,7 @@ def test_after_each_plug_the_scale_is_asked_who_it_is_before_it_counts() -> None
 
 def test_a_scale_that_does_not_say_who_it_is_is_silent_when_that_matters() -> None:
     bench = Bench(serial_number="B1")
-    bench.cable.says = say(b"S S 1.0 g")
+    bench.cable.says = say(b"S S        1.0 g")
     assert bench.outcomes(5) == ["silent"]
 
 
@@ -345,7 +353,7 @@ def test_a_restart_notice_starts_the_settling_anew() -> None:
     bench.turns(1)
     bench.cable.says = say(b'I4 A "B1"')
     assert bench.outcomes(1) == []
-    bench.cable.says = say(b"S S 1.0 g")
+    bench.cable.says = say(b"S S        1.0 g")
     assert bench.outcomes(1) == []
     assert bench.outcomes(1) == [1_000]
 
@@ -356,7 +364,7 @@ def test_a_full_queue_makes_the_loop_wait_and_costs_no_reading() -> None:
     for sensor in bench.devices[0].stating.sensors.values():
         sensor._outlet = Outlet(readings=small, stop=bench.outlet.stop, clock=bench.time.clock())
     weights = iter(range(1, 100))
-    bench.cable.says = lambda _: b"S S %d mg\r\n" % next(weights)
+    bench.cable.says = lambda _: b"S S %10d mg\r\n" % next(weights)
     loop = threading.Thread(target=bench.poller.run, daemon=True)
     loop.start()
     taken = [short(small.get(timeout=10)) for _ in range(5)]
@@ -403,7 +411,7 @@ def test_the_log_tells_of_changes_and_not_of_every_poll(caplog: pytest.LogCaptur
     bench.turns(50)
     bench.cable.says = lambda _: b""
     bench.turns(50)
-    bench.cable.says = say(b"S S 1.0 g")
+    bench.cable.says = say(b"S S        1.0 g")
     bench.turns(50)
     assert [record.getMessage() for record in caplog.records] == [
         "opened /dev/fake",
@@ -443,9 +451,44 @@ def test_a_busy_scale_is_not_silent_and_only_unstable_after_long() -> None:
 
 def test_an_echo_is_taken_off_and_the_answer_behind_it_is_read() -> None:
     bench = Bench(local_echo=True)
-    bench.cable.says = lambda request: request + b"S S 1.0 g\r\n"
+    bench.cable.says = lambda request: request + b"S S        1.0 g\r\n"
     assert bench.outcomes(3) == [1_000]
     assert bench.devices[0].driver.counts["discard"] == 0
+
+
+def test_a_missing_echo_is_told_from_a_missing_answer() -> None:
+    bench = Bench(local_echo=True)
+    bench.cable.says = lambda request: request
+    [deaf] = bench.turns(3)
+    bench.cable.says = lambda _: b""
+    *_, mute = bench.turns(200)
+    assert [reading.outcome.because for reading in (deaf, mute)] == [
+        f"no answer on {bench.cable.name}",
+        f"on {bench.cable.name} {MISSING}",
+    ]
+
+
+# Counting scales.
+
+COUNTED = b"QT,+00000012 PC\r\n"
+WEIGHED = b"ST,+00012.00  g\r\n"
+
+
+def test_of_a_record_with_pieces_and_a_weight_the_weight_counts() -> None:
+    bench = Bench("and_standard")
+    bench.cable.says = lambda _: COUNTED + WEIGHED
+    assert bench.outcomes(3) == [12_000]
+
+
+def test_pieces_alone_are_a_fault_that_says_what_to_do() -> None:
+    bench = Bench("and_standard")
+    bench.cable.says = lambda _: COUNTED
+    [fault] = bench.turns(1)
+    assert fault.outcome == Condition(
+        condition="fault",
+        because="it shows 12 pieces and no weight: set the scale to show or send its weight, "
+        "the pieces are reckoned from that",
+    )
 
 
 # Several devices on one line.
@@ -630,6 +673,18 @@ def test_while_the_reader_is_unplugged_no_tag_becomes_absent() -> None:
     bench.turns(11)
     bench.cable.come_late(TAG)
     assert "010004825C absent" not in bench.heard(1_000)
+
+
+def test_a_tag_taken_away_while_the_reader_was_unplugged_becomes_absent() -> None:
+    """The reader speaks only when there is a tag: an open port is all there is to know."""
+    bench = Bench("rdm6300", absent_after_s=3.0)
+    bench.listen(1_000)
+    bench.cable.come_late(TAG)
+    assert bench.heard(500) == ["010004825C present"]
+    bench.cable.says = None
+    assert bench.outcomes(20) == ["silent"]
+    bench.cable.says = say(b"")
+    assert bench.outcomes(30) == ["back", "010004825C absent"]
 
 
 # Either may speak first.

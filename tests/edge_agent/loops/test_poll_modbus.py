@@ -14,6 +14,7 @@ import pytest
 
 from edge_agent import profiles
 from edge_agent.core.reading import Condition, Outcome, Reading, Total, Weight
+from edge_agent.core.remembered import Remembered
 from edge_agent.core.turns import Turn
 from edge_agent.drivers.declared_modbus import DeclaredModbus
 from edge_agent.loops.clock import monotonic_ms, wall_ms
@@ -97,7 +98,7 @@ class Bench:
                     stating=DeviceStating(
                         device,
                         outlet,
-                        {},
+                        Remembered(),
                         remember_identity=declared.profile.identity is not None,
                     ),
                     poll_ms=1_000,

@@ -158,3 +158,46 @@ def test_registers_at_addresses_that_do_not_exist_are_refused() -> None:
 
 def test_modbus_on_a_device_that_does_not_speak_it_is_refused() -> None:
     assert "does not speak Modbus" in refusal(device(), modbus="rtu")
+
+
+@pytest.mark.parametrize(
+    ("port", "said"),
+    [
+        ({"rs485": True, "rts": True}, "rts: with rs485"),
+        ({"hardware_handshake": True, "rts": False}, "rts: with hardware_handshake"),
+        ({"rs485": True, "hardware_handshake": True}, "does not go with hardware_handshake"),
+        ({"rs485": True, "local_echo": True}, "local_echo: with rs485 the port does not hear"),
+        ({"rs485_after_ms": 2}, "Allowed: with rs485 = true"),
+    ],
+)
+@pytest.mark.parametrize("who", [device(), device(**LAUMAS)])
+def test_what_one_wire_cannot_do_at_once_is_refused(
+    who: Device, port: dict[str, Any], said: str
+) -> None:
+    assert said in refusal(who, **port)
+
+
+def test_a_modbus_line_is_set_like_any_other() -> None:
+    poller = made(device(**LAUMAS), dtr=True, rs485=True, rs485_before_ms=1, rs485_after_ms=2)
+    assert isinstance(poller, ModbusPoller)
+    line = poller._link._line  # type: ignore[attr-defined]  # the promise to the loop has no line
+    assert (line.dtr, line.rs485, line.rs485_before_ms, line.rs485_after_ms) == (True, True, 1, 2)
+    assert not line.local_echo
+
+
+def test_modbus_tcp_has_no_echo_and_rtu_behind_a_serial_server_may() -> None:
+    peer = {"address": "tcp://moxa:4001", "local_echo": True}
+    assert "no wire that could echo Modbus TCP" in refusal(device(**LAUMAS), **peer)
+    assert isinstance(made(device(**LAUMAS), modbus="rtu_over_tcp", **peer), ModbusPoller)
+
+
+def test_each_unit_of_a_line_is_given_its_own_time() -> None:
+    poller = made(
+        device(**LAUMAS, unit=1, reply_timeout_ms=50),
+        device(**LAUMAS, unit=2, reply_timeout_ms=4_000),
+        device(**LAUMAS, unit=3),
+    )
+    assert isinstance(poller, ModbusPoller)
+    line = poller._link._line  # type: ignore[attr-defined]  # the promise to the loop has no line
+    of_profile = profiles.read("laumas_tlb").ask.answer_ms
+    assert line.answer_ms_of == {1: 50, 2: 4_000, 3: of_profile}

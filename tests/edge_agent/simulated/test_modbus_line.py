@@ -7,10 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 import serial
 
-from edge_agent.core.declared import SettingsError
+from edge_agent.core.typed_toml import SettingsError
 from edge_agent.framing.modbus_frames import read_request, with_crc
 from edge_agent.simulated import modbus_line
 from edge_agent.simulated.modbus_line import BusPlan, LinePlan, Step, UnitPlan, playing
@@ -62,6 +63,19 @@ def test_a_unit_answers_in_order_while_it_is_late(tmp_path: Path) -> None:
         both = port.read(2 * len(ANSWER))
         assert both == ANSWER + with_crc(bytes.fromhex("01 03 02 000B"))
         assert time.monotonic() - began_s > 0.14
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_an_echoing_line_hands_back_what_was_sent_whoever_answers(
+    tmp_path: Path, *, dead: bool
+) -> None:
+    line = LinePlan(name="l", echo=True, units=[msgspec.structs.replace(UNIT, dead=dead)])
+    with (
+        playing(BusPlan(lines=[line]), tmp_path),
+        serial.Serial(str(tmp_path / "l"), timeout=0.5) as port,
+    ):
+        port.write(ASKED)
+        assert port.read(len(ASKED + ANSWER)) == (ASKED if dead else ASKED + ANSWER)
 
 
 def test_a_serial_server_gives_a_late_answer_to_whoever_is_connected_then(tmp_path: Path) -> None:

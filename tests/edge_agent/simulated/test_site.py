@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.core.declared import SettingsError
+from edge_agent.core.typed_toml import SettingsError
 from edge_agent.simulated import site
 
 BIN = {

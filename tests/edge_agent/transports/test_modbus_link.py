@@ -3,12 +3,14 @@
 import contextlib
 import inspect
 import itertools
+import logging
 import queue
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pymodbus import ModbusException
@@ -46,10 +48,13 @@ def unit_plan(unit: int, late_ms: int = 0) -> UnitPlan:
 def play(tmp_path: Path) -> Iterator[Play]:
     with contextlib.ExitStack() as ends:
 
-        def start(over: str = "pty", units: int = 3, late_ms: int = 0) -> RunningLine:
+        def start(
+            over: str = "pty", units: int = 3, late_ms: int = 0, *, echo: bool = False
+        ) -> RunningLine:
             plan = LinePlan(
                 name=f"line{over}",
                 over=over,  # type: ignore[arg-type]
+                echo=echo,
                 units=[unit_plan(unit, late_ms) for unit in range(1, units + 1)],
             )
             bus = ends.enter_context(playing(BusPlan(lines=[plan]), tmp_path))
@@ -62,9 +67,17 @@ def play(tmp_path: Path) -> Iterator[Play]:
 def join() -> Iterator[Callable[[RunningLine], ModbusLink]]:
     with contextlib.ExitStack() as ends:
 
-        def start(line: RunningLine) -> ModbusLink:
+        def start(line: RunningLine, **changes: Any) -> ModbusLink:
             link = ModbusLink(
-                ModbusLine(address=line.address, baud=115200, answer_ms=ANSWER_MS, gap_ms=1)
+                ModbusLine(
+                    **{
+                        "address": line.address,
+                        "baud": 115200,
+                        "answer_ms": ANSWER_MS,
+                        "gap_ms": 1,
+                        **changes,
+                    }
+                )
             )
             ends.callback(link.close)
             link.open()
@@ -73,7 +86,7 @@ def join() -> Iterator[Callable[[RunningLine], ModbusLink]]:
         yield start
 
 
-Join = Callable[[RunningLine], ModbusLink]
+Join = Callable[..., ModbusLink]
 
 
 @contextlib.contextmanager
@@ -131,7 +144,7 @@ def test_one_late_answer_costs_its_own_question_and_shifts_none(
     first, *others = one_by_one(link)
     assert isinstance(first, NoAnswer)
     assert others == [[100 + at] for at in range(1, REGISTERS)]
-    assert link.late_answers == 1
+    assert link.late_answers == {1: 1}
 
 
 def test_over_tcp_a_late_answer_is_told_by_its_number(play: Play, join: Join) -> None:
@@ -177,6 +190,24 @@ def test_a_late_refusal_is_not_taken_for_the_next_questions(play: Play, join: Jo
     read = [link.read(1, "holding", at, 2) for at in (0, 2, 4, 6)]
     assert [said for said in read if isinstance(said, NoAnswer) and said.refused] == []
     assert read[-1] == [106, 107]
+
+
+def test_that_a_unit_is_late_is_said_once_and_so_is_that_it_is_in_time(
+    play: Play, join: Join, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(modbus_link, "IN_TIME_UNTIL_TOLD", 5)
+    caplog.set_level(logging.INFO)
+    line = play()
+    link = join(line)
+    for _ in range(2):
+        line.units[2].late_once_ms = LATE_MS
+        assert isinstance(link.read(2, "holding", 0, 1), NoAnswer)
+        assert link.read(2, "holding", 1, 1) == [201]
+    for _ in range(5):
+        assert link.read(2, "holding", 1, 1) == [201]
+    late, in_time = (record.getMessage() for record in caplog.records)
+    assert late.startswith(f"unit 2 on {line.address} answers, but later than the {ANSWER_MS} ms")
+    assert in_time == f"unit 2 on {line.address} answers in time again, after 2 late"
 
 
 def test_a_lost_answer_costs_one_more_question_not_a_long_wait(play: Play, join: Join) -> None:
@@ -306,6 +337,58 @@ def test_an_adapter_that_gives_back_what_was_sent_is_fine(play: Play, join: Join
     assert link.read(1, "input", 0, 2) == [7, 8]
 
 
+@pytest.mark.parametrize("over", RTU)
+def test_an_echo_is_taken_off_and_the_answer_behind_it_is_read(
+    play: Play, join: Join, over: str
+) -> None:
+    link = join(play(over, echo=True), local_echo=True)
+    assert link.read(1, "holding", 0, 2) == [100, 101]
+    assert link.write(1, 0, [7, 8]) is None
+    assert link.read(1, "input", 0, 2) == [7, 8]
+    assert link.late_answers == {}
+
+
+@pytest.mark.parametrize("over", RTU)
+def test_a_missing_echo_is_told_from_a_missing_answer(play: Play, join: Join, over: str) -> None:
+    line = play(over, echo=True)
+    link = join(line, local_echo=True)
+    line.units[1].dead = True
+    assert link.read(1, "holding", 0, 2) == NoAnswer("no answer from unit 1")
+    line.hung = True
+    said = link.read(2, "holding", 0, 2)
+    assert isinstance(said, NoAnswer)
+    assert "not even our own question came back" in said.because
+    line.hung = False
+    until(lambda: link.read(2, "holding", 0, 2) == [200, 201])
+
+
+def test_a_late_answer_behind_an_echo_shifts_none(play: Play, join: Join) -> None:
+    line = play(late_ms=PACE_MS, echo=True)
+    link = join(line, local_echo=True)
+    line.units[1].late_once_ms = LATE_MS
+    first, *others = one_by_one(link)
+    assert isinstance(first, NoAnswer)
+    assert others == [[100 + at] for at in range(1, REGISTERS)]
+
+
+def test_an_adapter_without_an_echo_answers_all_the_same(play: Play, join: Join) -> None:
+    """Said to echo, and does not: the answer is there, and that is what counts."""
+    assert join(play(), local_echo=True).read(1, "holding", 0, 2) == [100, 101]
+
+
+def test_levels_and_handshake_are_those_of_the_line(play: Play, join: Join) -> None:
+    link = join(play(), dtr=False, rts=False, hardware_handshake=True)
+    assert link.read(1, "holding", 0, 1) == [100]
+    assert link._client is not None
+    port = link._client.socket
+    assert (port.dtr, port.rts, port.rtscts) == (False, False, True)
+
+
+def test_where_the_driver_has_no_rs485_the_link_says_what_to_do(play: Play, join: Join) -> None:
+    with pytest.raises(PortGone, match="no RS-485 mode in its driver: use an adapter"):
+        join(play(), rs485=True)
+
+
 def test_a_line_full_of_noise_takes_no_longer_than_a_silent_one(play: Play, join: Join) -> None:
     line = play()
     link = join(line)
@@ -349,6 +432,21 @@ def test_a_dead_unit_costs_twelve_seconds_with_the_librarys_defaults_and_one_wai
     began_s = time.monotonic()
     assert isinstance(link.read(1, "holding", 0, 2), NoAnswer)
     assert time.monotonic() - began_s < library_s / 2
+
+
+@pytest.mark.parametrize("over", OVER)
+def test_a_dead_unit_costs_its_own_patience_and_not_that_of_the_slowest(
+    play: Play, join: Join, over: str
+) -> None:
+    line = play(over)
+    slowest_ms = 10 * ANSWER_MS
+    link = join(line, answer_ms_of={2: slowest_ms})
+    line.units[1].dead = True
+    line.units[2].late_ms = 2 * ANSWER_MS
+    began_s = time.monotonic()
+    assert isinstance(link.read(1, "holding", 0, 2), NoAnswer)
+    assert link.read(2, "holding", 0, 2) == [200, 201]
+    assert time.monotonic() - began_s < slowest_ms / 1000 / 2
 
 
 def test_a_clock_that_is_set_back_stops_the_library_and_not_us(

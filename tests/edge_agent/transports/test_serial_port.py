@@ -1,12 +1,16 @@
 """On real pseudo terminals: what pyserial and the kernel do is what is to be known."""
 
+import fcntl
 import os
+import termios
 import tty
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import serial
+from serial.serialposix import TIOCGRS485, TIOCSRS485
 
 from edge_agent import profiles
 from edge_agent.core.reading import Sample
@@ -87,6 +91,33 @@ def test_unplugging_shows_as_one_thing_whichever_call_meets_it(
     with pytest.raises(PortGone):
         calls[do]()
     assert not port.is_open
+
+
+def test_after_a_plug_the_librarys_port_stays_dead_and_ours_comes_back(tmp_path: Path) -> None:
+    before, after = Pty(), Pty()
+    path = tmp_path / "ttyUSB0"
+    path.symlink_to(before.path)
+    port = SerialPort(str(path), LINE)
+    with serial.Serial(str(path), 9600, timeout=0.05) as naive:
+        port.open()
+        before.unplug()
+        path.unlink()
+        path.symlink_to(after.path)
+        raised = []
+        for call in (naive.readline, naive.reset_input_buffer):
+            with pytest.raises((OSError, termios.error)) as met:
+                call()
+            raised.append(met.type)
+        assert raised == [serial.SerialException, termios.error]  # another with each call,
+        assert naive.is_open  # and it does not know
+    with pytest.raises(PortGone):
+        port.read()
+    assert not port.is_open
+    port.open()
+    os.write(after.near, b"x")
+    assert port.read() == b"x"
+    port.close()
+    after.unplug()
 
 
 @pytest.mark.parametrize("do", ["read", "write", "flush"])
@@ -175,3 +206,33 @@ def test_where_the_driver_has_no_rs485_the_refusal_says_what_to_do(pty: Pty) -> 
         port.open()
     assert not port.is_open
     SerialPort(pty.path, LINE).open()  # and it is not held
+
+
+def test_the_kernel_is_told_how_long_to_hold_the_line(
+    pty: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pty has no RS-485, so what would reach the kernel is caught on its way."""
+    told: list[list[int]] = []
+    real = fcntl.ioctl
+
+    def watched(fd: int, request: int, *rest: Any) -> Any:
+        if request in (TIOCGRS485, TIOCSRS485):
+            told.append(list(rest[0]))
+            return 0
+        return real(fd, request, *rest)
+
+    monkeypatch.setattr(fcntl, "ioctl", watched)
+    line = Line(
+        baud=9600,
+        data_bits=8,
+        parity="none",
+        stop_bits=1,
+        rs485=True,
+        rs485_before_ms=3,
+        rs485_after_ms=29,
+    )
+    port = SerialPort(pty.path, line)
+    port.open()
+    port.close()
+    enabled, rts_on_send = 1 << 0, 1 << 1
+    assert told[-1][:3] == [enabled | rts_on_send, 3, 29]
