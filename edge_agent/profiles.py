@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from edge_agent.core import typed_toml
 from edge_agent.drivers.compiling import ProfileError, compile_profile
 from edge_agent.drivers.declared import Declared
 from edge_agent.drivers.profile_format import ProfileFile
@@ -47,9 +48,8 @@ def load(
     try:
         return compile_profile(profile, parameters, all_needed=all_needed)
     except ProfileError as error:
-        raise ProfileError(
-            [(_placed(place, text), why) for place, why in error.mistakes]
-        ) from error
+        found = [(_placed(place, text), why) for place, why in error.mistakes]
+        raise ProfileError(sorted(found, key=_line)) from error
 
 
 def schema() -> dict[str, Any]:
@@ -115,12 +115,16 @@ def _merged(base: dict[str, object], own: dict[str, object]) -> dict[str, object
 
 
 def _convert(raw: dict[str, object], text: str) -> ProfileFile:
-    try:
-        return msgspec.convert(raw, ProfileFile)
-    except msgspec.ValidationError as error:
-        why, _, place = str(error).partition(" - at `$.")
-        where = place.rstrip("`") or "file"
-        raise ProfileError([(_placed(where, text), why)]) from error
+    made, mistakes = typed_toml.converted(raw, ProfileFile)
+    if made is None:
+        found = [(_placed(place, text), why) for place, why in mistakes]
+        raise ProfileError(sorted(found, key=_line))
+    return made
+
+
+def _line(mistake: tuple[str, str]) -> int:
+    found = re.match(r"line (\d+)", mistake[0])
+    return int(found[1]) if found else 0
 
 
 def _placed(place: str, text: str) -> str:

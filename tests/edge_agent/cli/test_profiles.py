@@ -84,6 +84,18 @@ def test_every_mistake_is_told_with_its_line(tmp_path: Path) -> None:
     assert "line 12, outcomes[1].say.weight: `wieght_text` is not known here" in result.stderr
 
 
+def test_every_mistake_is_told_at_once_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "own.toml"
+    CliRunner().invoke(profile, ["new", str(path)])
+    text = path.read_text().replace("baud = 9600", 'baud = "fast"\nbuad = 1')
+    path.write_text(text.replace('is = "measurement"', 'is = "measuremnt"', 1) + "\nlet = 3\n")
+    said = CliRunner().invoke(profile, ["check", str(path)]).stderr.splitlines()
+    places = [line.partition(": ")[0].partition(", ")[2] for line in said]
+    assert places == ["line.baud", "line.buad", "outcomes[0].is", "evidence[0].let"]
+    assert all(line.startswith("line ") for line in said)
+    assert any("Allowed: 'measurement'" in line for line in said)
+
+
 def test_a_program_can_read_the_mistakes(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text(WRONG)
@@ -98,7 +110,10 @@ def test_a_program_can_read_the_mistakes(tmp_path: Path) -> None:
         ("title =", "Invalid value"),
         ('title = "t"', "missing required field `kind`"),
         ('title = "t"\nkind = "spoon"', "line 2, kind: Invalid enum value 'spoon'"),
-        ('title = "t"\nkind = "scale"\nfrmae = 1', "unknown field `frmae`"),
+        (
+            'title = "t"\nkind = "scale"\nfrmae = 1',
+            "line 3, frmae: no such key. Did you mean `frame`?",
+        ),
         ('title = "t"\nkind = "scale"\nlike = "nobody"', "no shipped profile"),
     ],
 )

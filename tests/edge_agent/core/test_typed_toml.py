@@ -18,6 +18,7 @@ class Rack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     cables: tuple[Cable, ...] = ()
     spare: Cable | None = None
+    by_name: dict[str, Cable] = {}
 
 
 class Link(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +40,7 @@ def test_a_file_as_it_should_be_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('nam = "a"', ["rack.toml: nam:", "Did you mean `name`?", "name, cables, spare"]),
+        ('nam = "a"', ["rack.toml: nam:", "Did you mean `name`?", "name, cables, spare, by_name"]),
         ("", ["rack.toml:", "`name`"]),
         ("name = 3", ["rack.toml: name:", "`str`", "3"]),
         (
@@ -61,6 +62,39 @@ def test_an_error_names_the_file_the_key_and_what_is_allowed(text: str, said: li
     message = refusal(text)
     for part in said:
         assert part in message
+
+
+def test_all_mistakes_are_told_at_once_each_at_its_place_in_the_whole_file() -> None:
+    text = """
+        spare = 1
+        [[cables]]
+        parity = "odd"
+        [[cables]]
+        [[cables]]
+        party = "even"
+        address = 7
+        [[cables]]
+        address = 8
+        [by_name.a]
+        [by_name.b]
+        address = 9
+    """
+    places = [line.split(": ")[1] for line in refusal(text).splitlines()]
+    assert sorted(places) == [
+        "(top level)",
+        "by_name.b.address",
+        "cables[0].parity",
+        "cables[2].address",
+        "cables[2].party",
+        "cables[3].address",
+        "spare",
+    ]
+
+
+def test_what_was_wrong_is_not_missing_as_well() -> None:
+    assert refusal("name = 3").splitlines() == [
+        "rack.toml: name: Expected `str`, got `int` (it says 3)"
+    ]
 
 
 def test_what_may_hold_a_password_is_not_repeated_in_the_error() -> None:
