@@ -193,8 +193,9 @@ def counting(scales: int) -> DemoSite:
                     deadband_mg=0,
                     scale={
                         "behaviour": "counting",
-                        # No two scales ever show the same, so a reading names its scale.
-                        "base_mg": number * 1_000_000_000,
+                        # No two scales ever show the same, so a reading names its scale; and
+                        # none more than the ten characters a weight of theirs is wide.
+                        "base_mg": number * 100_000_000,
                         "step_mg": 1_000,
                     },
                 )
