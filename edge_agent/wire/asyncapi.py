@@ -19,17 +19,21 @@ import msgspec
 from edge_agent.wire import codec, messages, topics
 from edge_agent.wire.messages import (
     Ack,
+    ClockStep,
     Condition,
     Counted,
     Gap,
+    Kept,
     Presence,
     ReadingBatch,
     Sighted,
+    Thinned,
     Weighed,
 )
 
 VERSION = "1.0.0"
 _STREAM = "9f86d081884c7d659a2feaa0c55ad015"
+_LIFE = 1_767_225_590
 _ARRAYS = (Weighed, Counted, Condition, Sighted)
 
 Json = dict[str, Any]
@@ -55,10 +59,18 @@ _CHANNELS = {
         description=(
             "Everything here is kept on the gateway's disk until an Ack covers it. A PUBACK of the "
             "broker is no Ack: it does not say that the cloud has committed anything. The same "
-            "batch may come more than once; the same first seq always means the same content."
+            "batch may come more than once; the same first seq always means the same content. "
+            "`kept` alone is no part of a stream: it is said at each connect and from time to "
+            "time, and answered with an exact Ack."
         ),
         retain=False,
-        messages={"readings": ReadingBatch, "gap": Gap},
+        messages={
+            "readings": ReadingBatch,
+            "thinned": Thinned,
+            "gap": Gap,
+            "clock_step": ClockStep,
+            "kept": Kept,
+        },
     ),
     "presence": _Channel(
         topic=topics.presence("{gateway}"),
@@ -88,6 +100,7 @@ _EXAMPLES: dict[type, dict[str, messages.Message]] = {
             first_seq=41,
             base_ms=1_767_225_600_000,
             sensors=["s01", "s02", "s03"],
+            life=_LIFE,
             readings=[
                 Weighed(sensor=0, after_ms=0, weight_mg=6_230_000, stability=0, clock_trusted=True),
                 Counted(sensor=1, after_ms=250, total=10_482, clock_trusted=True),
@@ -101,11 +114,37 @@ _EXAMPLES: dict[type, dict[str, messages.Message]] = {
             ],
         )
     },
-    Gap: {
-        "the disk was full": Gap(
-            stream=_STREAM, first_seq=44, last_seq=90, because="the spool was full"
+    Thinned: {
+        "one weight and one silence of ninety readings": Thinned(
+            stream=_STREAM,
+            first_seq=101,
+            last_seq=190,
+            base_ms=1_767_225_900_000,
+            sensors=["s01", "s03"],
+            readings=[
+                Weighed(sensor=0, after_ms=0, weight_mg=6_228_000, stability=0, clock_trusted=True),
+                Condition(sensor=1, after_ms=61_000, condition="silent", clock_trusted=True),
+            ],
+            places=[0, 52],
+            because="the gateway's spool was full",
+            life=_LIFE,
         )
     },
+    Gap: {
+        "the disk was full": Gap(
+            stream=_STREAM, first_seq=44, last_seq=90, because="the spool was full", life=_LIFE
+        )
+    },
+    ClockStep: {
+        "set by the network, four months late": ClockStep(
+            stream=_STREAM,
+            seq=100,
+            step_ms=10_540_800_000,
+            because="the clock was set by a time service",
+            life=_LIFE,
+        )
+    },
+    Kept: {"two ranges still on disk": Kept(stream=_STREAM, ranges=[(1, 43), (91, 99)])},
     Presence: {
         "after connecting": Presence(
             state="online",
@@ -118,7 +157,9 @@ _EXAMPLES: dict[type, dict[str, messages.Message]] = {
     },
     Ack: {
         "all there": Ack(stream=_STREAM, committed_upto=43),
-        "two ranges missing": Ack(stream=_STREAM, committed_upto=90, holes=[(12, 14), (44, 60)]),
+        "two ranges missing": Ack(
+            stream=_STREAM, committed_upto=90, holes=[(12, 14), (44, 60)], exact=True
+        ),
     },
 }
 

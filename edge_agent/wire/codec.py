@@ -4,9 +4,21 @@ Gateways send MessagePack. The same schema in JSON is understood too, told by it
 that a person can publish a reading by hand and read what a tool recorded.
 """
 
+from collections.abc import Iterable
+from itertools import pairwise
+
 import msgspec
 
-from edge_agent.wire.messages import EPOCH_MS_MAX, SEQ_MAX, Ack, Gap, Message, ReadingBatch
+from edge_agent.wire.messages import (
+    EPOCH_MS_MAX,
+    SEQ_MAX,
+    Ack,
+    Gap,
+    Kept,
+    Message,
+    ReadingBatch,
+    Thinned,
+)
 
 PAYLOAD_BYTES_MAX = 256 * 1024
 CONTENT_TYPES = ("application/vnd.msgpack", "application/json")
@@ -51,18 +63,36 @@ def _check(message: Message) -> None:
     match message:
         case ReadingBatch():
             _check_batch(message)
+        case Thinned():
+            _check_thinned(message)
         case Gap(first_seq=first, last_seq=last) if last < first:
             raise WireError(f"`last_seq` {last} lies before `first_seq` {first}")
         case Ack():
-            _check_holes(message)
+            _check_ranges("hole", message.holes, message.committed_upto)
+        case Kept():
+            _check_ranges("range", message.ranges, SEQ_MAX)
 
 
 def _check_batch(batch: ReadingBatch) -> None:
+    if batch.last_seq > SEQ_MAX:
+        raise WireError(f"the batch ends at seq {batch.last_seq}, at most {SEQ_MAX} is allowed")
+    _check_readings(batch)
+
+
+def _check_thinned(batch: Thinned) -> None:
+    span = batch.last_seq - batch.first_seq
+    if len(batch.places) != len(batch.readings):
+        raise WireError(f"{len(batch.places)} `places` for {len(batch.readings)} readings")
+    rising = all(one < next_one for one, next_one in pairwise(batch.places))
+    if not rising or batch.places[-1] > span:
+        raise WireError(f"`places` must rise, and end by {span}")
+    _check_readings(batch)
+
+
+def _check_readings(batch: ReadingBatch | Thinned) -> None:
     known = len(batch.sensors)
     if len(set(batch.sensors)) != known:
         raise WireError("`sensors` names one sensor twice")
-    if batch.last_seq > SEQ_MAX:
-        raise WireError(f"the batch ends at seq {batch.last_seq}, at most {SEQ_MAX} is allowed")
     for place, reading in enumerate(batch.readings):
         if reading.sensor >= known:
             raise WireError(
@@ -75,12 +105,12 @@ def _check_batch(batch: ReadingBatch) -> None:
             )
 
 
-def _check_holes(ack: Ack) -> None:
+def _check_ranges(what: str, ranges: Iterable[tuple[int, int]], end: int) -> None:
     before = 0
-    for first, last in ack.holes:
-        if not before < first <= last <= ack.committed_upto:
+    for first, last in ranges:
+        if not before < first <= last <= end:
             raise WireError(
-                f"hole {first} to {last} is out of place: holes are ranges, lowest first, "
-                f"without overlap, and end by `committed_upto` {ack.committed_upto}"
+                f"{what} {first} to {last} is out of place: they are closed, lowest first, "
+                f"without overlap, and end by {end}"
             )
         before = last

@@ -1,6 +1,6 @@
 """What a gateway says and what it is told: every message on the wire, as a type.
 
-    gateway -> cloud   ReadingBatch, Gap, Presence
+    gateway -> cloud   ReadingBatch, Thinned, Gap, ClockStep, Kept, Presence
     cloud -> gateway   Ack
 
 A reading is named by (gateway, stream, seq). The gateway is in the topic, where the broker can
@@ -24,6 +24,7 @@ BATCH_READINGS_MAX = 5_000
 BATCH_SENSORS_MAX = 1_000
 CODE_CHARS_MAX = 200
 ACK_HOLES_MAX = 100
+KEPT_RANGES_MAX = 100
 
 EPOCH_MS_MAX = 2**47  # the year 6429
 SEQ_MAX = 2**53
@@ -42,6 +43,14 @@ SensorName = Annotated[
     ),
 ]
 Seq = Annotated[int, Meta(ge=1, le=SEQ_MAX, description="counts the readings of a stream from 1")]
+Life = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=SEQ_MAX,
+        description="orders the streams of a gateway: a later start is greater; 0: not said",
+    ),
+]
 EpochMs = Annotated[int, Meta(ge=0, le=EPOCH_MS_MAX, description="milliseconds since 1970, UTC")]
 SensorIndex = Annotated[
     int, Meta(ge=0, lt=BATCH_SENSORS_MAX, description="place in the batch's `sensors`")
@@ -185,10 +194,42 @@ class ReadingBatch(Struct, frozen=True, kw_only=True, tag="readings", tag_field=
             description="in the order of `seq`, from `first_seq` on",
         ),
     ]
+    life: Life = 0
 
     @property
     def last_seq(self) -> int:
         return self.first_seq + len(self.readings) - 1
+
+
+class Thinned(Struct, frozen=True, kw_only=True, tag="thinned", tag_field="type"):
+    """What is left of readings `first_seq` to `last_seq`: the others were given up, and why.
+
+    A spool that is full gives up the bulk first, and keeps what says most: conditions, sightings,
+    totals, and one weight of each sensor and hour.
+    """
+
+    stream: StreamId
+    first_seq: Seq
+    last_seq: Seq
+    base_ms: EpochMs
+    sensors: Annotated[
+        list[SensorName],
+        Meta(min_length=1, max_length=BATCH_SENSORS_MAX, description="as in `readings`"),
+    ]
+    readings: Annotated[
+        list[Reading],
+        Meta(min_length=1, max_length=BATCH_READINGS_MAX, description="in the order of `seq`"),
+    ]
+    places: Annotated[
+        list[Annotated[int, Meta(ge=0, le=SEQ_MAX)]],
+        Meta(
+            min_length=1,
+            max_length=BATCH_READINGS_MAX,
+            description="of each reading: its `seq` less `first_seq`; ascending",
+        ),
+    ]
+    because: Because
+    life: Life = 0
 
 
 class Gap(Struct, frozen=True, kw_only=True, tag="gap", tag_field="type"):
@@ -198,6 +239,46 @@ class Gap(Struct, frozen=True, kw_only=True, tag="gap", tag_field="type"):
     first_seq: Seq
     last_seq: Seq
     because: Because
+    life: Life = 0
+
+
+class ClockStep(Struct, frozen=True, kw_only=True, tag="clock_step", tag_field="type"):
+    """The gateway's clock was set: what it measured before, unsure of the time, was off by so much.
+
+    It takes one `seq` of its own, so it is kept, sent and acknowledged like a reading. Within a
+    stream and between two steps, times differ by what a monotonic clock said.
+    """
+
+    stream: StreamId
+    seq: Seq
+    step_ms: Annotated[
+        int,
+        Meta(
+            ge=-EPOCH_MS_MAX,
+            le=EPOCH_MS_MAX,
+            description="to be added to readings before `seq` whose clock was not trusted",
+        ),
+    ]
+    because: Because = ""
+    life: Life = 0
+
+
+class Kept(Struct, frozen=True, kw_only=True, tag="kept", tag_field="type"):
+    """What the cloud has acknowledged of a stream and the gateway still holds.
+
+    A cloud that was restored from a backup has acknowledged what it no longer has. It answers
+    with an `Ack` whose holes name what it misses, and the gateway sends that again.
+    """
+
+    stream: StreamId
+    ranges: Annotated[
+        list[tuple[Seq, Seq]],
+        Meta(
+            min_length=1,
+            max_length=KEPT_RANGES_MAX,
+            description="both ends included, lowest first, without overlap",
+        ),
+    ]
 
 
 class Presence(Struct, frozen=True, kw_only=True, tag="presence", tag_field="type"):
@@ -231,8 +312,15 @@ class Ack(Struct, frozen=True, kw_only=True, tag="ack", tag_field="type"):
             description="ranges below it that did not come, both ends included, lowest first",
         ),
     ] = []
+    exact: Annotated[
+        bool,
+        Meta(
+            description="nothing in a hole, nor beyond `committed_upto`, is committed; false: some "
+            "of it may be, for want of room"
+        ),
+    ] = False
 
 
-UpMessage = ReadingBatch | Gap | Presence
+UpMessage = ReadingBatch | Thinned | Gap | ClockStep | Kept | Presence
 DownMessage = Ack
-Message = ReadingBatch | Gap | Presence | Ack
+Message = UpMessage | DownMessage

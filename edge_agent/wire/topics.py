@@ -1,6 +1,6 @@
 """Every MQTT topic, built and parsed here.
 
-    binline/v1/<gateway>/up/readings      gateway -> cloud   ReadingBatch or Gap
+    binline/v1/<gateway>/up/readings      gateway -> cloud   readings and what belongs to them
     binline/v1/<gateway>/up/presence      gateway -> cloud   Presence, retained, also the last will
     binline/v1/<gateway>/down/ack         cloud -> gateway   Ack
 

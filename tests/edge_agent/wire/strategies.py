@@ -8,17 +8,21 @@ from edge_agent.wire.messages import (
     EPOCH_MS_MAX,
     SEQ_MAX,
     Ack,
+    ClockStep,
     Condition,
     Counted,
     Gap,
+    Kept,
     Presence,
     Reading,
     ReadingBatch,
     Sighted,
+    Thinned,
     Weighed,
 )
 
 seqs = st.integers(1, SEQ_MAX)
+lives = st.integers(0, SEQ_MAX)
 streams = st.binary(min_size=16, max_size=16).map(bytes.hex)
 sensor_names = st.from_regex(r"[A-Za-z0-9_/-]{1,64}", fullmatch=True)
 codes = st.integers(0, 255)
@@ -37,6 +41,31 @@ def batches(draw: st.DrawFn) -> ReadingBatch:
         base_ms=base_ms,
         sensors=sensors,
         readings=readings,
+        life=draw(lives),
+    )
+
+
+@st.composite
+def thinned(draw: st.DrawFn) -> Thinned:
+    whole = draw(batches())
+    places = draw(
+        st.lists(
+            st.integers(0, SEQ_MAX - whole.first_seq),
+            min_size=len(whole.readings),
+            max_size=len(whole.readings),
+            unique=True,
+        )
+    )
+    return Thinned(
+        stream=whole.stream,
+        first_seq=whole.first_seq,
+        last_seq=draw(st.integers(whole.first_seq + max(places), SEQ_MAX)),
+        base_ms=whole.base_ms,
+        sensors=whole.sensors,
+        readings=whole.readings,
+        places=sorted(places),
+        because=draw(sentences),
+        life=draw(lives),
     )
 
 
@@ -84,21 +113,43 @@ def _readings(sensors: int, base_ms: int) -> st.SearchStrategy[Reading]:
 def gaps(draw: st.DrawFn) -> Gap:
     first_seq, last_seq = sorted(draw(st.tuples(seqs, seqs)))
     return Gap(
-        stream=draw(streams), first_seq=first_seq, last_seq=last_seq, because=draw(sentences)
+        stream=draw(streams),
+        first_seq=first_seq,
+        last_seq=last_seq,
+        because=draw(sentences),
+        life=draw(lives),
     )
 
 
 @st.composite
+def ranges(draw: st.DrawFn, upto: int) -> list[tuple[int, int]]:
+    if not upto:
+        return []
+    ends = sorted(draw(st.lists(st.integers(1, upto), unique=True, max_size=2 * ACK_HOLES_MAX)))
+    ends = ends[: len(ends) // 2 * 2]
+    return list(zip(ends[::2], ends[1::2], strict=True))
+
+
+@st.composite
 def acks(draw: st.DrawFn) -> Ack:
-    committed_upto = draw(st.integers(0, SEQ_MAX))
-    ends = draw(
-        st.lists(st.integers(1, max(1, committed_upto)), unique=True, max_size=2 * ACK_HOLES_MAX)
-        if committed_upto
-        else st.just([])
+    upto = draw(st.integers(0, SEQ_MAX))
+    return Ack(
+        stream=draw(streams),
+        committed_upto=upto,
+        holes=draw(ranges(upto)),
+        exact=draw(st.booleans()),
     )
-    ends = sorted(ends)[: len(ends) // 2 * 2]
-    holes = list(zip(ends[::2], ends[1::2], strict=True))
-    return Ack(stream=draw(streams), committed_upto=committed_upto, holes=holes)
+
+
+steps = st.builds(
+    ClockStep,
+    stream=streams,
+    seq=seqs,
+    step_ms=st.integers(-EPOCH_MS_MAX, EPOCH_MS_MAX),
+    because=sentences,
+    life=lives,
+)
+kepts = st.builds(Kept, stream=streams, ranges=ranges(SEQ_MAX).filter(bool))
 
 
 presences = st.builds(
@@ -110,4 +161,4 @@ presences = st.builds(
     backlog_batches=st.integers(0, 2**31 - 1),
 )
 
-messages = st.one_of(batches(), gaps(), presences, acks())
+messages = st.one_of(batches(), thinned(), gaps(), steps, kepts, presences, acks())

@@ -59,7 +59,15 @@ def test_every_message_is_there_in_both_content_types() -> None:
     said = {(message["title"], message["contentType"]) for message in MESSAGES.values()}
     assert said == {
         (title, content_type)
-        for title in ("ReadingBatch", "Gap", "Presence", "Ack")
+        for title in (
+            "ReadingBatch",
+            "Thinned",
+            "Gap",
+            "ClockStep",
+            "Kept",
+            "Presence",
+            "Ack",
+        )
         for content_type in codec.CONTENT_TYPES
     }
 

@@ -41,6 +41,19 @@ BATCH = {
 }
 GAP = {"type": "gap", "stream": STREAM, "first_seq": 4, "last_seq": 9, "because": "disk full"}
 PRESENCE = {"type": "presence", "stream": STREAM, "state": "online"}
+THINNED = {
+    "type": "thinned",
+    "stream": STREAM,
+    "first_seq": 4,
+    "last_seq": 9,
+    "base_ms": 1_767_225_600_000,
+    "sensors": ["s01"],
+    "readings": [[1, 0, 0, 42], [1, 0, 7, 43]],
+    "places": [0, 5],
+    "because": "disk full",
+}
+STEP = {"type": "clock_step", "stream": STREAM, "seq": 10, "step_ms": -1_500}
+KEPT = {"type": "kept", "stream": STREAM, "ranges": [[1, 4], [6, 9]]}
 ACK = {"type": "ack", "stream": STREAM, "committed_upto": 9}
 
 
@@ -161,7 +174,10 @@ anything = st.recursive(
 )
 
 
-@given(said=st.sampled_from([BATCH, GAP, PRESENCE, ACK]), value=anything, data=st.data())
+EVERY_KIND = [BATCH, THINNED, GAP, STEP, KEPT, PRESENCE, ACK]
+
+
+@given(said=st.sampled_from(EVERY_KIND), value=anything, data=st.data())
 def test_any_value_in_any_place_is_a_wire_error_or_a_message(
     said: dict, value: object, data: st.DataObject
 ) -> None:
@@ -284,6 +300,18 @@ def test_a_message_without_a_known_tag_is_a_wire_error() -> None:
         ({**BATCH, "base_ms": 5, "readings": [[1, 0, -6, 42]]}, "measured at -1 ms"),
         ({**BATCH, "base_ms": EPOCH_MS_MAX, "readings": [[1, 0, 1, 42]]}, "was measured at"),
         ({**GAP, "first_seq": 9, "last_seq": 8}, "`last_seq` 8 lies before `first_seq` 9"),
+        ({**THINNED, "places": [0]}, "1 `places` for 2 readings"),
+        ({**THINNED, "places": [5, 5]}, "must rise, and end by 5"),
+        ({**THINNED, "places": [5, 0]}, "must rise"),
+        ({**THINNED, "places": [0, 6]}, "end by 5"),
+        ({**THINNED, "last_seq": 3}, "end by -1"),
+        ({**THINNED, "readings": [[1, 0, 0, 42], [1, 1, 0, 42]]}, r"readings\[1\] names sensor 1"),
+        ({**THINNED, "base_ms": EPOCH_MS_MAX}, r"readings\[1\] was measured at"),
+        ({**STEP, "step_ms": 2**47 + 1}, "step_ms"),
+        ({**KEPT, "ranges": []}, "length >= 1"),
+        ({**KEPT, "ranges": [[5, 4]]}, "range 5 to 4"),
+        ({**KEPT, "ranges": [[5, 6], [6, 7]]}, "range 6 to 7"),
+        ({**KEPT, "ranges": [[1, 1]] * 101}, "length <= 100"),
         ({**ACK, "holes": [[5, 4]]}, "hole 5 to 4"),
         ({**ACK, "holes": [[5, 6], [1, 2]]}, "hole 1 to 2"),
         ({**ACK, "holes": [[1, 5], [5, 6]]}, "hole 5 to 6"),

@@ -8,7 +8,15 @@ from edge_agent.wire import messages
 from edge_agent.wire.messages import Condition, Counted, ReadingBatch, Weighed
 from tests.edge_agent.wire import strategies
 
-EVERY_TYPE = [messages.ReadingBatch, messages.Gap, messages.Presence, messages.Ack]
+EVERY_TYPE = [
+    messages.ReadingBatch,
+    messages.Thinned,
+    messages.Gap,
+    messages.ClockStep,
+    messages.Kept,
+    messages.Presence,
+    messages.Ack,
+]
 READINGS = [Weighed, Counted, Condition]
 
 
@@ -44,7 +52,10 @@ def test_each_kind_has_the_tag_it_has_always_had() -> None:
     tags = {of_type.__name__: of_type.__struct_config__.tag for of_type in EVERY_TYPE + READINGS}
     assert tags == {
         "ReadingBatch": "readings",
+        "Thinned": "thinned",
         "Gap": "gap",
+        "ClockStep": "clock_step",
+        "Kept": "kept",
         "Presence": "presence",
         "Ack": "ack",
         "Weighed": 1,
