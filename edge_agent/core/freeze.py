@@ -29,10 +29,12 @@ class Frozen:
     payload: bytes
 
 
-def freeze(stream: str, first_seq: int, readings: Sequence[Reading]) -> list[Frozen]:
+def freeze(
+    stream: str, first_seq: int, readings: Sequence[Reading], *, life: int = 0
+) -> list[Frozen]:
     """`readings` as batches, each within what the wire allows: nearly always one."""
     if _fits(readings):
-        payload = codec.encode(_batch(stream, first_seq, readings))
+        payload = codec.encode(_batch(stream, first_seq, readings, life))
         if len(payload) <= codec.PAYLOAD_BYTES_MAX:
             # What the cloud would refuse must not be frozen: it would be sent for ever.
             codec.decode(payload)
@@ -40,20 +42,31 @@ def freeze(stream: str, first_seq: int, readings: Sequence[Reading]) -> list[Fro
             return [Frozen(first_seq=first_seq, last_seq=last_seq, payload=payload)]
     half = len(readings) // 2
     return [
-        *freeze(stream, first_seq, readings[:half]),
-        *freeze(stream, first_seq + half, readings[half:]),
+        *freeze(stream, first_seq, readings[:half], life=life),
+        *freeze(stream, first_seq + half, readings[half:], life=life),
     ]
 
 
-def freeze_gap(stream: str, first_seq: int, last_seq: int, because: str) -> Frozen:
+def freeze_gap(
+    stream: str, first_seq: int, last_seq: int, because: str, *, life: int = 0
+) -> Frozen:
     """Takes the place of readings that had to be given up."""
     gap = messages.Gap(
         stream=stream,
         first_seq=first_seq,
         last_seq=last_seq,
         because=_sentence(because),
+        life=life,
     )
     return Frozen(first_seq=first_seq, last_seq=last_seq, payload=codec.encode(gap))
+
+
+def freeze_step(stream: str, seq: int, step_ms: int, because: str, *, life: int = 0) -> Frozen:
+    """The clock was set by `step_ms`; it takes one number."""
+    step = messages.ClockStep(
+        stream=stream, seq=seq, step_ms=step_ms, because=_sentence(because), life=life
+    )
+    return Frozen(first_seq=seq, last_seq=seq, payload=codec.encode(step))
 
 
 def _fits(readings: Sequence[Reading]) -> bool:
@@ -63,7 +76,9 @@ def _fits(readings: Sequence[Reading]) -> bool:
     )
 
 
-def _batch(stream: str, first_seq: int, readings: Sequence[Reading]) -> messages.ReadingBatch:
+def _batch(
+    stream: str, first_seq: int, readings: Sequence[Reading], life: int
+) -> messages.ReadingBatch:
     base_ms = readings[0].measured_ms
     sensors = list(dict.fromkeys(reading.sensor for reading in readings))
     place = {sensor: index for index, sensor in enumerate(sensors)}
@@ -81,6 +96,7 @@ def _batch(stream: str, first_seq: int, readings: Sequence[Reading]) -> messages
             )
             for reading in readings
         ],
+        life=life,
     )
 
 

@@ -1,124 +1,162 @@
-"""Readings on disk until the cloud has committed them.
+"""Readings on disk until the cloud has committed them, and for a while after.
 
 One row is one group commit: the readings of half a second, encoded once, ready to be sent as they
 are. Writing, freezing and encoding are one step, so nothing is worked out again at a resend.
 
-    batch(no, stream, first_seq, last_seq, state, gap, payload, crc)
-    counter(sensor, value, total)       what the newest total of each counter was taken from
+    never left ──mark_leaving──▶ may have left ──forget──▶ acknowledged ──▶ trimmed away
+                                       ▲                        │
+                                       └───────take_back────────┘
 
-    no      place in the queue; AUTOINCREMENT, because a number must not come back (pitfall: after
-            the acknowledged rows are gone, SQLite would start again at 1)
-    state   0 never left this machine · 1 may have left it
-    gap     the payload says that these readings were given up
+What is acknowledged stays while there is room for it (the tail): a cloud that was restored from a
+backup has acknowledged what it no longer has. What never left may still be merged (`compacting`),
+and thinned or given up when the disk quota is reached (`room`). From `may have left` on the cloud
+may have the row, so its bytes stay what they are.
 
-A row of state 0 may still be given up when the disk quota is reached; a `Gap` takes its place.
-From state 1 on, the cloud may have the row, so its bytes stay what they are until the cloud's `Ack`
-covers them.
-
-WAL with synchronous=FULL: a commit that returned survives a power cut (with NORMAL it does not,
-and the numbers would be used twice). One exclusive connection, handed from thread to thread at
-most once: SQLite before 3.51.3 can corrupt the file when two connections write.
+`rows` and `remembered` say what stands in the file, `opening` how it is opened, `salvage` what
+becomes of a damaged one.
 """
 
-import contextlib
 import logging
-import os
 import secrets
 import sqlite3
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from edge_agent.core.count import CounterState
-from edge_agent.core.freeze import Frozen, freeze, freeze_gap
-from edge_agent.core.reading import Reading, Total
+from edge_agent.core.freeze import Frozen, freeze, freeze_gap, freeze_step
+from edge_agent.core.merge import MERGED_BYTES_MAX, MERGED_READINGS_MAX
+from edge_agent.core.reading import Reading
+from edge_agent.core.remembered import Remembered, remembered_after
 from edge_agent.core.stream import Batch
-
-SCHEMA_VERSION = 2
-PAGE_BYTES = 4096
-WAL_BYTES_KEPT = 4 * 1024 * 1024
-GIVE_UP_BYTES_MIN = 64 * 1024
-CORRUPT_FILES_MAX = 100
-NO_MAX = 2**53
-
-# Python cannot even quote some of what SQLite says about a damaged file.
-_TROUBLE = (sqlite3.Error, UnicodeDecodeError, ValueError, TypeError)
-
-# The disk's or the system's fault: another file would fare no better.
-_OUTSIDE = (
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_CANTOPEN,
+from edge_agent.sqlite import remembered
+from edge_agent.sqlite.compacting import HEAD_BYTES, Found, find_run, merged
+from edge_agent.sqlite.opening import Connect, SpoolError, code, number
+from edge_agent.sqlite.room import (
+    ROOM_BYTES,
+    Change,
+    give_up_oldest,
+    thin_oldest,
+    trim,
 )
+from edge_agent.sqlite.rows import (
+    ROW_BYTES,
+    State,
+    find_stream,
+    inflated,
+    insert,
+    is_whole,
+    mark,
+    replace,
+    runs,
+    spoken,
+)
+from edge_agent.sqlite.salvage import between, joined, left_out, open_sound, tell_lost
+from edge_agent.wire.messages import BATCH_READINGS_MAX
 
-_NEVER_LEFT, _MAY_HAVE_LEFT = 0, 1
+TAIL_BYTES = 50 * 1024 * 1024
+TAIL_S = 24 * 3600.0
+TAIL_AGES = 24
+TRIM_BYTES_MAX = 1024 * 1024
 
-_SCHEMA = """CREATE TABLE batch (
-    no        INTEGER PRIMARY KEY AUTOINCREMENT,
-    stream    TEXT    NOT NULL,
-    first_seq INTEGER NOT NULL,
-    last_seq  INTEGER NOT NULL,
-    state     INTEGER NOT NULL,
-    gap       INTEGER NOT NULL,
-    payload   BLOB    NOT NULL,
-    crc       INTEGER NOT NULL
-)"""
-_COUNTER_SCHEMA = """CREATE TABLE counter (
-        sensor TEXT    PRIMARY KEY,
-        value  INTEGER NOT NULL,
-        total  INTEGER NOT NULL
-    ) WITHOUT ROWID"""
-_INSERT = """
-    INSERT INTO batch (stream, first_seq, last_seq, state, gap, payload, crc)
-    VALUES (?, ?, ?, ?, ?, ?, ?)
-"""
+# Before, nobody had set the clock; after, somebody had set it wrong.
+CLOCK_MS_MIN = 1_750_000_000_000  # June 2025
+CLOCK_MS_MAX = 4_102_444_800_000  # 2100
+
+GONE = "acknowledged, then lost by the cloud, and no longer kept by the gateway"
+DAMAGED = "damaged on the gateway's disk"
+
+_Written = TypeVar("_Written")
 
 log = logging.getLogger(__name__)
 
-
-class SpoolError(Exception):
-    """The spool cannot be opened: why, and what to do."""
+__all__ = ["Spool", "SpoolError", "SpoolFullError"]
 
 
 class SpoolFullError(Exception):
-    """The quota is reached and all that is left may have been sent, so nothing may be given up."""
+    """No room: none in the quota, where nothing more may be given up, or none on the partition."""
 
 
 class Spool:
     """Open with `Spool.open`. Any exception but `SpoolFullError` ends this spool's life.
 
     A failed commit is neither yes nor no: the row may be there after a restart. So the agent must
-    end and start again, with a new stream, whose numbers cannot be taken for others.
+    end and start again, with a new stream, whose numbers cannot be taken for others. Only a write
+    that found no room is a plain no: nothing was flushed, and the log has no end of a commit.
     """
 
-    def __init__(self, conn: sqlite3.Connection) -> None:
+    def __init__(
+        self,
+        conn: sqlite3.Connection,
+        *,
+        tail_bytes: int,
+        tail_s: float,
+        now_ms: int,
+        monotonic_s: Callable[[], float],
+    ) -> None:
         self.stream = secrets.token_hex(16)
         self.given_up = 0  # readings, since the start
         self._conn = conn
+        self._tail_bytes_max = tail_bytes
+        self._tail_s = tail_s
+        self._monotonic_s = monotonic_s
         self._next_seq = 1
-        self._acknowledged: set[int] = set()  # still on disk, gone with the next commit
-        self._unreadable = _not_whole(conn)
-        self._rows = _number(conn, "SELECT count(*) FROM batch")
-        self._newest_no = _number(conn, "SELECT coalesce(max(no), 0) FROM batch")
+        self._remembered = remembered.load(conn)
+        self._newest_no = number(conn, "SELECT coalesce(max(no), 0) FROM frozen")
+        self._rows = number(conn, "SELECT count(*) FROM frozen WHERE state < ?", State.ACKNOWLEDGED)
+        self._tail_bytes = number(
+            conn,
+            "SELECT coalesce(sum(length(payload) + ?), 0) FROM frozen WHERE state >= ?",
+            ROW_BYTES,
+            State.ACKNOWLEDGED,
+        )
+        self._acknowledged: set[int] = set()  # marked with the next commit
+        self._left: set[int] = set()  # sent, though the mark found no room on the partition yet
+        self._none_waits_upto = 0
+        self._thinned_upto = 0
+        self._compacted_upto = 0
+        self._uncompacted: tuple[int, int] | None = None  # readings and bytes; None: not looked
+        self._ages: deque[tuple[float, int]] = deque([(monotonic_s(), 0)])
+        self._old_below_no = 0
+        self.life, self._stream_no = self._begin_life(now_ms)
 
     @classmethod
-    def open(cls, path: Path, bytes_max: int) -> "Spool":
-        """The spool at `path`, made if it is not there. A damaged file is kept beside it."""
+    def open(
+        cls,
+        path: Path,
+        bytes_max: int,
+        *,
+        tail_bytes: int = TAIL_BYTES,
+        tail_s: float = TAIL_S,
+        now_ms: int = 0,
+        connect: Connect = sqlite3.connect,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> "Spool":
+        """The spool at `path`, made if it is not there. A damaged file is kept beside it.
+
+        `now_ms` is what the wall clock says; one that nobody set is not believed. `connect` is
+        another than SQLite's own where a test puts a disk of its own below.
+        """
+        conn, damaged, told = open_sound(path, connect)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SpoolError(f"{path.parent}: {error}. Allowed: a folder we may write") from error
-        try:
-            conn = _connect(path)
-        except _DamagedError as damage:
-            _start_anew(path, damage)
-            conn = _connect(path)
-        _sync_folder(path.parent)
-        # Not earlier: what was saved from a damaged file must find its room.
-        conn.execute(f"PRAGMA max_page_count = {bytes_max // PAGE_BYTES}").fetchall()
-        return cls(conn)
+            spool = cls(
+                conn, tail_bytes=tail_bytes, tail_s=tail_s, now_ms=now_ms, monotonic_s=monotonic_s
+            )
+            if damaged or told:
+                spool._tell_damage(damaged, told)
+            # Not earlier: what was saved from a damaged file must find its room.
+            pages = bytes_max // number(conn, "PRAGMA page_size")
+            conn.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+        except SpoolFullError as error:
+            conn.close()
+            raise SpoolError(f"{path}: {error}") from error
+        except sqlite3.Error as error:
+            conn.close()
+            raise SpoolError(f"{path}: {error}") from error
+        return spool
 
     @property
     def newest_no(self) -> int:
@@ -126,84 +164,89 @@ class Spool:
 
     @property
     def unsettled(self) -> int:
-        """Acknowledged batches that are still on disk."""
+        """Acknowledged batches that the disk does not know to be."""
         return len(self._acknowledged)
 
-    def counters(self) -> dict[str, CounterState]:
-        """By sensor, as of the newest commit: a restart of the agent counts nothing twice."""
-        rows = self._conn.execute("SELECT sensor, value, total FROM counter")
-        return {sensor: CounterState(value=value, total=total) for sensor, value, total in rows}
+    @property
+    def remembered(self) -> Remembered:
+        """As of the newest commit: a restart of the agent counts nothing twice."""
+        return self._remembered
 
     def backlog(self) -> int:
         """Batches the cloud has not acknowledged."""
-        return self._rows - len(self._unreadable)
+        return self._rows
 
     def append(self, readings: Sequence[Reading], *, leaving: bool = False) -> tuple[Batch, ...]:
         """Durable when this returns. `leaving` says that they will be sent at once.
 
         One batch, or more when the wire's limits ask for it.
         """
-        frozen = freeze(self.stream, self._next_seq, readings)
-        state = _MAY_HAVE_LEFT if leaving else _NEVER_LEFT
-        give_up_bytes = 0
-        while True:
-            try:
-                with self._transaction():
-                    given_up = self._give_up(give_up_bytes) if give_up_bytes else (0, 0)
-                    batches = tuple(self._insert(batch, state) for batch in frozen)
-                    self._keep_counters(readings)
-                break
-            except _QuotaError:
-                if give_up_bytes > self._bytes_held():
-                    raise SpoolFullError from None
-                give_up_bytes = max(GIVE_UP_BYTES_MIN, give_up_bytes * 2)
-        # Only now: a number is used up when it is on disk, and not before.
-        self._next_seq = frozen[-1].last_seq + 1
-        self._newest_no = batches[-1].no
-        self._rows += len(batches) - given_up[0]
-        self.given_up += given_up[1]
-        return batches
+        frozen = freeze(self.stream, self._next_seq, readings, life=self.life)
+        state = State.MAY_HAVE_LEFT if leaving else State.NEVER_LEFT
+        return self._append(frozen, state, readings)
+
+    def append_step(self, step_ms: int, because: str) -> Batch:
+        """The clock was set: takes one number, and is kept and sent like a batch."""
+        step = freeze_step(self.stream, self._next_seq, step_ms, because, life=self.life)
+        (batch,) = self._append([step], State.NEVER_LEFT, ())
+        return batch
 
     def oldest(self, after_no: int, limit: int) -> list[Batch]:
         """The first `limit` batches after `after_no` that still have to be acknowledged."""
-        hidden = self._acknowledged | self._unreadable
+        from_start = after_no <= self._none_waits_upto
         rows = self._conn.execute(
             """
-            SELECT no, stream, first_seq, last_seq, length(payload) FROM batch
-             WHERE no > ? ORDER BY no LIMIT ?
+            SELECT no, stream, first_seq, last_seq, size FROM frozen JOIN stream USING (stream_no)
+             WHERE no > ? AND state < ? ORDER BY no LIMIT ?
             """,
-            (after_no, limit + len(hidden)),
-        )
-        batches = (
+            (
+                max(after_no, self._none_waits_upto),
+                State.ACKNOWLEDGED,
+                limit + len(self._acknowledged),
+            ),
+        ).fetchall()
+        if from_start:
+            # The tail stands before the backlog: it is walked through once.
+            self._none_waits_upto = rows[0][0] - 1 if rows else self._newest_no
+        return [
             Batch(no=no, stream=stream, first_seq=first, last_seq=last, size_bytes=size)
             for no, stream, first, last, size in rows
-        )
-        return [batch for batch in batches if batch.no not in hidden][:limit]
+            if no not in self._acknowledged
+        ][:limit]
 
     def load(self, no: int) -> bytes | None:
-        """The bytes to send, exactly as frozen. None: gone, or no longer what they were."""
+        """The bytes to send, exactly as frozen. None: gone, acknowledged, or damaged since."""
         row = self._conn.execute(
-            "SELECT stream, first_seq, last_seq, payload, crc FROM batch WHERE no = ?", (no,)
+            """
+            SELECT stream, first_seq, last_seq, kind, size, crc, payload
+              FROM frozen JOIN stream USING (stream_no) WHERE no = ? AND state < ?
+            """,
+            (no, State.ACKNOWLEDGED),
         ).fetchone()
-        if row is None or no in self._acknowledged | self._unreadable:
+        if row is None or no in self._acknowledged:
             return None
-        if _is_whole(row):
-            return bytes(row[3])
-        _tell_damage(no)
-        self._unreadable.add(no)
-        return None
+        payload = inflated(row[6], row[4]) if is_whole(row) else None
+        if payload is None:
+            with suppress(SpoolFullError, _QuotaError):
+                self._tell_damage([no], "")
+        return payload
 
     def mark_leaving(self, nos: Iterable[int]) -> None:
         """To be called before a batch is sent for the first time: from here on its bytes stay."""
-        marks = ", ".join(str(int(no)) for no in nos)
-        waiting = f"batch WHERE no IN ({marks}) AND state = {_NEVER_LEFT}"
-        if _number(self._conn, f"SELECT count(*) FROM {waiting}"):  # noqa: S608 - integers
-            first = f"UPDATE batch SET state = {_MAY_HAVE_LEFT} WHERE no IN ({marks})"  # noqa: S608 - integers
-            with self._transaction():
-                self._conn.execute(first)
+        new = [
+            no
+            for first, last in runs(nos)
+            for (no,) in self._conn.execute(
+                "SELECT no FROM frozen WHERE no BETWEEN ? AND ? AND state = ?",
+                (first, last, State.NEVER_LEFT),
+            )
+        ]
+        if new:
+            self._left.update(new)
+            self._settle()
 
     def forget(self, nos: Iterable[int]) -> None:
-        """The cloud has committed these. They leave the disk with the next commit, or `settle`.
+        """The cloud has committed these. The disk learns it with the next commit, or `settle`.
 
         A commit of their own would double what a memory card has to write. If the power goes
         first, they are sent again, and the cloud knows them.
@@ -214,35 +257,151 @@ class Spool:
 
     def settle(self) -> None:
         """Write down what was forgotten."""
-        if self._acknowledged:
-            with self._transaction():
-                pass
+        if self._acknowledged or self._left:
+            self._settle()
+
+    def kept(self) -> dict[str, list[tuple[int, int]]]:
+        """By stream, the newest first: ranges that are acknowledged and still on disk."""
+        held: dict[str, list[tuple[int, int]]] = {}
+        for no, stream, first, last, state in self._conn.execute(
+            """
+            SELECT no, stream, first_seq, last_seq, state FROM frozen JOIN stream USING (stream_no)
+             WHERE state != ? ORDER BY life DESC, stream_no DESC, first_seq
+            """,
+            (State.DAMAGED,),
+        ):
+            if state != State.ACKNOWLEDGED and no not in self._acknowledged:
+                continue
+            ranges = held.setdefault(stream, [])
+            if ranges and ranges[-1][1] + 1 >= first:
+                ranges[-1] = (ranges[-1][0], max(last, ranges[-1][1]))
+            else:
+                ranges.append((first, last))
+        return held
+
+    def take_back(self, stream: str, missing: Sequence[tuple[int, int]]) -> int | None:
+        """The cloud no longer has these: they wait again, and a gap tells of what is not kept.
+
+        The lowest place in the queue that is to be sent again; None when there is none.
+        """
+        found = self._conn.execute(
+            "SELECT stream_no, life FROM stream WHERE stream = ?", (stream,)
+        ).fetchone()
+        if found is None:
+            return None
+        stream_no, life = int(found[0]), int(found[1])
+        back, gaps = self._with_room(partial(self._take_back, stream, stream_no, life, missing))
+        again = [*back, *range(self._newest_no + 1, self._newest_no + gaps + 1)]
+        self._newest_no += gaps
+        if not again:
+            return None
+        self._none_waits_upto = min(self._none_waits_upto, min(again) - 1)
+        return int(min(again))
+
+    def _take_back(
+        self,
+        stream: str,
+        stream_no: int,
+        life: int,
+        missing: Sequence[tuple[int, int]],
+        change: Change,
+    ) -> tuple[list[int], int]:
+        """The batches that wait again, and how many gaps had to be added."""
+        held = self._conn.execute(
+            "SELECT no, first_seq, last_seq, state FROM frozen WHERE stream_no = ? AND state != ?",
+            (stream_no, State.DAMAGED),
+        ).fetchall()
+        back = [
+            no
+            for no, first, last, state in held
+            if state == State.ACKNOWLEDGED and _touches(missing, first, last)
+        ]
+        self._wait_again(change, back)
+        ranges = [(first, last) for _, first, last, _ in held]
+        own = stream == self.stream
+        ever = self._next_seq - 1 if own else max((last for _, last in ranges), default=0)
+        asked = [(first, min(last, ever)) for first, last in missing if first <= ever]
+        gaps = [
+            freeze_gap(stream, first, last, GONE, life=life)
+            for first, last in left_out(asked, ranges)
+        ]
+        change.waiting += tell_lost(self._conn, self._newest_no, gaps)
+        return back, len(gaps)
+
+    def compact(self) -> bool:
+        """Merge one run of small batches that never left; whether there may be more to do.
+
+        To be called when there is nothing better to do. What is sent soon is not worth it.
+        """
+        if self._uncompacted is not None:
+            readings, size = self._uncompacted
+            if readings < MERGED_READINGS_MAX and size < MERGED_BYTES_MAX:
+                return False
+        self.settle()
+        if self._left:
+            return False
+        found = find_run(self._conn, self._compacted_upto)
+        try:
+            self._merge(found)
+        except (SpoolFullError, _QuotaError):
+            return False
+        self._compacted_upto = found.after_no
+        self._uncompacted = (found.open_readings, found.open_size) if found.run is None else None
+        return found.run is not None
 
     def close(self) -> None:
         self._conn.close()
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Everything in it or nothing, and what was acknowledged goes out with it."""
-        leaving = sorted(self._acknowledged)
-        self._conn.execute("BEGIN IMMEDIATE")
-        try:
-            self._delete(leaving)
-            yield
-        except BaseException as error:
-            if self._conn.in_transaction:
-                self._conn.execute("ROLLBACK")
-            if _code(error) == sqlite3.SQLITE_FULL:
-                raise _QuotaError from error
-            raise
-        self._conn.execute("COMMIT")
-        self._acknowledged.difference_update(leaving)
+    def _begin_life(self, now_ms: int) -> tuple[int, int]:
+        """Of the streams before, what nothing refers to any more is cleared away."""
+        life = number(self._conn, "SELECT coalesce(max(life), 0) FROM stream") + 1
+        if CLOCK_MS_MIN <= now_ms <= CLOCK_MS_MAX:
+            life = max(life, now_ms // 1000)
+        with self._commit():
+            self._conn.execute(
+                "DELETE FROM stream WHERE stream_no NOT IN (SELECT stream_no FROM frozen)"
+            )
+            stream_no = find_stream(self._conn, self.stream, life)
+        return life, stream_no
 
-    def _insert(self, frozen: Frozen, state: int) -> Batch:
-        crc = _crc(self.stream, frozen.first_seq, frozen.last_seq, frozen.payload)
-        row = (self.stream, frozen.first_seq, frozen.last_seq, state, 0, frozen.payload, crc)
-        no = self._conn.execute(_INSERT, row).lastrowid
-        assert no is not None
+    def _append(
+        self, frozen: Sequence[Frozen], state: State, readings: Sequence[Reading]
+    ) -> tuple[Batch, ...]:
+        after = remembered_after(self._remembered, readings)
+        batches = self._with_room(partial(self._put, frozen, state, after))
+        self._remembered = after
+        # Only now: a number is used up when it is on disk, and not before.
+        self._next_seq = frozen[-1].last_seq + 1
+        self._newest_no = batches[-1].no
+        self._note_uncompacted(batches, state)
+        return batches
+
+    def _put(
+        self, frozen: Sequence[Frozen], state: State, after: Remembered, change: Change
+    ) -> tuple[Batch, ...]:
+        batches = tuple(
+            self._insert(no, batch, state)
+            for no, batch in enumerate(frozen, start=self._newest_no + 1)
+        )
+        remembered.keep(self._conn, self._remembered, after)
+        change.waiting += len(batches)
+        return batches
+
+    def _with_room(self, write: Callable[[Change], _Written]) -> _Written:
+        """What `write` returns, once it is on disk; what is oldest goes if the quota is reached."""
+        while True:
+            try:
+                with self._commit() as change:
+                    written = write(change)
+            except _QuotaError:
+                self._make_room()
+            else:
+                return written
+
+    def _insert(self, no: int, frozen: Frozen, state: State) -> Batch:
+        said = spoken(frozen.payload)
+        assert said is not None, "just frozen"
+        insert(self._conn, no, said, state, self._stream_no)
         return Batch(
             no=no,
             stream=self.stream,
@@ -251,277 +410,182 @@ class Spool:
             size_bytes=len(frozen.payload),
         )
 
-    def _keep_counters(self, readings: Sequence[Reading]) -> None:
-        newest = {
-            reading.sensor: reading.outcome.counter
-            for reading in readings
-            if isinstance(reading.outcome, Total) and reading.outcome.counter is not None
-        }
-        self._conn.executemany(
-            "INSERT OR REPLACE INTO counter (sensor, value, total) VALUES (?, ?, ?)",
-            [(sensor, state.value, state.total) for sensor, state in newest.items()],
-        )
+    @contextmanager
+    def _commit(self) -> Iterator[Change]:
+        """Everything in it or nothing; what was acknowledged, and what has left, goes with it."""
+        change = Change()
+        settled, left = frozenset(self._acknowledged), frozenset(self._left)
+        self._conn.execute("BEGIN IMMEDIATE")
+        try:
+            mark(self._conn, left, State.MAY_HAVE_LEFT)
+            self._acknowledge(change, settled)
+            yield change
+            self._trim(change)
+        except BaseException as error:
+            self._roll_back()
+            if code(error) == sqlite3.SQLITE_FULL:
+                raise _QuotaError from error
+            raise
+        try:
+            self._conn.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._roll_back()
+            if code(error) == sqlite3.SQLITE_FULL:
+                raise SpoolFullError("the partition is full") from error
+            raise
+        self._acknowledged -= settled
+        self._left -= left
+        self._rows += change.waiting
+        self._tail_bytes += change.tail_bytes
+        self.given_up += change.given_up
 
-    def _delete(self, nos: Sequence[int]) -> None:
-        for first, last in _runs(nos):
-            self._conn.execute("DELETE FROM batch WHERE no BETWEEN ? AND ?", (first, last))
+    def _roll_back(self) -> None:
+        if self._conn.in_transaction:
+            self._conn.execute("ROLLBACK")
 
-    def _bytes_held(self) -> int:
-        return PAGE_BYTES * _number(self._conn, "PRAGMA page_count")
+    def _settle(self) -> None:
+        # Without room they stay in memory: after a cut they are sent again, and known there.
+        with suppress(SpoolFullError, _QuotaError), self._commit():
+            pass
 
-    def _give_up(self, at_least_bytes: int) -> tuple[int, int]:
-        """Put gaps in the place of the oldest batches that never left: (rows, readings) given up.
+    def _acknowledge(self, change: Change, nos: Iterable[int]) -> None:
+        for first, last in runs(nos):
+            change.tail_bytes += self._bytes_of(first, last)
+        mark(self._conn, nos, State.ACKNOWLEDGED)
 
-        Only those: of a batch that may have left, the cloud may hold the range already.
-        """
-        held = 0
-        oldest = []
-        for row in self._conn.execute(
+    def _bytes_of(self, first: int, last: int) -> int:
+        return number(
+            self._conn,
             """
-            SELECT no, stream, first_seq, last_seq, gap, length(payload) FROM batch
-             WHERE state = ? ORDER BY no
+            SELECT coalesce(sum(length(payload) + ?), 0) FROM frozen WHERE no BETWEEN ? AND ?
             """,
-            (_NEVER_LEFT,),
-        ):
-            if row[0] in self._unreadable:
-                continue
-            oldest.append(row)
-            held += 0 if row[4] else row[5]
-            if held >= at_least_bytes:
-                break
-        rows = readings = 0
-        for run in _adjacent(oldest):
-            lost = sum(last - first + 1 for _, _, first, last, gap, _ in run if not gap)
-            if lost:
-                self._replace(run)
-                rows += len(run) - 1
-                readings += lost
-        return rows, readings
-
-    def _replace(self, run: Sequence[tuple[int, str, int, int, int, int]]) -> None:
-        """One gap for a run of batches, at the place of its first."""
-        no, stream, first_seq, *_ = run[0]
-        last_seq = run[-1][3]
-        gap = freeze_gap(stream, first_seq, last_seq, "the gateway's spool was full")
-        self._delete([row[0] for row in run[1:]])
-        self._conn.execute(
-            "UPDATE batch SET last_seq = ?, gap = 1, payload = ?, crc = ? WHERE no = ?",
-            (last_seq, gap.payload, _crc(stream, first_seq, last_seq, gap.payload), no),
+            ROW_BYTES,
+            first,
+            last,
         )
 
+    def _wait_again(self, change: Change, nos: Iterable[int]) -> None:
+        for first, last in runs(nos):
+            change.tail_bytes -= self._bytes_of(first, last)
+            change.waiting += last - first + 1
+        mark(self._conn, nos, State.MAY_HAVE_LEFT)
 
-class _DamagedError(Exception):
-    """The file is there, and SQLite cannot trust it."""
+    def _trim(self, change: Change) -> None:
+        """The tail is bounded in bytes and in time, and shortened in lumps."""
+        self._grow_older()
+        surplus = self._tail_bytes + change.tail_bytes - self._tail_bytes_max
+        if surplus > ROOM_BYTES:
+            trim(self._conn, change, min(surplus, TRIM_BYTES_MAX), self._newest_no)
+        elif self._old_below_no:
+            before = change.freed_bytes
+            trim(self._conn, change, TRIM_BYTES_MAX, min(self._old_below_no, self._newest_no))
+            if change.freed_bytes == before:
+                self._old_below_no = 0
+
+    def _grow_older(self) -> None:
+        """Without a time beside each row: all before the first that waits was acknowledged."""
+        now_s = self._monotonic_s()
+        if now_s - self._ages[-1][0] >= self._tail_s / TAIL_AGES:
+            waiting = self._conn.execute(
+                "SELECT no FROM frozen WHERE no > ? AND state < ? ORDER BY no LIMIT 1",
+                (self._none_waits_upto, State.ACKNOWLEDGED),
+            ).fetchone()
+            self._ages.append((now_s, waiting[0] if waiting else self._newest_no))
+        while len(self._ages) > 1 and self._ages[0][0] <= now_s - self._tail_s:
+            self._old_below_no = max(self._old_below_no, self._ages.popleft()[1])
+
+    def _make_room(self) -> None:
+        thinned_upto = self._thinned_upto
+        try:
+            with self._commit() as change:
+                trim(self._conn, change, ROOM_BYTES, self._newest_no)
+                if not change.freed_bytes:
+                    thinned_upto = thin_oldest(self._conn, change, ROOM_BYTES, thinned_upto)
+                if not change.freed_bytes:
+                    give_up_oldest(self._conn, change, ROOM_BYTES)
+                if not change.freed_bytes:
+                    raise SpoolFullError("the quota is reached, and all may have been sent")
+        except _QuotaError as error:
+            raise SpoolFullError("the quota is reached") from error
+        self._thinned_upto = thinned_upto
+
+    def _note_uncompacted(self, batches: Sequence[Batch], state: State) -> None:
+        if self._uncompacted is not None and state == State.NEVER_LEFT:
+            readings, size = self._uncompacted
+            for batch in batches:
+                readings += batch.last_seq - batch.first_seq + 1
+                size += batch.size_bytes - HEAD_BYTES
+            self._uncompacted = readings, size
+
+    def _merge(self, found: Found) -> None:
+        if found.run is None:
+            return
+        one = merged(self._conn, found.run)
+        if one is not None:
+            with self._commit() as change:
+                replace(self._conn, found.run.nos, one)
+                change.waiting -= len(found.run.nos) - 1
+
+    def _tell_damage(self, nos: Sequence[int], told: str) -> None:
+        """They are kept, and never sent; gaps say what they held, as far as anybody knows.
+
+        What nobody knows is told too: `told`, as a gap of the one number that it takes.
+        """
+        for no in nos:
+            log.error("batch %d of the spool is damaged: it is kept, and never sent", no)
+        next_seq = self._next_seq
+        with self._commit() as change:
+            lost = [row for no in nos for row in self._put_aside(change, no)]
+            gaps = []
+            for stream_no in dict.fromkeys(row[0] for row in lost):
+                gaps += self._gaps_for(stream_no, [row[1:] for row in lost if row[0] == stream_no])
+            if told:
+                gaps.append(freeze_gap(self.stream, next_seq, next_seq, told, life=self.life))
+                next_seq += 1
+            change.waiting += tell_lost(self._conn, self._newest_no, gaps)
+        self._newest_no += len(gaps)
+        self._next_seq = next_seq
+
+    def _put_aside(self, change: Change, no: int) -> list[tuple[int, int, int]]:
+        """What its row says that it held: (stream_no, first_seq, last_seq); none if not waiting."""
+        (*said, state) = self._conn.execute(
+            "SELECT stream_no, first_seq, last_seq, state FROM frozen WHERE no = ?", (no,)
+        ).fetchone()
+        mark(self._conn, [no], State.DAMAGED)
+        if state >= State.ACKNOWLEDGED:
+            return []
+        change.waiting -= 1
+        change.tail_bytes += self._bytes_of(no, no)
+        return [(said[0], said[1], said[2])]
+
+    def _gaps_for(self, stream_no: int, said: Sequence[tuple[int, int]]) -> list[Frozen]:
+        """What lies between whole batches, and what damaged rows say, if that is no nonsense."""
+        named = self._conn.execute(
+            "SELECT stream, life FROM stream WHERE stream_no = ?", (stream_no,)
+        ).fetchone()
+        if named is None:
+            return []
+        held = self._conn.execute(
+            "SELECT first_seq, last_seq FROM frozen WHERE stream_no = ? AND state != ?",
+            (stream_no, State.DAMAGED),
+        ).fetchall()
+        sane = [
+            (first, last)
+            for first, last in said
+            if isinstance(first, int)
+            and isinstance(last, int)
+            and 0 < first <= last < first + BATCH_READINGS_MAX
+        ]
+        lost = [*left_out(sane, held), *between(held)]
+        return [
+            freeze_gap(named[0], first, last, DAMAGED, life=named[1])
+            for first, last in joined(lost)
+        ]
 
 
 class _QuotaError(Exception):
-    """An insert found no page left within the quota."""
+    """A row found no page left within the quota."""
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    try:
-        # The thread that opens hands the connection to the one that drains, and never looks back.
-        conn = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
-        conn.text_factory = _text
-    except sqlite3.Error as error:
-        raise SpoolError(f"{path}: {error}. Allowed: a file in a folder we may write") from error
-    try:
-        _prepare(conn)
-    except _TROUBLE as error:
-        conn.close()
-        raise _why(path, error) from error
-    except BaseException:
-        conn.close()
-        raise
-    return conn
-
-
-def _prepare(conn: sqlite3.Connection) -> None:
-    for pragma in (
-        f"page_size = {PAGE_BYTES}",
-        "locking_mode = EXCLUSIVE",  # before WAL: no shared memory, and a second agent is refused
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "mmap_size = 0",
-        f"journal_size_limit = {WAL_BYTES_KEPT}",
-    ):
-        conn.execute(f"PRAGMA {pragma}").fetchall()
-    conn.execute("BEGIN IMMEDIATE")  # takes the lock, and keeps it
-    conn.execute("COMMIT")
-    mode = conn.execute("PRAGMA journal_mode").fetchone()[0]
-    if mode != "wal":
-        raise _DamagedError(f"it cannot keep a write-ahead log, only {mode!r}")
-    found = conn.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise _DamagedError(found)
-    if not conn.execute("SELECT 1 FROM sqlite_schema").fetchall():
-        conn.execute("BEGIN IMMEDIATE")
-        conn.execute(_SCHEMA)
-        conn.execute(_COUNTER_SCHEMA)
-        conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        conn.execute("COMMIT")
-    elif _number(conn, "PRAGMA user_version") == 1:  # had no counters yet
-        conn.execute("BEGIN IMMEDIATE")
-        conn.execute(_COUNTER_SCHEMA)
-        conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        conn.execute("COMMIT")
-    _check_schema(conn)
-    # Writes: a bit in the head of the file can forbid it, and an append would be late to find out.
-    conn.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-def _check_schema(conn: sqlite3.Connection) -> None:
-    """`quick_check` is content with any table; a flipped bit can rename a column of ours."""
-    version = _number(conn, "PRAGMA user_version")
-    if version != SCHEMA_VERSION:
-        raise _DamagedError(f"version {version}, not {SCHEMA_VERSION}")
-    found = conn.execute(
-        "SELECT sql FROM sqlite_schema WHERE name != 'sqlite_sequence' ORDER BY name"
-    ).fetchall()
-    if found != [(_SCHEMA,), (_COUNTER_SCHEMA,)]:
-        raise _DamagedError(f"other tables than ours: {found}")
-    # Beyond, SQLite would say that the disk is full, and we would make room where none is needed.
-    counts = conn.execute("SELECT seq FROM sqlite_sequence").fetchall()
-    if not all(isinstance(seq, int) and 0 <= seq < NO_MAX for (seq,) in counts):
-        raise _DamagedError("the count of the queue is no count")
-
-
-def _why(path: Path, error: Exception) -> Exception:
-    """Ours to refuse, or the file's fault? A damaged file must not stop the gateway for good."""
-    code = _code(error)
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return SpoolError(f"{path}: another agent is using this spool; one at a time")
-    if code in _OUTSIDE or not os.access(path, os.R_OK | os.W_OK):
-        return SpoolError(f"{path}: {error}")
-    return _DamagedError(str(error))
-
-
-def _code(error: BaseException) -> int:
-    """SQLite's primary result code; the extended ones carry more in the higher bits."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF
-
-
-def _number(conn: sqlite3.Connection, query: str) -> int:
-    return int(conn.execute(query).fetchone()[0])
-
-
-def _crc(stream: str, first_seq: int, last_seq: int, payload: bytes) -> int:
-    return zlib.crc32(payload, zlib.crc32(f"{stream} {first_seq} {last_seq}".encode()))
-
-
-def _runs(nos: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Sorted numbers as closed ranges: a range is one walk through the tree."""
-    for _, run in groupby(enumerate(nos), lambda pair: pair[1] - pair[0]):
-        numbers = [no for _, no in run]
-        yield numbers[0], numbers[-1]
-
-
-def _adjacent(
-    rows: Iterable[tuple[int, str, int, int, int, int]],
-) -> Iterator[list[tuple[int, str, int, int, int, int]]]:
-    """Runs of one stream without a number missing between two rows."""
-    run: list[tuple[int, str, int, int, int, int]] = []
-    for row in rows:
-        if run and (row[1] != run[-1][1] or row[2] != run[-1][3] + 1):
-            yield run
-            run = []
-        run.append(row)
-    if run:
-        yield run
-
-
-def _start_anew(path: Path, damage: _DamagedError) -> None:
-    aside = _set_aside(path)
-    log.error("the spool %s is damaged (%s): set aside as %s", path, damage, aside.name)
-    with contextlib.closing(_connect(path)) as conn:
-        saved = _salvage(aside, conn)
-    log.error("%d batches could be read from %s and will be sent", saved, aside.name)
-
-
-def _set_aside(path: Path) -> Path:
-    """Move the file and what belongs to it to a name that is free. Nothing is removed."""
-    for number in range(1, CORRUPT_FILES_MAX + 1):
-        aside = path.with_name(f"{path.name}.corrupt-{number}")
-        if aside.exists():
-            continue
-        for suffix in ("-wal", "-shm", ""):
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-        _sync_folder(path.parent)
-        return aside
-    raise SpoolError(f"{path}: damaged {CORRUPT_FILES_MAX} times; the disk wants replacing")
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _salvage(aside: Path, into: sqlite3.Connection) -> int:
-    """Copy what can still be read and proves to be what it was; return how many batches."""
-    saved = 0
-    with contextlib.closing(sqlite3.connect(aside, isolation_level=None)) as conn:
-        conn.text_factory = _text
-        into.execute("BEGIN IMMEDIATE")
-        for no in _readable(conn):
-            with contextlib.suppress(*_TROUBLE):
-                # By place and not by name: a flipped bit can rename a column.
-                _, stream, first_seq, last_seq, _, gap, payload, crc = conn.execute(
-                    "SELECT * FROM batch WHERE rowid = ?", (no,)
-                ).fetchone()
-                if _is_whole((stream, first_seq, last_seq, payload, crc)):
-                    # It may have left, whatever the damaged file says of that.
-                    state = _MAY_HAVE_LEFT
-                    row = (stream, first_seq, last_seq, state, gap == 1, payload, crc)
-                    into.execute(_INSERT, row)
-                    saved += 1
-        into.execute("COMMIT")
-    return saved
-
-
-def _readable(conn: sqlite3.Connection) -> list[int]:
-    """Numbers that can be reached, from both ends: the damage is likely between."""
-    found: set[int] = set()
-    for query in (
-        "SELECT rowid FROM batch ORDER BY rowid",
-        "SELECT rowid FROM batch ORDER BY rowid DESC",
-    ):
-        with contextlib.suppress(*_TROUBLE):
-            for (no,) in conn.execute(query):
-                if no in found and query.endswith("DESC"):
-                    break
-                found.add(no)
-    return sorted(found)
-
-
-def _is_whole(row: Sequence[object]) -> bool:
-    """One flipped bit can make a number of a text: SQLite is content with any type anywhere."""
-    stream, first_seq, last_seq, payload, crc = row[:5]
-    return (
-        isinstance(stream, str)
-        and isinstance(first_seq, int)
-        and isinstance(last_seq, int)
-        and isinstance(payload, bytes)
-        and crc == _crc(stream, first_seq, last_seq, payload)
-    )
-
-
-def _not_whole(conn: sqlite3.Connection) -> set[int]:
-    rows = conn.execute("SELECT stream, first_seq, last_seq, payload, crc, no FROM batch")
-    damaged = {row[5] for row in rows if not _is_whole(row)}
-    for no in damaged:
-        _tell_damage(no)
-    return damaged
-
-
-def _tell_damage(no: int) -> None:
-    log.error("batch %d of the spool is damaged: it is kept, and never sent", no)
-
-
-def _text(stored: bytes) -> str:
-    """Damaged text is a value too; an exception here would end every start of the agent."""
-    return stored.decode(errors="replace")
+def _touches(ranges: Iterable[tuple[int, int]], first: int, last: int) -> bool:
+    return any(one[0] <= last and first <= one[1] for one in ranges)

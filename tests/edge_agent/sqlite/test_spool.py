@@ -1,62 +1,33 @@
 import contextlib
-import logging
-import random
+import os
 import resource
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from edge_agent.core.count import CounterState
-from edge_agent.core.reading import Reading, Total, Weight
-from edge_agent.sqlite.spool import PAGE_BYTES, Spool, SpoolError, SpoolFullError
-from edge_agent.wire import codec
-from edge_agent.wire.messages import Gap, ReadingBatch, Stability
-from tests.edge_agent.fakes import weights_in
-
-MIB = 1024 * 1024
-
-
-def reading(weight_mg: int, sensor: str = "s01") -> Reading:
-    return Reading(
-        sensor=sensor,
-        measured_ms=1_700_000_000_000 + weight_mg,
-        clock_trusted=True,
-        outcome=Weight(weight_mg=weight_mg, stability=Stability.STATED),
-    )
-
-
-def readings(first: int, last: int) -> list[Reading]:
-    return [reading(number) for number in range(first, last + 1)]
-
-
-@contextlib.contextmanager
-def spool_at(path: Path, bytes_max: int = 64 * MIB) -> Iterator[Spool]:
-    spool = Spool.open(path, bytes_max)
-    try:
-        yield spool
-    finally:
-        spool.close()
-
-
-def payloads(spool: Spool) -> list[bytes]:
-    loaded = (spool.load(batch.no) for batch in spool.oldest(0, 1_000_000))
-    return [payload for payload in loaded if payload is not None]
-
-
-def weights(spool: Spool) -> list[int]:
-    found = (codec.decode(payload) for payload in payloads(spool))
-    batches = (message for message in found if isinstance(message, ReadingBatch))
-    return [weight for batch in batches for weight in weights_in(batch)]
-
-
-def crashed_copy(path: Path) -> Path:
-    """What a killed process leaves: the files as they are, without a good-bye."""
-    copy = path.with_name("crashed.db")
-    for part in path.parent.glob(f"{path.name}*"):
-        copy.with_name(part.name.replace(path.name, copy.name)).write_bytes(part.read_bytes())
-    return copy
+from edge_agent.sqlite.rows import State
+from edge_agent.sqlite.spool import Spool, SpoolFullError
+from edge_agent.wire.messages import ClockStep, ReadingBatch
+from tests.edge_agent.sqlite.spools import (
+    MIB,
+    NOW_MS,
+    counted,
+    covered,
+    crashed_copy,
+    gaps,
+    messages,
+    payloads,
+    reading,
+    readings,
+    spool_at,
+    steps,
+    weights,
+)
+from tests.power_cuts.disk import Disk
 
 
 @pytest.fixture
@@ -99,20 +70,6 @@ def test_a_place_in_the_queue_never_comes_back(path: Path) -> None:
     assert later.no > batch.no
 
 
-def test_the_file_is_set_up_to_survive_a_power_cut(path: Path) -> None:
-    with spool_at(path) as spool:
-        asked = {
-            pragma: spool._conn.execute(f"PRAGMA {pragma}").fetchone()[0]
-            for pragma in ("journal_mode", "synchronous", "locking_mode", "mmap_size")
-        }
-    assert asked == {
-        "journal_mode": "wal",
-        "synchronous": 2,  # FULL
-        "locking_mode": "exclusive",
-        "mmap_size": 0,
-    }
-
-
 def test_the_queue_is_read_from_any_place_in_order(path: Path) -> None:
     with spool_at(path) as spool:
         for number in range(1, 6):
@@ -152,114 +109,11 @@ def test_forgetting_is_written_down_when_nothing_else_is(path: Path) -> None:
 
 
 def test_a_counter_goes_on_where_it_was_after_a_restart(path: Path) -> None:
-    def counted(value: int) -> Reading:
-        state = CounterState(value=value, total=1_000 + value)
-        outcome = Total(total=state.total, counter=state)
-        return Reading(sensor="c1", measured_ms=1, clock_trusted=True, outcome=outcome)
-
     with spool_at(path) as spool:
-        assert spool.counters() == {}
+        assert spool.remembered.counters == {}
         spool.append([counted(7), counted(9), reading(1)])
     with spool_at(crashed_copy(path)) as spool:
-        assert spool.counters() == {"c1": CounterState(value=9, total=1_009)}
-
-
-def test_a_spool_of_before_there_were_counters_is_taken_over(path: Path) -> None:
-    with spool_at(path) as spool:
-        spool.append(readings(1, 3))
-    with contextlib.closing(sqlite3.connect(path)) as older:
-        older.execute("DROP TABLE counter")
-        older.execute("PRAGMA user_version = 1")
-    with spool_at(path) as spool:
-        assert weights(spool) == [1, 2, 3]
-        assert spool.counters() == {}
-    assert not list(path.parent.glob("*.corrupt-*"))
-
-
-def test_one_spool_has_one_owner(path: Path) -> None:
-    with spool_at(path), pytest.raises(SpoolError, match="another agent"):
-        Spool.open(path, MIB)
-
-
-def test_a_folder_that_cannot_be_made_is_said_in_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(SpoolError, match="Allowed"):
-        Spool.open(tmp_path / "file" / "spool.db", MIB)
-
-
-def test_when_the_quota_is_reached_the_oldest_are_given_up_and_a_gap_says_so(path: Path) -> None:
-    quota = 256 * 1024
-    with spool_at(path, quota) as spool:
-        number = 0
-        while spool.given_up < 5_000:
-            spool.append(readings(number + 1, number + 50))
-            number += 50
-        found = [codec.decode(payload) for payload in payloads(spool)]
-        gaps = [message for message in found if isinstance(message, Gap)]
-        assert len(gaps) == 1, "gaps beside each other become one"
-        assert isinstance(found[0], Gap), "it takes the place of what it stands for"
-        assert gaps[0].first_seq == 1
-        assert gaps[0].last_seq == spool.given_up
-        assert weights(spool) == list(range(spool.given_up + 1, number + 1))
-        assert spool.backlog() == len(found)
-    assert path.stat().st_size <= quota
-
-
-def test_nothing_that_may_have_left_is_given_up_or_changed(path: Path) -> None:
-    with spool_at(path, 256 * 1024) as spool:
-        for number in range(10):
-            spool.append(readings(number * 50 + 1, number * 50 + 50))
-        spool.mark_leaving(range(1, 6))
-        spool.append(readings(501, 550), leaving=True)
-        left = {no: spool.load(no) for no in (1, 2, 3, 4, 5, 11)}
-        number = 550
-        while spool.given_up < 3_000:
-            spool.append(readings(number + 1, number + 50))
-            number += 50
-        assert {no: spool.load(no) for no in left} == left
-        covered = covered_seqs(spool)
-        assert covered == list(range(1, number + 1))
-
-
-def test_a_gap_that_may_have_left_stays_as_it_was(path: Path) -> None:
-    with spool_at(path, 256 * 1024) as spool:
-        number = 0
-        while not spool.given_up:
-            spool.append(readings(number + 1, number + 50))
-            number += 50
-        spool.mark_leaving([1])
-        sent = spool.load(1)
-        before = spool.given_up
-        while spool.given_up < before + 2_000:
-            spool.append(readings(number + 1, number + 50))
-            number += 50
-        assert spool.load(1) == sent
-        assert covered_seqs(spool) == list(range(1, number + 1))
-
-
-def covered_seqs(spool: Spool) -> list[int]:
-    """Every number that the spool can still account for; one that is twice in it shows."""
-    return sorted(
-        seq
-        for batch in spool.oldest(0, 100_000)
-        for seq in range(batch.first_seq, batch.last_seq + 1)
-    )
-
-
-def test_a_spool_full_of_what_may_have_left_takes_nothing_more_and_loses_nothing(
-    path: Path,
-) -> None:
-    with spool_at(path, 128 * 1024) as spool:
-        number = 0
-        with contextlib.suppress(SpoolFullError):
-            while number < 100_000:
-                spool.append(readings(number + 1, number + 50), leaving=True)
-                number += 50
-        assert number < 100_000
-        assert weights(spool) == list(range(1, number + 1))
-        spool.forget([batch.no for batch in spool.oldest(0, 20)])
-        (batch,) = spool.append(readings(number + 1, number + 50))
-        assert batch.first_seq == number + 1
+        assert spool.remembered.counters == {"c1": CounterState(value=9, total=1_009)}
 
 
 def test_a_commit_that_fails_is_raised_and_uses_no_number(path: Path) -> None:
@@ -268,11 +122,11 @@ def test_a_commit_that_fails_is_raised_and_uses_no_number(path: Path) -> None:
         kept = payloads(spool)
         with full_disk(), pytest.raises(sqlite3.OperationalError):
             append_until_it_fails(spool)
-        taken = spool._next_seq - 1
+        taken, stream = spool._next_seq - 1, spool.stream
         copy = crashed_copy(path)
     with spool_at(copy) as spool:
         assert payloads(spool)[0] == kept[0]
-        assert covered_seqs(spool)[:taken] == list(range(1, taken + 1))
+        assert covered(spool, stream)[:taken] == list(range(1, taken + 1))
 
 
 def append_until_it_fails(spool: Spool) -> None:
@@ -291,115 +145,257 @@ def full_disk() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+# ------------------------------------------------------------------ the tail
+
+
+def states(spool: Spool) -> list[int]:
+    return [state for (state,) in spool._conn.execute("SELECT state FROM frozen ORDER BY no")]
+
+
+def test_what_is_acknowledged_is_kept_for_a_cloud_that_forgets(path: Path) -> None:
+    with spool_at(path) as spool:
+        for number in range(1, 6):
+            spool.append(readings(number, number), leaving=True)
+        spool.forget([1, 2, 3, 5])
+        assert spool.kept() == {spool.stream: [(1, 3), (5, 5)]}
+        spool.settle()
+        stream = spool.stream
+    with spool_at(crashed_copy(path)) as spool:
+        assert spool.kept() == {stream: [(1, 3), (5, 5)]}
+        assert spool.backlog() == 1
+
+
+def test_the_newest_stream_is_named_first(path: Path) -> None:
+    streams = []
+    for _ in range(3):
+        with spool_at(path) as spool:
+            spool.append(readings(1, 1))
+            spool.forget([spool.newest_no])
+            spool.settle()
+            streams.append(spool.stream)
+            assert list(spool.kept()) == streams[::-1]
+
+
+def test_what_the_cloud_lost_is_sent_again_as_it_was(path: Path) -> None:
+    with spool_at(path) as spool:
+        for number in range(5):
+            spool.append(readings(number * 10 + 1, number * 10 + 10), leaving=True)
+        before = payloads(spool)
+        spool.forget([1, 2, 3, 4, 5])
+        assert spool.oldest(0, 9) == []
+        assert spool.take_back(spool.stream, [(15, 32)]) == 2
+        assert spool.backlog() == 3
+        assert payloads(spool) == before[1:4]
+        assert spool.kept() == {spool.stream: [(1, 10), (41, 50)]}
+        stream = spool.stream
+    with spool_at(crashed_copy(path)) as spool:
+        assert payloads(spool) == before[1:4]
+        assert spool.take_back(stream, [(45, 45)]) == 5, "of a stream before, too"
+        assert spool.take_back("f" * 32, [(1, 9)]) is None
+
+
+def test_of_what_the_cloud_lost_and_the_gateway_too_a_gap_tells(path: Path) -> None:
+    with spool_at(path) as spool:
+        for number in range(6):
+            spool.append(readings(number * 10 + 1, number * 10 + 10), leaving=True)
+        spool.forget(range(1, 7))
+        spool.settle()
+        spool._conn.execute("DELETE FROM frozen WHERE no IN (1, 2, 4)")  # as trimming does
+        assert spool.take_back(spool.stream, [(1, 60), (100, 200)]) == 3
+        (first, second) = gaps(spool)
+        assert ((first.first_seq, first.last_seq), first.life) == ((1, 20), spool.life)
+        assert (second.first_seq, second.last_seq) == (31, 40)
+        assert "no longer kept" in first.because
+        assert covered(spool, spool.stream) == list(range(1, 61)), "and nothing never measured"
+        assert spool.take_back(spool.stream, [(1, 20)]) is None, "told once"
+
+
+def test_the_tail_is_bounded_in_bytes(path: Path) -> None:
+    with spool_at(path, tail_bytes=256 * 1024) as spool:
+        for number in range(1_000):
+            spool.append(readings(number * 100 + 1, number * 100 + 100), leaving=True)
+            spool.forget([spool.newest_no])
+        spool.settle()
+        ((_, ranges),) = spool.kept().items()
+        assert len(ranges) == 1, "the oldest goes first"
+        assert ranges[-1][1] == 100_000
+        (size,) = spool._conn.execute("SELECT sum(length(payload)) FROM frozen").fetchone()
+        assert 100 * 1024 < size < 400 * 1024
+        assert spool.backlog() == 0
+
+
+def test_the_tail_is_bounded_in_time_though_not_while_something_waits_before_it(
+    path: Path,
+) -> None:
+    now_s = [0.0]
+    with spool_at(path, tail_s=3_600, monotonic_s=lambda: now_s[0]) as spool:
+        for number in range(100):
+            now_s[0] += 60
+            spool.append(readings(number + 1, number + 1), leaving=True)
+            spool.forget([spool.newest_no - 1])
+        (kept,) = spool.kept().values()
+        assert 36 <= kept[0][0] <= 45
+
+
+def test_marking_does_not_move_a_row() -> None:
+    """A row that grew by a byte would break its page in two, at each acknowledgement."""
+    disk = Disk()
+    spool = Spool.open(Path("spool.db"), 64 * MIB, connect=disk.connect)
+    for number in range(200):
+        spool.append(readings(number, number))
+    (pages,) = spool._conn.execute("PRAGMA page_count").fetchone()
+    spool.mark_leaving(range(1, 201))
+    spool.forget(range(1, 201))
+    spool.settle()
+    assert spool._conn.execute("PRAGMA page_count").fetchone() == (pages,)
+    assert set(states(spool)) == {State.ACKNOWLEDGED}
+
+
+# ------------------------------------------------------------------ lives and clock steps
+
+
 @pytest.mark.parametrize(
-    "damage",
+    ("before_ms", "now_ms", "life"),
     [
-        "payload = CAST(replace(payload, x'02', x'07') AS BLOB)",
-        "payload = CAST(x'ff80' AS TEXT)",
-        "stream = CAST(x'ff80' AS TEXT)",
-        "stream = 5",
-        "first_seq = 'two'",
-        "last_seq = last_seq + 1",
-        "crc = ''",
+        (NOW_MS, NOW_MS + 5_000, (NOW_MS + 5_000) // 1000),
+        (NOW_MS, NOW_MS, NOW_MS // 1000 + 1),
+        (NOW_MS, 0, NOW_MS // 1000 + 1),
+        (NOW_MS, 5_000_000_000_000, NOW_MS // 1000 + 1),
+        (0, 0, 2),
     ],
 )
-def test_a_batch_that_is_not_what_it_was_is_kept_and_never_sent(
-    path: Path, caplog: pytest.LogCaptureFixture, damage: str
+def test_a_later_start_has_a_greater_life_whatever_the_clock_says(
+    path: Path, before_ms: int, now_ms: int, life: int
 ) -> None:
-    with spool_at(path, 128 * 1024) as spool:
-        for number in (1, 2, 3):
+    with spool_at(path, now_ms=before_ms):
+        pass
+    with spool_at(path, now_ms=now_ms) as spool:
+        assert spool.life == life
+        spool.append(readings(1, 1))
+        (batch,) = messages(spool)
+        assert isinstance(batch, ReadingBatch)
+        assert batch.life == life
+
+
+def test_a_clock_step_takes_one_number_and_its_place_in_the_queue(path: Path) -> None:
+    with spool_at(path) as spool:
+        spool.append(readings(1, 3))
+        step = spool.append_step(-1_500, "the clock was set")
+        spool.append(readings(4, 4))
+        assert (step.first_seq, step.last_seq) == (4, 4)
+        assert [type(one) for one in messages(spool)] == [ReadingBatch, ClockStep, ReadingBatch]
+        (said,) = steps(spool)
+        assert (said.seq, said.step_ms, said.life) == (4, -1_500, spool.life)
+        assert covered(spool, spool.stream) == [1, 2, 3, 4, 5]
+
+
+# ------------------------------------------------------------------ merging
+
+
+def test_small_batches_that_never_left_become_one_that_says_the_same(path: Path) -> None:
+    with spool_at(path) as spool:
+        for number in range(1, 2_501):
+            spool.append([*readings(number, number)])
+        while spool.compact():
+            pass
+        sizes = [batch.last_seq - batch.first_seq + 1 for batch in spool.oldest(0, 9)]
+        assert sizes == [1_000, 1_000, 1, 1, 1, 1, 1, 1, 1], "the last ones may still grow"
+        assert weights(spool) == list(range(1, 2_501))
+        assert spool.backlog() == 502
+        assert covered(spool, spool.stream) == list(range(1, 2_501))
+        spool.append(readings(1, 1))
+        assert spool.newest_no == 2_501
+
+
+def test_what_may_have_left_and_what_is_no_reading_is_not_merged(path: Path) -> None:
+    with spool_at(path) as spool:
+        for number in range(1, 11):
             spool.append(readings(number, number))
-    with contextlib.closing(sqlite3.connect(path)) as conn:
-        conn.execute(f"UPDATE batch SET {damage} WHERE no = 2")
-        conn.commit()
-    with spool_at(path, 128 * 1024) as spool:
-        assert weights(spool) == [1, 3]
-        assert "batch 2 of the spool is damaged" in caplog.text
-        assert [batch.no for batch in spool.oldest(0, 10)] == [1, 3]
-        assert spool.load(2) is None
-        assert spool.backlog() == 2
-        while spool.given_up < 1_000:  # the quota does not stumble over it either
-            spool.append(readings(1, 50))
+        spool.mark_leaving([5])
+        spool.append_step(1, "")
+        for number in range(12, 15):
+            spool.append([counted(number)])
+        stream, left = spool.stream, spool.load(5)
+    with spool_at(path) as spool:
+        spool.append(readings(1, 1))
+        while spool.compact():
+            pass
+        ranges = [(batch.first_seq, batch.last_seq) for batch in spool.oldest(0, 9)]
+        assert ranges == [(1, 4), (5, 5), (6, 10), (11, 11), (12, 14), (1, 1)]
+        assert spool.load(5) == left
+        assert spool.remembered.counters == {"c1": CounterState(value=14, total=1_014)}
+        assert covered(spool, stream) == list(range(1, 15))
 
 
-@pytest.mark.parametrize("content", [b"this is no database" * 1_000, b"\0" * 20_000])
-def test_a_file_that_is_no_spool_is_set_aside_and_a_new_one_begun(
-    path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+# ------------------------------------------------------------------ a disk that fails
+
+
+def test_a_full_partition_makes_readings_wait_and_costs_none(path: Path) -> None:
+    disk = Disk()
+    with spool_at(path, connect=disk.connect) as spool:
+        spool.append(readings(1, 10))
+        spool.append(readings(11, 20), leaving=True)
+        disk.room_bytes = 1_000
+        for _ in range(3):
+            with pytest.raises(SpoolFullError, match="partition"):
+                spool.append(readings(21, 30))
+        spool.mark_leaving([1])
+        assert spool.load(1), "it may be sent: the mark waits in memory"
+        spool.forget([2])
+        spool.settle()
+        assert (spool.backlog(), spool.unsettled, spool.given_up) == (1, 1, 0)
+        assert not spool.compact()
+        disk.room_bytes = None
+        (batch,) = spool.append(readings(21, 30))
+        assert (batch.first_seq, batch.last_seq) == (21, 30), "no number was used up"
+        assert spool.unsettled == 0
+        assert states(spool) == [State.MAY_HAVE_LEFT, State.ACKNOWLEDGED, State.NEVER_LEFT]
+    with spool_at(path, connect=Disk(disk.files()).connect) as spool:
+        assert weights(spool) == [*range(1, 11), *range(21, 31)]
+
+
+@pytest.mark.parametrize("times", [1, -1])
+def test_a_sync_that_fails_is_unknown_and_a_restart_finds_the_row_or_not(
+    path: Path, times: int
 ) -> None:
-    for number in (1, 2):
-        path.write_bytes(content)
-        with spool_at(path) as spool:
-            spool.append(readings(1, 1))
-        assert path.with_name(f"spool.db.corrupt-{number}").read_bytes() == content
-    assert any(record.levelno == logging.ERROR for record in caplog.records)
+    disk = Disk()
+    with spool_at(path, connect=disk.connect) as spool:
+        spool.append(readings(1, 10))
+        disk.syncs_fail = times
+        with pytest.raises(sqlite3.OperationalError):
+            spool.append(readings(11, 20))
+        stream = spool.stream
+        written = disk.files()
+        flushed = {name: disk.synced(name) for name in written}
+    for part in (written, flushed):
+        with spool_at(path, connect=Disk(part).connect) as spool:
+            assert weights(spool) in (list(range(1, 11)), list(range(1, 21)))
+            assert spool.stream != stream, "what it numbers next is another's"
 
 
-def test_what_can_be_read_in_a_damaged_file_is_saved_and_counts_as_sent(path: Path) -> None:
-    with spool_at(path) as spool:
-        for number in range(200):
-            spool.append(readings(number * 50 + 1, number * 50 + 50))
-        before = payloads(spool)
-    damage = bytearray(path.read_bytes())
-    middle = len(damage) // 2 // PAGE_BYTES * PAGE_BYTES
-    damage[middle : middle + PAGE_BYTES] = b"\xff" * PAGE_BYTES
-    path.write_bytes(damage)
-    with spool_at(path) as spool:
-        saved = payloads(spool)
-        assert len(before) - 10 <= len(saved) < len(before)
-        assert set(saved) <= set(before)
-        states = spool._conn.execute("SELECT DISTINCT state FROM batch").fetchall()
-        assert states == [(1,)], "it may have been sent, so its bytes must stay"
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_random_damage_never_stops_the_spool_and_never_changes_a_reading(
-    path: Path, seed: int
-) -> None:
-    with spool_at(path) as spool:
-        for number in range(40):
-            spool.append(readings(number * 20 + 1, number * 20 + 20))
-        before = set(payloads(spool))
-    chance = random.Random(seed)
-    damage = bytearray(path.read_bytes())
-    # Half of the time in the head, where one byte can mean anything.
-    reach = 100 if seed % 2 else len(damage)
-    for _ in range(chance.randint(1, 8)):
-        damage[chance.randrange(reach)] = chance.randrange(256)
-    if chance.random() < 0.2:
-        del damage[chance.randrange(len(damage)) :]
-    path.write_bytes(damage)
-    for _ in range(2):
-        with spool_at(path) as spool:
-            assert set(payloads(spool)) <= before | {spool.load(spool.newest_no)}
-            spool.append(readings(1, 1))
-            before |= set(payloads(spool))
-
-
-@pytest.mark.parametrize("value", [0, 255])
-def test_no_byte_in_the_head_of_the_file_stops_the_spool(path: Path, value: int) -> None:
-    with spool_at(path) as spool:
-        for number in range(3):
-            spool.append(readings(number * 20 + 1, number * 20 + 20))
-        before = set(payloads(spool))
-    whole = path.read_bytes()
-    for place in range(100):
-        for part in path.parent.iterdir():
-            part.unlink()
-        path.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
-        with spool_at(path) as spool:
-            assert set(payloads(spool)) <= before
-            spool.append(readings(1, 1))
-
-
-@pytest.mark.parametrize("name", ["payload", "state", "gap", "first_seq", "no"])
-def test_a_column_with_another_name_is_damage_and_its_batches_are_saved(
-    path: Path, name: str
-) -> None:
-    with spool_at(path) as spool:
-        spool.append(readings(1, 20))
-        before = payloads(spool)
-    with contextlib.closing(sqlite3.connect(path)) as conn:
-        conn.execute(f"ALTER TABLE batch RENAME COLUMN {name} TO flipped")
-    with spool_at(path) as spool:
-        assert payloads(spool) == before
-        spool.append(readings(21, 22))
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_a_partition_that_is_really_full_is_waited_for(tmp_path: Path) -> None:
+    partition = tmp_path / "partition"
+    partition.mkdir()
+    mount = ("mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(partition))
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        pytest.skip("no right to mount here")
+    try:
+        with spool_at(partition / "spool.db") as spool:
+            ballast = partition / "ballast"
+            ballast.write_bytes(bytes(250_000))
+            number = 0
+            with contextlib.suppress(SpoolFullError):
+                while number < 1_000_000:
+                    spool.append(readings(number + 1, number + 200))
+                    number += 200
+            with pytest.raises(SpoolFullError, match="partition"):
+                spool.append(readings(number + 1, number + 200))
+            ballast.unlink()
+            spool.append(readings(number + 1, number + 200))
+            assert covered(spool, spool.stream) == list(range(1, number + 201))
+            assert spool.given_up == 0
+        with spool_at(partition / "spool.db") as spool:
+            assert weights(spool) == list(range(1, number + 201))
+    finally:
+        subprocess.run(("umount", str(partition)), check=True)
