@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge_agent.core.reading import Reading
-from edge_agent.core.remembered import Remembered
 from edge_agent.core.typed_toml import SettingsError
 from edge_agent.loops import clock, heartbeat
 from edge_agent.loops.drain import READINGS_WAITING_MAX, Commit, Drain
@@ -47,6 +46,7 @@ class Parts:
     line: Line
     readings: queue.Queue[Reading]
     stop_polling: threading.Event
+    timekeeper: clock.Timekeeper
 
 
 def prepare(settings: Settings) -> Parts:
@@ -54,16 +54,20 @@ def prepare(settings: Settings) -> Parts:
     settings.broker.password()
     readings: queue.Queue[Reading] = queue.Queue(READINGS_WAITING_MAX)
     stop = threading.Event()
+    timekeeper = clock.Timekeeper(
+        trusts=clock.kernel_trusts_it if settings.clock_check else lambda: True
+    )
     time_source = Clock(
-        wall_ms=clock.wall_ms,
+        wall_ms=timekeeper.stamp_ms,
         monotonic_ms=clock.monotonic_ms,
-        trusted=clock.kernel_trusts_it if settings.clock_check else lambda: True,
+        trusted=lambda: timekeeper.trusted,
     )
     return Parts(
         pollers=pollers_for(settings, readings=readings, stop=stop, clock=time_source),
         line=_line(settings),
         readings=readings,
         stop_polling=stop,
+        timekeeper=timekeeper,
     )
 
 
@@ -71,7 +75,13 @@ def run(settings: Settings, stop: threading.Event) -> int:
     """Until `stop` is set: 0. Until a part of it fails: 1, and what was taken is kept."""
     parts = prepare(settings)  # a mistake in the settings is said before anything is opened
     try:
-        spool = Spool.open(settings.spool.path, settings.spool.bytes_max)
+        spool = Spool.open(
+            settings.spool.path,
+            settings.spool.bytes_max,
+            tail_bytes=settings.spool.tail_bytes,
+            tail_s=settings.spool.tail_hours * 3600,
+            now_ms=clock.wall_ms(),
+        )
     except SpoolError as error:
         log.error("%s", error)  # noqa: TRY400 - the sentence says it all
         return 1
@@ -100,8 +110,10 @@ class _Agent:
             readings=parts.readings,
             line=self._uplink,
             commit=Commit(after_s=settings.spool.commit_s, readings=settings.spool.commit_readings),
+            clock=parts.timekeeper,
+            backlog_bytes_per_s=settings.spool.drain_bytes_per_s,
         )
-        remembered = Remembered(counters=spool.counters())
+        remembered = spool.remembered
         self._polling = [
             _thread(f"the poll loop of {address}", poller_of(remembered).run)
             for address, poller_of in parts.pollers.items()
@@ -144,7 +156,7 @@ class _Agent:
         return Presence(
             state=state,
             stream=self._stream,
-            at_ms=clock.wall_ms(),
+            at_ms=self._parts.timekeeper.now_ms(),
             version=self._version,
             backlog_batches=self._drain.backlog,
         )

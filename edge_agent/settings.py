@@ -105,6 +105,9 @@ class Spool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     commit_s: Annotated[float, Meta(gt=0, le=60)] = 0.5
     commit_readings: Annotated[int, Meta(ge=1, le=5_000)] = 200
     bytes_max: Annotated[int, Meta(ge=1024 * 1024)] = 512 * 1024 * 1024
+    tail_bytes: Annotated[int, Meta(ge=0)] = 50 * 1024 * 1024
+    tail_hours: Annotated[float, Meta(ge=0, le=24 * 366)] = 24.0
+    drain_bytes_per_s: Annotated[int, Meta(ge=1024)] = 1024 * 1024
 
 
 class Sensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

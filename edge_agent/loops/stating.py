@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Clock:
-    """`wall_ms` stamps readings; `monotonic_ms` measures; `trusted` says if the wall can be."""
+    """`wall_ms` stamps readings and never jumps; `monotonic_ms` measures; `trusted`: the stamps."""
 
     wall_ms: Callable[[], int]
     monotonic_ms: Callable[[], int]

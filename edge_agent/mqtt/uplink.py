@@ -19,6 +19,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, cast
@@ -36,10 +37,21 @@ from edge_agent.wire.messages import Presence
 KEEPALIVE_S = 30
 CONNECT_S_MAX = 30.0  # a broker that all gateways come back to takes its time for TLS
 ANSWER_S_MAX = 30.0
-RETRY_S_BASE = 0.5
-RETRY_S_MAX = 30.0
 STABLE_S = 60.0
 SPREAD_S_MAX = 2.0
+
+# How long it failed, and how long a pause may be from then on. A short cut is to be over at once
+# when the broker is back; nobody waits for the second after hours.
+RETRY_S_BASE = 0.5
+RETRY_S_MAX = ((0.0, 2.0), (90.0, 30.0), (900.0, 120.0))
+
+# The lights came back for a whole site, or a whole town.
+BOOTED_S = 300.0
+BOOT_SPREAD_S_MAX = 10.0
+
+TAKEN_OVER = "Session taken over"
+TAKEN_OVER_MAX = 3
+TAKEN_OVER_S = 60.0
 GOODBYE_S_MAX = 1.0  # for each of its two words
 WATCH_S = 1.0
 
@@ -97,8 +109,13 @@ class Uplink:
         self._inflight = INFLIGHT_MAX
         self._client: mqtt.Client | None = None  # only while connected
         self._client_lock = threading.Lock()
+        self._token = 0
+        self._waiting: dict[int, int] = {}  # token by paho's number, in the order they were sent
+        # Filled by paho's thread, which may not wait for a lock: it holds one of its own.
+        self._receipts: deque[int] = deque()
         self._stop = threading.Event()
         self._said = ""
+        self._taken_over_s: list[float] = []
         self._thread = threading.Thread(target=self._run, name="uplink", daemon=True)
 
     def start(self) -> None:
@@ -112,31 +129,45 @@ class Uplink:
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 
-    def send(self, payload: bytes) -> bool:
-        """Hand over a batch; False: it was not sent. True is no promise either: only an Ack is."""
+    @property
+    def first_waiting(self) -> int:
+        """Brokers receipt in the order in which they got it: all before this token is receipted."""
+        with self._client_lock:
+            while self._receipts:
+                self._waiting.pop(self._receipts.popleft(), None)
+            return next(iter(self._waiting.values()), self._token + 1)
+
+    def send(self, payload: bytes) -> int:
+        """Hand over a batch; 0: it was not sent. A token is no promise either: only an Ack is."""
         return self._publish(topics.readings(self._line.gateway), payload, retain=False)
 
     def say(self, presence: Presence) -> bool:
         topic = topics.presence(self._line.gateway)
-        return self._publish(topic, codec.encode(presence), retain=True)
+        return self._publish(topic, codec.encode(presence), retain=True) > 0
 
-    def _publish(self, topic: str, payload: bytes, *, retain: bool) -> bool:
+    def _publish(self, topic: str, payload: bytes, *, retain: bool) -> int:
         with self._client_lock:
             # paho would keep it and send it after a reconnect: repeats that nobody asked for.
             if self._client is None or not self._client.is_connected():
-                return False
+                return 0
             sent = self._client.publish(topic, payload, qos=QOS, retain=retain)
-        return sent.rc == MQTTErrorCode.MQTT_ERR_SUCCESS
+            if sent.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return 0
+            self._token += 1
+            self._waiting[sent.mid] = self._token
+            return self._token
 
     def _run(self) -> None:
         retrying = tenacity.Retrying(
             stop=tenacity.stop_when_event_set(self._stop),
-            wait=tenacity.wait_random_exponential(multiplier=RETRY_S_BASE, max=RETRY_S_MAX),
+            wait=_pause_s,
             retry=tenacity.retry_if_exception_type((OSError, _NoSessionError)),
             sleep=tenacity.sleep_using_event(self._stop),
             retry_error_callback=lambda _: None,
         )
         try:
+            if time.monotonic() < BOOTED_S:  # counts from the boot of the machine
+                self._stop.wait(random.uniform(0, BOOT_SPREAD_S_MAX))  # noqa: S311 - spreads load
             while not self._stop.is_set():
                 retrying(self._session)
                 # It had lasted, so the pauses begin at the shortest; but not for all at once.
@@ -184,7 +215,14 @@ class Uplink:
         raise _NoSessionError("it closes the connection for MQTT 5 and for 3.1.1")
 
     def _dial_with(self, protocol: MQTTProtocolVersion) -> "_Call":
-        call = _Call(self._line, protocol, self._will(), self._inflight, self._tell)
+        call = _Call(
+            self._line,
+            protocol,
+            self._will(),
+            inflight=self._inflight,
+            tell=self._tell,
+            receipts=self._receipts,
+        )
         try:
             call.dial(self._stop)
         except BaseException:
@@ -200,6 +238,8 @@ class Uplink:
         call.subscribe(topics.ack(self._line.gateway), self._stop)
         with self._client_lock:
             self._client = call.client
+            self._waiting.clear()
+            self._receipts.clear()
         self.say(self._presence("online"))
         self._said = ""
         log.info("connected to the broker %s (MQTT %s)", self._where, call.version)
@@ -218,12 +258,27 @@ class Uplink:
             if ended is None:
                 continue
             self._say(f"lost the broker {self._where}: {ended}; trying again")
+            if ended == TAKEN_OVER:
+                self._note_taken_over()
             if time.monotonic() - up_since < STABLE_S:
                 raise _NoSessionError(ended)
             return
         with self._client_lock:  # our good-bye is the last word
             self._client = None
         call.say_goodbye(topics.presence(self._line.gateway), self._presence("offline"))
+
+    def _note_taken_over(self) -> None:
+        """Once may be ourselves, on a connection that the broker had not yet missed."""
+        now_s = time.monotonic()
+        self._taken_over_s = [at for at in self._taken_over_s if now_s - at < TAKEN_OVER_S]
+        self._taken_over_s.append(now_s)
+        if len(self._taken_over_s) > TAKEN_OVER_MAX:
+            self._taken_over_s.clear()
+            log.error(
+                "another machine says it is %s, and the broker gives it our place again and again: "
+                "was the memory card copied?",
+                self._line.gateway,
+            )
 
     def _tell(self, payload: bytes) -> None:
         """Called by paho's thread. An Ack is cumulative: one that finds no room may go."""
@@ -238,6 +293,14 @@ class Uplink:
                 return
             if self._stop.is_set():
                 return
+
+
+def _pause_s(retrying: tenacity.RetryCallState) -> float:
+    """Full jitter: a thousand gateways that lost the broker together do not come back together."""
+    failing_s = retrying.seconds_since_start or 0.0
+    most_s = max(most for since, most in RETRY_S_MAX if failing_s >= since)
+    doublings = min(retrying.attempt_number - 1, 20)
+    return random.uniform(0, min(RETRY_S_BASE * 2**doublings, most_s))  # noqa: S311 - spreads load
 
 
 class _NoSessionError(Exception):
@@ -281,12 +344,15 @@ class _Call:
         line: Line,
         protocol: MQTTProtocolVersion,
         will: bytes,
+        *,
         inflight: int,
         tell: Callable[[bytes], None],
+        receipts: deque[int],
     ) -> None:
         self._line = line
         self._protocol = protocol
         self._tell = tell
+        self._receipts = receipts
         self._signals: queue.Queue[_Signal] = queue.Queue(SIGNALS_MAX)
         self._inflight = inflight
         self._receive_maximum = inflight
@@ -415,6 +481,7 @@ class _Call:
     def _on_publish(
         self, _client: object, _userdata: object, mid: int, code: ReasonCode, _props: object
     ) -> None:
+        self._receipts.append(mid)
         # MQTT 5 alone can say so; and it is no more than a hint, for the cloud's Ack decides.
         if code.is_failure and not self._refused:
             self._refused = True

@@ -13,7 +13,16 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from cloud.embedded import programs
 from edge_agent.wire import codec, topics
-from edge_agent.wire.messages import Ack, Gap, Presence, ReadingBatch, Weighed
+from edge_agent.wire.messages import (
+    Ack,
+    ClockStep,
+    Gap,
+    Kept,
+    Presence,
+    ReadingBatch,
+    Thinned,
+    Weighed,
+)
 
 PASSWORD = "for-tests-only"
 NATS = Path(sys.executable).with_name("nats-server")
@@ -27,7 +36,7 @@ def eventually(holds: Callable[[], object], seconds: float = 30.0) -> None:
         time.sleep(0.02)
 
 
-def weights_in(batch: ReadingBatch) -> list[int]:
+def weights_in(batch: ReadingBatch | Thinned) -> list[int]:
     return [row.weight_mg for row in batch.readings if isinstance(row, Weighed)]
 
 
@@ -120,13 +129,18 @@ class FakeCloud:
         message = codec.decode(received.payload)
         if isinstance(message, Presence):
             self.presences.append(message)
-        elif isinstance(message, ReadingBatch | Gap):
-            self._commit(message, received.payload)
-            if self.acking:
-                self._ack(received.topic.split("/")[2], message.stream)
+            return
+        if isinstance(message, ReadingBatch | Thinned | Gap):
+            self._commit(message.stream, message.first_seq, message.last_seq, received.payload)
+        elif isinstance(message, ClockStep):
+            self._commit(message.stream, message.seq, message.seq, received.payload)
+        elif not isinstance(message, Kept):
+            return
+        if self.acking:
+            self._ack(received.topic.split("/")[2], message.stream)
 
-    def _commit(self, message: ReadingBatch | Gap, payload: bytes) -> None:
-        key = (message.stream, message.first_seq)
+    def _commit(self, stream: str, first_seq: int, last_seq: int, payload: bytes) -> None:
+        key = (stream, first_seq)
         self.arrivals.append(key)
         if key in self.payloads:
             self.repeats += 1
@@ -134,7 +148,7 @@ class FakeCloud:
                 self.changed.append(key)
             return
         self.payloads[key] = payload
-        self.ranges[message.stream][message.first_seq] = message.last_seq
+        self.ranges[stream][first_seq] = last_seq
 
     def _ack(self, gateway: str, stream: str) -> None:
         upto, holes = 0, []
@@ -142,5 +156,5 @@ class FakeCloud:
             if first > upto + 1:
                 holes.append((upto + 1, first - 1))
             upto = max(upto, last)
-        ack = Ack(stream=stream, committed_upto=upto, holes=holes)
+        ack = Ack(stream=stream, committed_upto=upto, holes=holes, exact=True)
         self.client.publish(topics.ack(gateway), codec.encode(ack), qos=1)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.sqlite.rows import State, inflated
 from edge_agent.wire import codec
 from edge_agent.wire.messages import ReadingBatch
 from tests.edge_agent.fakes import PASSWORD, Broker, FakeCloud, eventually, weights_in
@@ -120,7 +121,10 @@ class Site:
             copy.with_name(part.name.replace("spool", "copy")).write_bytes(part.read_bytes())
         try:
             with contextlib.closing(sqlite3.connect(copy)) as conn:
-                found = [codec.decode(row[0]) for row in conn.execute("SELECT payload FROM batch")]
+                waiting = conn.execute(
+                    "SELECT payload, size FROM frozen WHERE state < ?", (State.ACKNOWLEDGED,)
+                ).fetchall()
+            found = [codec.decode(inflated(*row) or b"") for row in waiting]
         except sqlite3.DatabaseError:
             found = []
         for part in self.home.glob("copy.db*"):

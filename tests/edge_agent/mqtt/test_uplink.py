@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
+import tenacity
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -108,7 +109,7 @@ def test_nothing_is_sent_or_kept_for_later_without_a_connection(
 ) -> None:
     broker.kill()
     link = make_uplink(broker.port)
-    assert link.send(b"too early") is False
+    assert not link.send(b"too early")
     assert link.say(presence("online")) is False
     broker.start()
     heard: list[bytes] = []
@@ -192,6 +193,7 @@ class ScriptedBroker:
     levels: list[int] = field(default_factory=list)
     published: int = 0
     answer_publish: bool = True
+    farewell: bytes = b""  # said when the client has said that it is there
 
     def __post_init__(self) -> None:
         self.server = socket.create_server(("127.0.0.1", 0))
@@ -227,6 +229,9 @@ class ScriptedBroker:
                     topic_end = 2 + int.from_bytes(body[:2])
                     if self.answer_publish:
                         line.sendall(b"\x40\x02" + body[topic_end : topic_end + 2])
+                    if self.farewell:
+                        line.sendall(self.farewell)
+                        return
         except OSError:
             return
 
@@ -333,3 +338,57 @@ def test_it_stops_in_time_when_nobody_answers(make_uplink: Callable[[int], Uplin
     link = make_uplink(programs.free_port())
     link.stop()
     assert not link.is_alive()
+
+
+def test_what_the_broker_has_receipted_is_known_in_the_order_it_was_sent(
+    make_broker: MakeBroker,
+    make_uplink: Callable[[int], Uplink],
+) -> None:
+    server = make_broker(connack)
+    link = make_uplink(server.port)
+    assert next_event(link) == Connected()
+    eventually(lambda: server.published == 1)  # that it is online
+    first = link.send(b"first")
+    eventually(lambda: link.first_waiting > first)
+    server.answer_publish = False
+    second, third = link.send(b"second"), link.send(b"third")
+    assert first < second < third
+    eventually(lambda: server.published == 4)
+    assert link.first_waiting == second
+
+
+def test_a_place_that_is_taken_again_and_again_is_said(
+    make_broker: MakeBroker,
+    make_uplink: Callable[[int], Uplink],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(uplink, "RETRY_S_MAX", ((0.0, 0.1),))
+    server = make_broker(connack)
+    server.farewell = b"\xe0\x02\x8e\x00"
+    make_uplink(server.port)
+    eventually(lambda: "was the memory card copied?" in caplog.text)
+    assert len(server.levels) > uplink.TAKEN_OVER_MAX
+
+
+def test_pauses_are_short_in_a_short_cut_and_long_after_hours() -> None:
+    state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
+    state.attempt_number = 40
+    for failing_s, most_s in ((1.0, 2.0), (60.0, 2.0), (600.0, 30.0), (4_000.0, 120.0)):
+        state.outcome_timestamp = state.start_time + failing_s
+        pauses = [uplink._pause_s(state) for _ in range(2_000)]
+        assert 0.97 * most_s < max(pauses) <= most_s
+        assert min(pauses) < 0.03 * most_s, "full jitter"
+        assert 0.45 * most_s < sum(pauses) / len(pauses) < 0.55 * most_s
+
+
+def test_after_a_cut_of_a_minute_it_is_back_two_seconds_after_the_broker() -> None:
+    """The pauses between two dials are what it waits for."""
+    state = tenacity.RetryCallState(tenacity.Retrying(), None, (), {})
+    failing_s, state.attempt_number = 0.0, 0
+    while failing_s < 60:
+        state.attempt_number += 1
+        state.outcome_timestamp = state.start_time + failing_s
+        pause_s = uplink._pause_s(state)
+        assert pause_s <= 2.0
+        failing_s += pause_s
