@@ -19,6 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cloud.intake import jetstream, mqtt
     from cloud.settings import HttpSettings, IngestSettings, JobsSettings
 
 STOP_S_MAX = 8.0  # who stops us waits ten seconds before it kills
@@ -28,23 +29,47 @@ log = logging.getLogger(__name__)
 
 
 def ingest(settings: "IngestSettings", stop: threading.Event) -> None:
-    from cloud.intake.mqtt import Consumer  # noqa: PLC0415 - only this process needs it
-    from cloud.loops.ingest import IngestLoop  # noqa: PLC0415 - as above
+    from cloud.loops.ingest import IngestLoop  # noqa: PLC0415 - only this process needs it
     from cloud.postgres import pools  # noqa: PLC0415 - as above
 
     _serve_metrics(settings.metrics_port)
+    with _consumer(settings) as consumer:
+        loop = IngestLoop(
+            consumer,
+            lambda: pools.connect(settings.dsn, name="ingest"),
+            age_max=settings.accepted,
+        )
+        loop.run(stop)
+
+
+def _consumer(settings: "IngestSettings") -> "jetstream.Consumer | mqtt.Consumer":
+    from cloud.core.fairness import Quota  # noqa: PLC0415 - only this process needs it
+
     broker = settings.broker
-    consumer = Consumer(
+    quota = Quota(settings.readings_s, settings.bytes_s)
+    if broker.protocol == "nats":
+        from cloud.intake import jetstream  # noqa: PLC0415 - only where it is used
+
+        return jetstream.Consumer(
+            host=broker.host,
+            port=broker.port,
+            tls=broker.tls,
+            user=broker.user,
+            password=broker.password,
+            quota=quota,
+        )
+    from cloud.intake import mqtt  # noqa: PLC0415 - as above
+
+    return mqtt.Consumer(
         host=broker.host,
         port=broker.port,
         tls=broker.tls,
         user=broker.user,
         password=broker.password,
         instance=settings.instance,
+        shared=settings.shared,
+        quota=quota,
     )
-    loop = IngestLoop(consumer, lambda: pools.connect(settings.dsn, name="ingest"))
-    with consumer:
-        loop.run(stop)
 
 
 def work(settings: "JobsSettings", stop: threading.Event) -> None:

@@ -7,6 +7,8 @@ Each process asks only for what is its own, so it never holds a log-in that it d
     work      BINLINE_JOBS_DSN, BINLINE_PUBLIC_URL, BINLINE_SECRET_KEY, BINLINE_SMTP_URL,
               BINLINE_MAIL_FROM
     serve     BINLINE_PORTAL_DSN, BINLINE_AUTH_DSN, BINLINE_PUBLIC_URL, BINLINE_SECRET_KEY
+    letters, gateway, aside
+              BINLINE_JOBS_DSN, and BINLINE_INGEST_DSN to replay
 
 A secret that is short or a well-known placeholder is refused: it would be found out too late.
 """
@@ -14,6 +16,8 @@ A secret that is short or a well-known placeholder is refused: it would be found
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import psycopg
@@ -21,6 +25,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 Environment = Mapping[str, str]
 
+BROKER_PORTS = {"mqtt": 1883, "mqtts": 8883, "nats": 4222, "tls": 4222}
+COUNT_MAX = 10**9
 PASSWORD_CHARS_MIN = 8
 SECRET_KEY_BYTES_MIN = 32
 SECRET_KEY_DISTINCT_MIN = (
@@ -30,6 +36,7 @@ PLACEHOLDER = re.compile(
     r"(?i).*(change.?me|replace.?me|placeholder|todo|your.?(password|secret)|x{6,}|<.*>).*"
     r"|password\d*|secret\d*|postgres|example|admin\d*|12345678\d*|qwerty.*"
 )
+DAYS_MIN, DAYS_MAX = 31, 36_500  # the database itself refuses to drop the last month
 INSTANCE = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 MAIL_ADDRESS = re.compile(r"[^@\s<>,]+@[^@\s<>,]+")
 HOST_NAME = re.compile(r"[A-Za-z0-9.:\[\]-]+")
@@ -41,6 +48,13 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class BrokerAddress:
+    """Where gateways publish.
+
+    By NATS several processes of ingest share the work; by MQTT where the broker speaks shared
+    subscriptions and the settings say so.
+    """
+
+    protocol: Literal["mqtt", "nats"]
     host: str
     port: int
     tls: bool
@@ -60,6 +74,16 @@ class SmtpAddress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Keeping:
+    """How long what is kept. Nothing is accepted that would be dropped as soon as it comes."""
+
+    readings: timedelta = timedelta(days=400)
+    rollups: timedelta = timedelta(days=1_100)
+    accepted: timedelta = timedelta(days=400)  # older readings are set aside
+    packed: timedelta = timedelta(days=35)  # after the longest time a gateway is offline
+
+
+@dataclass(frozen=True, kw_only=True)
 class MigrateSettings:
     admin_dsn: str = field(repr=False)
     passwords: Mapping[str, str] = field(
@@ -72,7 +96,24 @@ class IngestSettings:
     dsn: str = field(repr=False)
     broker: BrokerAddress
     instance: str = "1"
+    shared: bool = False  # an MQTT subscription that several processes have together
+    readings_s: int = 100_000  # of one gateway, before it is shed
+    bytes_s: int = 4_000_000
+    accepted: timedelta = Keeping.accepted
     metrics_port: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatingSettings:
+    """For who looks after it by the command line."""
+
+    jobs_dsn: str = field(repr=False)
+    ingest_dsn: str = field(default="", repr=False)
+
+    def needed_ingest_dsn(self) -> str:
+        if not self.ingest_dsn:
+            raise SettingsError("BINLINE_INGEST_DSN is not set; what is replayed goes in by it")
+        return self.ingest_dsn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +125,7 @@ class JobsSettings:
     mail_from: str
     webhook_allowed_hosts: frozenset[str] = frozenset()
     metrics_port: int | None = None
+    keeping: Keeping = Keeping()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +153,19 @@ def ingest_settings(env: Environment) -> IngestSettings:
         instance=_matching(
             env, "BINLINE_INGEST_INSTANCE", INSTANCE, "1 to 16 of a-z, 0-9 and -", default="1"
         ),
+        shared=_yes(env, "BINLINE_INGEST_SHARED"),
+        readings_s=_count(env, "BINLINE_GATEWAY_READINGS_S", IngestSettings.readings_s),
+        bytes_s=_count(env, "BINLINE_GATEWAY_BYTES_S", IngestSettings.bytes_s),
+        accepted=keeping(env).accepted,
         metrics_port=_optional_port(env, "BINLINE_METRICS_PORT"),
+    )
+
+
+def operating_settings(env: Environment) -> OperatingSettings:
+    ingest = env.get("BINLINE_INGEST_DSN", "").strip()
+    return OperatingSettings(
+        jobs_dsn=_dsn(env, "BINLINE_JOBS_DSN"),
+        ingest_dsn=_dsn(env, "BINLINE_INGEST_DSN") if ingest else "",
     )
 
 
@@ -126,6 +180,7 @@ def jobs_settings(env: Environment) -> JobsSettings:
         ),
         webhook_allowed_hosts=_hosts(env, "BINLINE_WEBHOOK_ALLOWED_HOSTS"),
         metrics_port=_optional_port(env, "BINLINE_METRICS_PORT"),
+        keeping=keeping(env),
     )
 
 
@@ -140,6 +195,32 @@ def http_settings(env: Environment) -> HttpSettings:
         ),
         port=_optional_port(env, "BINLINE_HTTP_PORT") or 8420,
     )
+
+
+def keeping(env: Environment) -> Keeping:
+    """Asked for by whoever takes readings in and by whoever drops them: the two must agree."""
+    readings = _days(env, "BINLINE_READINGS_DAYS", Keeping.readings)
+    accepted = _days(env, "BINLINE_ACCEPTED_DAYS", min(Keeping.accepted, readings))
+    rollups = _days(env, "BINLINE_ROLLUPS_DAYS", max(Keeping.rollups, readings))
+    if accepted > readings:
+        raise SettingsError(
+            f"BINLINE_ACCEPTED_DAYS is {accepted.days}; it must be at most BINLINE_READINGS_DAYS"
+            f" ({readings.days}), or readings would be dropped as soon as they come"
+        )
+    if rollups < readings:
+        raise SettingsError(
+            f"BINLINE_ROLLUPS_DAYS is {rollups.days}; it must be at least BINLINE_READINGS_DAYS"
+            f" ({readings.days}), because hours outlast their readings"
+        )
+    packed = _days(env, "BINLINE_PACKED_AFTER_DAYS", Keeping.packed)
+    return Keeping(readings=readings, rollups=rollups, accepted=accepted, packed=packed)
+
+
+def _days(env: Environment, name: str, default: timedelta) -> timedelta:
+    text = env.get(name, "").strip() or str(default.days)
+    if not text.isascii() or not text.isdigit() or not DAYS_MIN <= int(text) <= DAYS_MAX:
+        raise SettingsError(f"{name} is {text!r}; it must be {DAYS_MIN} to {DAYS_MAX} days")
+    return timedelta(days=int(text))
 
 
 def _required(env: Environment, name: str, allowed: str) -> str:
@@ -192,16 +273,20 @@ def _passwords(env: Environment) -> dict[str, str]:
 
 
 def _broker(env: Environment, name: str) -> BrokerAddress:
-    allowed = "mqtt://user:password@host:port or mqtts://user:password@host:port"
-    url = _url(env, name, {"mqtt": 1883, "mqtts": 8883}, allowed)
+    allowed = (
+        "mqtt://user:password@host:port, mqtts://… with TLS,"
+        " or nats://user:password@host:port, tls://… with TLS"
+    )
+    url = _url(env, name, BROKER_PORTS, allowed)
     password = unquote(url.password or "")
     if not url.username or not password:
         raise SettingsError(f"{name} names no user and password; it must be {allowed}")
     _check_password(name, password)
     return BrokerAddress(
         host=str(url.hostname),
-        port=url.port or (8883 if url.scheme == "mqtts" else 1883),
-        tls=url.scheme == "mqtts",
+        protocol="mqtt" if url.scheme.startswith("mqtt") else "nats",
+        port=url.port or BROKER_PORTS[url.scheme],
+        tls=url.scheme in {"mqtts", "tls"},
         user=unquote(url.username),
         password=password,
     )
@@ -275,6 +360,20 @@ def _optional_port(env: Environment, name: str) -> int | None:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:  # noqa: PLR2004 - the last port there is
         raise SettingsError(f"{name} is {text!r}; it must be a port, 1 to 65535")
     return int(text)
+
+
+def _count(env: Environment, name: str, default: int) -> int:
+    text = env.get(name, "").strip() or str(default)
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= COUNT_MAX:
+        raise SettingsError(f"{name} is {text!r}; it must be a whole number, 1 to {COUNT_MAX}")
+    return int(text)
+
+
+def _yes(env: Environment, name: str) -> bool:
+    text = env.get(name, "").strip() or "no"
+    if text not in {"yes", "no"}:
+        raise SettingsError(f"{name} is {text!r}; it must be yes or no")
+    return text == "yes"
 
 
 def _hosts(env: Environment, name: str) -> frozenset[str]:

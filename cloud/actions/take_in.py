@@ -3,41 +3,49 @@
     streams locked ─▶ ledger says what is new ─▶ readings copied ─▶ present moved ─▶ far enough?
 
 The same message taken in twice, in any order and any company, leaves what it left the first time.
+What is new, a repeat or a contradiction, and what is acknowledged, `cloud.core.taking` decides.
 """
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import psycopg
 
-from cloud.core import present, ranges
+from cloud.actions.store import POISON, New, Stored, move, refused, store
+from cloud.core import taking, times, twins
 from cloud.core.ranges import Range
 from cloud.core.readings import (
     Arrival,
     Batch,
-    Missing,
+    KeptSaid,
     PresenceSaid,
+    Reading,
     StreamCommitted,
     Unreadable,
+    from_ms,
     set_aside,
+    to_ms,
 )
-from cloud.intake.translate import HOLES_MAX
+from cloud.core.taking import Claim, Verdicts
+from cloud.core.twins import Twins
+from cloud.intake import translate
 from cloud.postgres import (
-    bin_state,
+    clock_steps,
     dead_letters,
     gateways,
     ledger,
-    readings,
+    rollups,
     sensors,
     streams,
 )
 from cloud.postgres.dead_letters import DeadLetter
+from cloud.postgres.gateways import Gateway
+from cloud.postgres.streams import Stream, StreamKey
 
-# What the bytes are to blame for. Anything else is an outage or our own defect.
-POISON = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowError)
+AGE_MAX = timedelta(days=400)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,35 +54,40 @@ class TakenIn:
 
     committed: list[StreamCommitted] = field(default_factory=list)  # to be told to the gateways
     letters: list[DeadLetter] = field(default_factory=list)
+    letters_beyond: int = 0  # too many of one gateway: counted, not kept
     readings: int = 0
     repeats: int = 0
+    aside: int = 0  # of the readings: stored apart, for their time cannot be
+    held: int = 0  # messages of a machine that uses another's name
+    rewound: list[tuple[str, UUID]] = field(default_factory=list)  # gateways remember more than we
+    steps: int = 0
+    twins: dict[str, Twins | None] = field(default_factory=dict)  # alarms raised, or gone quiet
 
     def plus(self, other: "TakenIn") -> "TakenIn":
         return TakenIn(
             committed=[*self.committed, *other.committed],
             letters=[*self.letters, *other.letters],
+            letters_beyond=self.letters_beyond + other.letters_beyond,
             readings=self.readings + other.readings,
             repeats=self.repeats + other.repeats,
+            aside=self.aside + other.aside,
+            held=self.held + other.held,
+            rewound=[*self.rewound, *other.rewound],
+            steps=self.steps + other.steps,
+            twins={**self.twins, **other.twins},
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Claim:
-    """A range that a message wants to fill."""
+class _Heard:
+    """What a transaction is about, after the doubtful machines were parted off."""
 
-    arrival: Arrival
-    wants: Batch | Missing
-    gateway: str
-    gateway_id: int
-    stream_no: int
-
-
-@dataclass(kw_only=True)
-class _Verdicts:
-    entries: list[ledger.Entry] = field(default_factory=list)
-    batches: list[_Claim] = field(default_factory=list)  # whose readings are new
-    letters: list[DeadLetter] = field(default_factory=list)
-    repeats: int = 0
+    gateways: Mapping[str, Gateway]
+    streams: Mapping[StreamKey, Stream]  # those that may go on
+    claims: Sequence[Claim]
+    kept: Sequence[tuple[str, KeptSaid]]
+    presences: Sequence[tuple[str, PresenceSaid, bool]]
+    held: int
 
 
 def take_in(
@@ -82,250 +95,312 @@ def take_in(
     arrivals: Sequence[Arrival],
     now: datetime,
     known_letters: Container[bytes] = (),
+    *,
+    age_max: timedelta = AGE_MAX,
 ) -> TakenIn:
-    """All of `arrivals` in one transaction, or, when one of them is poison, each in its own.
+    """All of `arrivals` in one transaction; when one of them is poison, halves, down to the row.
 
     `known_letters` are fingerprints of dead letters already kept; the same is not kept twice.
+    Readings older than `age_max` are set aside.
     """
     try:
-        return _take_in_together(conn, arrivals, now, known_letters)
-    except POISON:
-        taken = TakenIn()
-        for arrival in arrivals:
-            taken = taken.plus(_take_in_alone(conn, arrival, now, known_letters))
-        return taken
-
-
-def _take_in_alone(
-    conn: psycopg.Connection, arrival: Arrival, now: datetime, known_letters: Container[bytes]
-) -> TakenIn:
-    try:
-        return _take_in_together(conn, [arrival], now, known_letters)
+        return _together(conn, arrivals, now, known_letters, age_max)
     except POISON as error:
-        because = f"the database refuses it: {error}".replace("\0", "\ufffd")
-        aside = set_aside(arrival, because)
-        return _take_in_together(conn, [aside], now, known_letters)
+        if len(arrivals) == 1:
+            return _alone(conn, arrivals[0], now, known_letters, age_max, error)
+    middle = len(arrivals) // 2
+    first = take_in(conn, arrivals[:middle], now, known_letters, age_max=age_max)
+    return first.plus(take_in(conn, arrivals[middle:], now, known_letters, age_max=age_max))
 
 
-def _take_in_together(
+def correct_some(conn: psycopg.Connection, now: datetime, *, age_max: timedelta = AGE_MAX) -> bool:
+    """Correct a piece of what came before its gateway's clock was set; False: none is left."""
+    with conn.transaction():
+        todo = clock_steps.next_todo(conn)
+        if todo is None:
+            return False
+        released = clock_steps.correct_piece(conn, todo, times.believed(to_ms(now), age_max))
+        if released:
+            ids = [item.sensor_id for item in released]
+            stamps = [item.place.at_ms for item in released]
+            rollups.mark_due(
+                conn, {(i, ms // rollups.HOUR_MS) for i, ms in zip(ids, stamps, strict=True)}
+            )
+            move(conn, released, sensors.bins_of(conn, set(ids)), now)
+    return True
+
+
+def _alone(  # noqa: PLR0917 - what `take_in` was given, and why it failed
+    conn: psycopg.Connection,
+    arrival: Arrival,
+    now: datetime,
+    known_letters: Container[bytes],
+    age_max: timedelta,
+    error: Exception,
+) -> TakenIn:
+    """One message that the database refuses: what is sound in it is stored, the rest kept aside."""
+    if isinstance(arrival.content, Batch):
+        try:
+            return _together(conn, [arrival], now, known_letters, age_max, bisecting=True)
+        except POISON as still:
+            error = still
+    aside = set_aside(arrival, refused(error))
+    return _together(conn, [aside], now, known_letters, age_max)
+
+
+def _together(
     conn: psycopg.Connection,
     arrivals: Sequence[Arrival],
     now: datetime,
     known_letters: Container[bytes],
+    age_max: timedelta,
+    *,
+    bisecting: bool = False,
 ) -> TakenIn:
     with conn.transaction():
-        ids = gateways.ids_of(conn, {a.gateway for a in arrivals if a.gateway is not None})
-        claims, stream_of = _claims(conn, arrivals, ids, now)
-        verdicts = _judge(conn, claims)
-        ledger.insert(conn, verdicts.entries, now)
-        count = _store(conn, verdicts.batches, now)
-        _note_presence(conn, arrivals, ids, now)
-        committed = _how_far(conn, claims, stream_of)
+        heard = _listen(conn, arrivals, now)
+        upto = {stream.stream_no: stream.contiguous_upto for stream in heard.streams.values()}
+        verdicts = taking.judge(heard.claims, _overlapped(conn, heard.claims), upto)
+        clock_steps.insert(conn, verdicts.steps, now)
+        span = times.believed(to_ms(now), age_max)
+        stepped = {stream_no for stream_no, _ in verdicts.steps}
+        fresh = _fresh(heard, verdicts)
+        stored = store(conn, fresh, now, span, stepped=stepped, bisecting=bisecting)
+        ledger.insert(conn, _entries(verdicts, stored), now)
+        alarms = _note_presence(conn, heard, now)
+        committed, rewound = _how_far(conn, heard)
         letters = [
             letter
-            for letter in dict.fromkeys((*_letters(arrivals, ids), *verdicts.letters))
+            for letter in dict.fromkeys(
+                (
+                    *_unplaced(arrivals, heard.gateways),
+                    *(_letter(one.arrival, one.because) for one in verdicts.letters),
+                    *(_spoiled(arrivals[0], *one) for one in stored.spoiled),
+                )
+            )
             if letter.fingerprint not in known_letters
         ]
-        dead_letters.insert(conn, letters, now)
-    return TakenIn(committed=committed, letters=letters, readings=count, repeats=verdicts.repeats)
-
-
-def _claims(
-    conn: psycopg.Connection, arrivals: Iterable[Arrival], ids: dict[str, int], now: datetime
-) -> tuple[list[_Claim], dict[int, streams.Stream]]:
-    wanting: list[tuple[Arrival, Batch | Missing, str, int]] = []
-    for arrival in arrivals:
-        wants = _wants(arrival)
-        if wants is not None and arrival.gateway in ids:
-            wanting.append((arrival, wants, arrival.gateway, ids[arrival.gateway]))
-    keys = {(gateway_id, wants.stream) for _, wants, _, gateway_id in wanting}
-    found = streams.lock(conn, keys, now) if keys else {}
-    claims = [
-        _Claim(
-            arrival=arrival,
-            wants=wants,
-            gateway=gateway,
-            gateway_id=gateway_id,
-            stream_no=found[gateway_id, wants.stream].stream_no,
-        )
-        for arrival, wants, gateway, gateway_id in wanting
-    ]
-    return claims, {stream.stream_no: stream for stream in found.values()}
-
-
-def _wants(arrival: Arrival) -> Batch | Missing | None:
-    match arrival.content:
-        case Batch() | Missing() as wants:
-            return wants
-        case Unreadable(claim=claim):
-            return claim
-        case PresenceSaid():
-            return None
-
-
-def _judge(conn: psycopg.Connection, claims: Sequence[_Claim]) -> _Verdicts:
-    """What is new, what a repeat, and what contradicts the ledger."""
-    verdicts = _Verdicts()
-    if not claims:
-        return verdicts
-    there = ledger.overlapping_one(conn, [(claim.stream_no, claim.wants.range) for claim in claims])
-    fresh: dict[int, list[ledger.Entry]] = defaultdict(list)
-    for place, claim in enumerate(claims):
-        entry = there.get(place) or _overlapped(claim, fresh[claim.stream_no])
-        added = _judge_one(conn, claim, entry, fresh[claim.stream_no], verdicts)
-        fresh[claim.stream_no].extend(added)
-        verdicts.entries.extend(added)
-    return verdicts
-
-
-def _overlapped(claim: _Claim, fresh: Iterable[ledger.Entry]) -> ledger.Entry | None:
-    return next((entry for entry in fresh if entry.range.overlaps(claim.wants.range)), None)
-
-
-def _judge_one(
-    conn: psycopg.Connection,
-    claim: _Claim,
-    entry: ledger.Entry | None,
-    fresh: Sequence[ledger.Entry],
-    verdicts: _Verdicts,
-) -> list[ledger.Entry]:
-    """The entries that `claim` adds to the ledger."""
-    wants, letter = claim.wants, claim.arrival
-    if entry is None and isinstance(wants, Batch):
-        verdicts.batches.append(claim)
-        return [ledger.Entry(claim.stream_no, wants.range, wants.checksum, None)]
-    if entry is not None and (entry.range, entry.checksum) == (wants.range, wants.checksum):
-        verdicts.repeats += 1
-        return []
-    because = wants.because if isinstance(wants, Missing) else _contradiction(wants, entry)
-    # Several can be overlapped, by a gap that grew or by a batch that should not exist.
-    covered = [piece.range for piece in fresh]
-    if entry is not None:
-        covered += ledger.overlapping_all(conn, claim.stream_no, wants.range)
-    parts = ranges.uncovered(wants.range, covered)
-    if isinstance(wants, Batch) or (isinstance(letter.content, Unreadable) and parts):
-        verdicts.letters.append(DeadLetter(letter.topic, letter.payload, because))
-    elif not parts:
-        verdicts.repeats += 1
-    return [ledger.Entry(claim.stream_no, part, wants.checksum, because) for part in parts]
-
-
-def _contradiction(wants: Batch, entry: ledger.Entry | None) -> str:
-    assert entry is not None
-    there = f"{entry.range.first} to {entry.range.last}"
-    if entry.gap_because is not None:
-        return f"readings {there} had been given up: {entry.gap_because}"
-    if entry.range.first == wants.range.first:
-        return f"readings from {wants.range.first} on came before, with other content"
-    return f"readings {wants.range.first} to {wants.range.last} overlap {there}, which came before"
-
-
-def _store(conn: psycopg.Connection, batches: Sequence[_Claim], now: datetime) -> int:
-    """Copy the readings of new batches and move the present; how many there were."""
-    if not batches:
-        return 0
-    keys = {
-        (claim.gateway_id, reading.sensor)
-        for claim in batches
-        if isinstance(claim.wants, Batch)
-        for reading in claim.wants.readings
-    }
-    known = sensors.heard(conn, keys)
-    placed = [
-        readings.Placed(known[claim.gateway_id, reading.sensor].sensor_id, claim.stream_no, reading)
-        for claim in batches
-        if isinstance(claim.wants, Batch)
-        for reading in claim.wants.readings
-    ]
-    readings.copy_in(conn, placed, now)
-    bin_of = {sensor.sensor_id: sensor.bin_id for sensor in known.values()}
-    news = [
-        (bin_id, item)
-        for item in present.newest(placed, now)
-        if (bin_id := bin_of[item.sensor_id]) is not None
-    ]
-    bin_state.move(conn, sorted(news, key=lambda pair: pair[0]), now)
-    return len(placed)
-
-
-def _note_presence(
-    conn: psycopg.Connection, arrivals: Iterable[Arrival], ids: dict[str, int], now: datetime
-) -> None:
-    latest = {
-        ids[arrival.gateway]: (arrival.content, arrival.kept)
-        for arrival in arrivals
-        if isinstance(arrival.content, PresenceSaid) and arrival.gateway in ids
-    }
-    for gateway_id, (said, kept) in sorted(latest.items()):
-        gateways.note_presence(conn, gateway_id, said, now, kept=kept)
-
-
-def _how_far(
-    conn: psycopg.Connection, claims: Sequence[_Claim], stream_of: dict[int, streams.Stream]
-) -> list[StreamCommitted]:
-    """Per stream touched: how far it is committed, after what this transaction added."""
-    touched: dict[tuple[str, UUID, int], list[Range]] = defaultdict(list)
-    for claim in claims:
-        touched[claim.gateway, claim.wants.stream, claim.stream_no].append(claim.wants.range)
-    upto = {stream_no: stream_of[stream_no].contiguous_upto for _, _, stream_no in touched}
-    beyond = _advance(conn, upto)
-    streams.advance(conn, upto)
-    return [
-        _committed(gateway, stream, upto[stream_no], beyond[stream_no], here)
-        for (gateway, stream, stream_no), here in touched.items()
-    ]
-
-
-def _advance(conn: psycopg.Connection, upto: dict[int, int]) -> dict[int, list[Range]]:
-    """Move `upto` along the ledger; what is committed beyond the first hole of each stream."""
-    beyond: dict[int, list[Range]] = {stream_no: [] for stream_no in upto}
-    unfinished = set(upto)
-    while unfinished:
-        found = ledger.beyond(conn, [(stream_no, upto[stream_no]) for stream_no in unfinished])
-        unfinished = set()
-        for stream_no, pieces in found.items():
-            upto[stream_no] = ranges.contiguous(upto[stream_no], pieces)
-            beyond[stream_no] = [piece for piece in pieces if piece.first > upto[stream_no]]
-            if len(pieces) == ledger.BEYOND_MAX and not beyond[stream_no]:
-                unfinished.add(stream_no)
-    return beyond
-
-
-def _committed(
-    gateway: str, stream: UUID, upto: int, beyond: Sequence[Range], here: Sequence[Range]
-) -> StreamCommitted:
-    """Whatever else is left out, what has just been committed is acknowledged.
-
-    An acknowledgement has room for so many holes. When there are more, it speaks of what came
-    now, and calls the rest a hole: the gateway keeps a little longer what it could forget.
-    """
-    last_here = max(piece.last for piece in here)
-    there = list(beyond)
-    missing = ranges.holes(upto, there)
-    if len(missing) > HOLES_MAX or ranges.end(upto, there) < last_here:
-        # So many pieces have so many holes before them at most.
-        there = sorted(piece for piece in here if piece.last > upto)[:HOLES_MAX]
-        missing = ranges.holes(upto, there)
-    return StreamCommitted(
-        gateway=gateway, stream=stream, upto=ranges.end(upto, there), holes=tuple(missing)
+        beyond = dead_letters.insert(conn, letters, now)
+    return TakenIn(
+        committed=committed,
+        letters=letters,
+        letters_beyond=beyond,
+        readings=stored.readings,
+        repeats=verdicts.repeats,
+        aside=stored.aside,
+        held=heard.held,
+        rewound=rewound,
+        steps=len(verdicts.steps),
+        twins=alarms,
     )
 
 
-def _letters(arrivals: Iterable[Arrival], ids: dict[str, int]) -> list[DeadLetter]:
+def _listen(conn: psycopg.Connection, arrivals: Sequence[Arrival], now: datetime) -> _Heard:
+    known = gateways.by_name(conn, {a.gateway for a in arrivals if a.gateway is not None})
+    wanted: dict[StreamKey, int] = {}
+    asked: set[StreamKey] = set()
+    for arrival in arrivals:
+        gateway = known.get(arrival.gateway or "")
+        if gateway is None:
+            continue
+        wants = taking.wants_of(arrival)
+        if wants is not None:
+            key = (gateway.gateway_id, wants.stream)
+            wanted[key] = max(wanted.get(key, 0), wants.life)
+        elif isinstance(arrival.content, PresenceSaid) and _is_voice(arrival):
+            wanted.setdefault((gateway.gateway_id, arrival.content.stream), 0)
+        elif isinstance(arrival.content, KeptSaid):
+            asked.add((gateway.gateway_id, arrival.content.stream))
+    # In one go, for the order in which they are held; what was only asked for is not registered.
+    found = streams.find(conn, {*wanted, *asked})
+    found |= streams.lock(conn, wanted, now, found)
+    return _part(arrivals, known, found)
+
+
+def _is_voice(arrival: Arrival) -> bool:
+    content = arrival.content
+    return isinstance(content, PresenceSaid) and content.state == "online" and not arrival.kept
+
+
+def _part(
+    arrivals: Iterable[Arrival],
+    known: Mapping[str, Gateway],
+    found: Mapping[StreamKey, Stream],
+) -> _Heard:
+    """Part off the streams of a machine that uses another's name: neither stored nor answered."""
+    twin_of = {gateway.gateway_id: gateway.twins for gateway in known.values()}
+    going = {
+        (gateway_id, stream): row
+        for (gateway_id, stream), row in found.items()
+        if not twins.is_held(twin_of[gateway_id], stream, row.began, refused=row.refused)
+    }
+    claims: list[Claim] = []
+    kept: list[tuple[str, KeptSaid]] = []
+    presences: list[tuple[str, PresenceSaid, bool]] = []
+    held = 0
+    for arrival in arrivals:
+        name = arrival.gateway or ""
+        gateway = known.get(name)
+        if gateway is None:
+            continue
+        content, wants = arrival.content, taking.wants_of(arrival)
+        if isinstance(content, PresenceSaid):
+            presences.append((name, content, arrival.kept))
+        elif isinstance(content, KeptSaid):
+            key = (gateway.gateway_id, content.stream)
+            if key in going or key not in found:
+                kept.append((name, content))
+        elif wants is not None and (gateway.gateway_id, wants.stream) in going:
+            stream = going[gateway.gateway_id, wants.stream]
+            claims.append(Claim(arrival, wants, stream.stream_no))
+        elif wants is not None:
+            held += 1
+    return _Heard(
+        gateways=known, streams=going, claims=claims, kept=kept, presences=presences, held=held
+    )
+
+
+def _overlapped(
+    conn: psycopg.Connection, claims: Sequence[Claim]
+) -> dict[int, Sequence[taking.Entry]]:
+    """What the ledger has in the place of each claim. Nearly always nothing, or the same."""
+    if not claims:
+        return {}
+    nearest = ledger.overlapping_one(conn, [(c.stream_no, c.wants.range) for c in claims])
+    return {
+        place: [entry]
+        if taking.is_repeat(claims[place].wants, entry)
+        else ledger.overlapping_all(conn, claims[place].stream_no, claims[place].wants.range)
+        for place, entry in nearest.items()
+    }
+
+
+def _fresh(heard: _Heard, verdicts: Verdicts) -> list[New]:
+    origins = {stream.stream_no: (key[0], stream) for key, stream in heard.streams.items()}
+    return [New(*origins[stream_no], batch) for stream_no, batch in verdicts.stored]
+
+
+def _entries(verdicts: Verdicts, stored: Stored) -> list[taking.Entry]:
+    """The entries, less what was refused: only a batch alone is looked at that closely."""
+    if not stored.spoiled:
+        return verdicts.entries
+    (entry,) = verdicts.entries
+    because = entry.because or stored.spoiled[0][1][: dead_letters.BECAUSE_CHARS_MAX]
+    return [entry._replace(because=because, given_up=entry.given_up + len(stored.spoiled))]
+
+
+def _note_presence(
+    conn: psycopg.Connection, heard: _Heard, now: datetime
+) -> dict[str, Twins | None]:
+    """Which alarms of two machines under one name were raised by it, or went quiet."""
+    latest = {name: (said, kept) for name, said, kept in heard.presences}
+    alarms: dict[str, Twins | None] = {}
+    for name, (last, kept) in sorted(latest.items()):
+        gateway = heard.gateways[name]
+        gateways.note_presence(conn, gateway.gateway_id, last, now, kept=kept)
+        spoken = [
+            said
+            for whose, said, old in heard.presences
+            if whose == name and said.state == "online" and not old and said.at_ms
+        ]
+        if spoken:
+            alarm = _listen_for_twins(conn, gateway, spoken, now)
+            if alarm != gateway.twins:
+                alarms[name] = alarm
+    return alarms
+
+
+def _listen_for_twins(
+    conn: psycopg.Connection, gateway: Gateway, spoken: Iterable[PresenceSaid], now: datetime
+) -> Twins | None:
+    voices = streams.voices(conn, gateway.gateway_id)
+    for said in spoken:
+        began = streams.began(conn, gateway.gateway_id, said.stream)
+        if began is None:
+            continue  # refused by a person: it has no voice
+        voice = twins.speak(voices, said.stream, from_ms(said.at_ms), began, now)
+        if voice is not None:
+            voices = [voice, *(other for other in voices if other.stream != said.stream)]
+            streams.spoke(conn, gateway.gateway_id, voice)
+    alarm = twins.after(gateway.twins, voices, now)
+    if alarm != gateway.twins:
+        gateways.note_twins(conn, gateway.gateway_id, alarm)
+    return alarm
+
+
+def _how_far(
+    conn: psycopg.Connection, heard: _Heard
+) -> tuple[list[StreamCommitted], list[tuple[str, UUID]]]:
+    """Per stream touched, how far it is committed now; and which gateways remember more than we."""
+    by_key = {(g, s): row for (g, s), row in heard.streams.items()}
+    touched: dict[tuple[str, UUID], list[Range]] = defaultdict(list)
+    for claim in heard.claims:
+        assert claim.arrival.gateway is not None
+        touched[claim.arrival.gateway, claim.wants.stream].append(claim.wants.range)
+    remembered = {(name, said.stream): said.ranges for name, said in heard.kept}
+    for key in remembered:
+        touched.setdefault(key, [])
+    rows = {
+        (name, stream): by_key.get((heard.gateways[name].gateway_id, stream))
+        for name, stream in touched
+    }
+    before = {row.stream_no: row.contiguous_upto for row in rows.values() if row is not None}
+    there = _advance(conn, before)
+    streams.advance(conn, {no: upto for no, (upto, _, _) in there.items() if upto > before[no]})
+    committed, rewound = [], []
+    for (name, stream), here in touched.items():
+        row = rows[name, stream]
+        upto, beyond, complete = (0, [], True) if row is None else there[row.stream_no]
+        said = taking.answer(upto, beyond, here, complete=complete, holes_max=translate.HOLES_MAX)
+        committed.append(
+            StreamCommitted(
+                gateway=name, stream=stream, upto=said.upto, holes=said.holes, exact=said.exact
+            )
+        )
+        if said.exact and taking.lost(remembered.get((name, stream), ()), upto, beyond):
+            rewound.append((name, stream))
+    return committed, rewound
+
+
+def _advance(
+    conn: psycopg.Connection, upto: Mapping[int, int]
+) -> dict[int, tuple[int, list[Range], bool]]:
+    """Per stream: how far all is there, what is committed beyond that, and whether that is all."""
+    there: dict[int, tuple[int, list[Range], bool]] = {}
+    unfinished = dict(upto)
+    while unfinished:
+        found = ledger.beyond(conn, list(unfinished.items()))
+        for stream_no, pieces in found.items():
+            reached, beyond = taking.how_far(unfinished.pop(stream_no), pieces)
+            complete = len(pieces) < ledger.BEYOND_MAX
+            if complete or beyond:
+                there[stream_no] = (reached, beyond, complete)
+            else:
+                unfinished[stream_no] = reached
+    return there
+
+
+def _unplaced(arrivals: Iterable[Arrival], known: Mapping[str, Gateway]) -> Iterable[DeadLetter]:
     """What nobody can place: no topic of ours, no such gateway, no telling which range.
 
     Presence is none of these: it is a state, said again every half minute, and worth nothing later.
     """
-    letters = []
     for arrival in arrivals:
         content = arrival.content
         if isinstance(content, PresenceSaid):
             continue
-        if arrival.gateway is not None and arrival.gateway not in ids:
+        if arrival.gateway is not None and arrival.gateway not in known:
             because = f"no gateway of this name: {arrival.gateway}"
+            yield DeadLetter(arrival.topic, arrival.payload, because)
         elif isinstance(content, Unreadable) and content.claim is None:
-            because = content.because
-        else:
-            continue
-        letters.append(DeadLetter(arrival.topic, arrival.payload, because))
-    return letters
+            yield _letter(arrival, content.because)
+
+
+def _letter(arrival: Arrival, because: str) -> DeadLetter:
+    return DeadLetter(arrival.topic, arrival.payload, because, arrival.gateway or "")
+
+
+def _spoiled(arrival: Arrival, reading: Reading, because: str) -> DeadLetter:
+    """One reading that the database refuses, as a message of its own: it can be replayed alone."""
+    payload = translate.single(arrival.topic, arrival.payload, reading.seq)
+    return DeadLetter(arrival.topic, payload, because, arrival.gateway or "")

@@ -5,11 +5,14 @@ Each reads its settings from the environment and imports its world only when it 
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from cloud.settings import SettingsError
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 EXIT_USAGE = 2
 
@@ -36,20 +39,27 @@ def cloud() -> None:
     help="Also give the log-in roles the passwords found in BINLINE_INGEST_DSN, "
     "BINLINE_JOBS_DSN, BINLINE_PORTAL_DSN and BINLINE_AUTH_DSN.",
 )
-def migrate(*, set_passwords: bool) -> None:
+@click.option(
+    "--timescaledb",
+    is_flag=True,
+    help="Also move the readings into TimescaleDB, which the server must have loaded. "
+    "There is no way back.",
+)
+def migrate(*, set_passwords: bool, timescaledb: bool) -> None:
     """Bring the database to the schema of this version. Safe to repeat.
 
-    Reads BINLINE_ADMIN_DSN, a log-in that may make roles.
+    Reads BINLINE_ADMIN_DSN, a log-in that may make roles, and extensions if it is asked to.
 
     \b
     Examples:
       binline cloud migrate
       binline cloud migrate --set-passwords
+      binline cloud migrate --timescaledb
     """  # noqa: D301 - as above
     from cloud.cli.migrate import run  # noqa: PLC0415 - only when asked for
     from cloud.settings import migrate_settings  # noqa: PLC0415 - as above
 
-    run(_settings(migrate_settings), set_passwords=set_passwords)
+    run(_settings(migrate_settings), set_passwords=set_passwords, timescaledb=timescaledb)
 
 
 @cloud.command()
@@ -74,10 +84,12 @@ def ingest() -> None:
 
 @cloud.command()
 def work() -> None:
-    """Assess bins, place orders, send notices.
+    """Assess bins, place orders, send notices, keep the store of readings.
 
     Reads BINLINE_JOBS_DSN, BINLINE_PUBLIC_URL, BINLINE_SECRET_KEY, BINLINE_SMTP_URL,
-    BINLINE_MAIL_FROM and, if set, BINLINE_WEBHOOK_ALLOWED_HOSTS and BINLINE_METRICS_PORT.
+    BINLINE_MAIL_FROM and, if set, BINLINE_WEBHOOK_ALLOWED_HOSTS and BINLINE_METRICS_PORT; and
+    how long what is kept: BINLINE_READINGS_DAYS (400), BINLINE_ROLLUPS_DAYS (1100),
+    BINLINE_ACCEPTED_DAYS (as readings) and BINLINE_PACKED_AFTER_DAYS (35, TimescaleDB).
 
     \b
     Examples:
@@ -112,6 +124,139 @@ def serve() -> None:
     # The web server listens itself as soon as it runs; until then, and when it hangs, this does.
     with app.stopping_on_signals() as stop:
         app.serve(settings, stop)
+
+
+@cloud.group()
+def letters() -> None:
+    """Look at what could not be taken in, try it again, or give it up.
+
+    Reads BINLINE_JOBS_DSN, and BINLINE_INGEST_DSN to replay.
+
+    \b
+    Examples:
+      binline cloud letters list
+      binline cloud letters replay 17 18
+    """  # noqa: D301 - \b is click's mark for "do not wrap"
+
+
+@letters.command("list")
+@click.option("--gateway", help="Only of this gateway.")
+def letters_list(*, gateway: str | None) -> None:
+    """List what nobody has settled yet, and how many there were too many of to keep.
+
+    \b
+    Examples:
+      binline cloud letters list --gateway lindau-1
+    """  # noqa: D301 - as above
+    from cloud.cli.letters import run_list  # noqa: PLC0415 - only when asked for
+    from cloud.settings import operating_settings  # noqa: PLC0415 - as above
+
+    run_list(_settings(operating_settings), gateway)
+
+
+@letters.command("show")
+@click.argument("number", type=int)
+def letters_show(*, number: int) -> None:
+    """Show one with its topic and its bytes.
+
+    \b
+    Examples:
+      binline cloud letters show 17
+    """  # noqa: D301 - as above
+    from cloud.cli.letters import run_show  # noqa: PLC0415 - only when asked for
+    from cloud.settings import operating_settings  # noqa: PLC0415 - as above
+
+    run_show(_settings(operating_settings), number)
+
+
+@letters.command("replay")
+@click.argument("numbers", type=int, nargs=-1, required=True)
+@click.option("--by", help="Who does it, for the record. Default: who is logged in here.")
+def letters_replay(*, numbers: tuple[int, ...], by: str | None) -> None:
+    """Put letters through ingest again, after what was wrong has been put right.
+
+    \b
+    Examples:
+      binline cloud letters replay 17 18
+    """  # noqa: D301 - as above
+    from cloud.cli.letters import operator, run_replay  # noqa: PLC0415 - only when asked for
+    from cloud.settings import operating_settings  # noqa: PLC0415 - as above
+
+    settings = _settings(operating_settings)
+    _settings(lambda _: settings.needed_ingest_dsn())
+    run_replay(settings, numbers, by or operator())
+
+
+@letters.command("discard")
+@click.argument("numbers", type=int, nargs=-1, required=True)
+@click.option("--by", help="Who does it, for the record. Default: who is logged in here.")
+def letters_discard(*, numbers: tuple[int, ...], by: str | None) -> None:
+    """Give letters up. They stay in the database, marked, and make room for others.
+
+    \b
+    Examples:
+      binline cloud letters discard 17
+    """  # noqa: D301 - as above
+    from cloud.cli.letters import operator, run_discard  # noqa: PLC0415 - only when asked for
+    from cloud.settings import operating_settings  # noqa: PLC0415 - as above
+
+    run_discard(_settings(operating_settings), numbers, by or operator())
+
+
+@cloud.group()
+def gateway() -> None:
+    """See how gateways fare, and settle whose a name is. Reads BINLINE_JOBS_DSN.
+
+    \b
+    Examples:
+      binline cloud gateway list
+    """  # noqa: D301 - as above
+
+
+@gateway.command("list")
+def gateway_list() -> None:
+    """List gateways: whether they are there, over their quota, or two under one name.
+
+    \b
+    Examples:
+      binline cloud gateway list
+    """  # noqa: D301 - as above
+    from cloud.cli.gateways import run_list  # noqa: PLC0415 - only when asked for
+    from cloud.settings import operating_settings  # noqa: PLC0415 - as above
+
+    run_list(_settings(operating_settings))
+
+
+@gateway.command("settle")
+@click.argument("name")
+@click.option("--keep", required=True, type=click.UUID, help="The stream that goes on.")
+@click.option("--by", help="Who does it, for the record. Default: who is logged in here.")
+def gateway_settle(*, name: str, keep: "UUID", by: str | None) -> None:
+    """Say which of two machines a name belongs to; the other one is refused.
+
+    \b
+    Examples:
+      binline cloud gateway settle lindau-1 --keep 0123456789abcdef0123456789abcdef
+    """  # noqa: D301 - as above
+    from cloud.cli.gateways import run_settle  # noqa: PLC0415 - only when asked for
+    from cloud.cli.letters import operator  # noqa: PLC0415 - as above
+    from cloud.settings import operating_settings  # noqa: PLC0415 - as above
+
+    run_settle(_settings(operating_settings), name, keep, by or operator())
+
+
+@cloud.command()
+def aside() -> None:
+    """List readings that are set aside because their time cannot be. Reads BINLINE_JOBS_DSN.
+
+    \b
+    Examples:
+      binline cloud aside
+    """  # noqa: D301 - as above
+    from cloud.cli.gateways import run_aside  # noqa: PLC0415 - only when asked for
+    from cloud.settings import operating_settings  # noqa: PLC0415 - as above
+
+    run_aside(_settings(operating_settings))
 
 
 def _settings(load: Callable[[Mapping[str, str]], Settings]) -> Settings:

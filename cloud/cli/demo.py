@@ -293,7 +293,7 @@ class _Programs:
                 ("cloud", "ingest"),
                 {
                     "BINLINE_INGEST_DSN": _dsn(self.database, self.secrets, "ingest"),
-                    "BINLINE_BROKER_URL": self.broker.url(broker.INGEST),
+                    "BINLINE_BROKER_URL": self.broker.nats_url(),
                 },
             ),
             _ours(

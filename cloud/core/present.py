@@ -1,33 +1,51 @@
 """Which readings are news: the newest sign of life of a bin, and its newest number.
 
 These are two things. A scale that says "overload" was heard, and its last weight is as old as
-it is. Order of arrival means nothing: a gateway that was cut off sends yesterday after today.
+it is. Order of arrival means nothing, a gateway that was cut off sends yesterday after today; and
+a gateway's clock may be set back in the middle. So newer means, of two readings of one sensor:
+
+    same stream                                the greater seq
+    streams of one gateway, both with a life   the greater life
+    anything else                              the later time of measuring
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from operator import itemgetter
 from typing import NamedTuple
 
 from cloud.core.readings import Reading
 
-AHEAD_MAX = timedelta(minutes=10)
-BEHIND_MAX = timedelta(days=40)
+_weight_mg = itemgetter(Reading._fields.index("weight_mg"))
 
 
-class Heard(NamedTuple):
-    """A sign of life; compares as newer. At the same instant a condition outweighs a number."""
+class Place(NamedTuple):
+    """Where in the order of its sensor a reading stands."""
 
-    measured_at: datetime
-    condition: str  # '' for a number
+    gateway_id: int
+    stream_no: int
+    life: int
+    seq: int
+    at_ms: int  # corrected, where it is known better
+
+
+class Placed(NamedTuple):
+    """A reading of one sensor, and where it stands."""
+
+    sensor_id: int
+    place: Place
+    reading: Reading
+
+
+class News(NamedTuple):
+    """The newest sign of life of a sensor, and its newest number, in what came now."""
+
+    sensor_id: int
+    heard: Placed
+    number: Placed | None
 
 
 class Number(NamedTuple):
-    """A weight or a total; compares as newer by its first three."""
-
-    measured_at: datetime
-    stream_no: int
-    seq: int
     weight_mg: int | None
     total: int | None
     stability: int
@@ -35,44 +53,124 @@ class Number(NamedTuple):
     clock_trusted: bool
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class News:
+class State(NamedTuple):
+    """The present of a bin: its last sign of life, and its last number."""
+
     sensor_id: int
-    heard: Heard
+    heard: Place
+    received_at: datetime
+    condition: str | None  # of the last sign of life; None: it was a number
+    number_at: Place | None
     number: Number | None
 
 
-def newest(readings: Iterable[tuple[int, int, Reading]], now: datetime) -> list[News]:
-    """The news per sensor, from (sensor id, stream number, reading).
+class Moved(NamedTuple):
+    state: State
+    due: bool  # it says something else than before, so somebody should look at the bin
 
-    A reading from a clock that runs ahead would hold the present still until its time comes, and
-    every true one until then would look old. One of long ago tells of a clock that lost its
-    time. Both are stored like any other; only the present does not follow them.
-    """
-    heard: dict[int, Heard] = {}
-    numbers: dict[int, Number] = {}
-    earliest, latest = now - BEHIND_MAX, now + AHEAD_MAX
-    for sensor_id, stream_no, reading in readings:
-        at = reading.measured_at
-        if not earliest <= at <= latest:
-            continue
-        sign = Heard(at, reading.condition or "")
-        if sensor_id not in heard or sign > heard[sensor_id]:
-            heard[sensor_id] = sign
-        if reading.condition is None and reading.code is None:
-            before = numbers.get(sensor_id)
-            if before is None or (at, stream_no, reading.seq) > before[:3]:
-                numbers[sensor_id] = Number(
-                    at,
-                    stream_no,
-                    reading.seq,
-                    reading.weight_mg,
-                    reading.total,
-                    reading.stability,
-                    reading.quality,
-                    reading.clock_trusted,
-                )
+
+def moved(before: State | None, news: News, received_at: datetime) -> Moved | None:
+    """The present after `news`; None: it tells nothing newer."""
+    heard, number = news.heard, news.number
+    if before is None:
+        at, said = (None, None) if number is None else (number.place, _number(number.reading))
+        condition = _ailing(heard.reading)
+        return Moved(State(news.sensor_id, heard.place, received_at, condition, at, said), due=True)
+    _, at, came_at, condition, number_at, said = before
+    due = moves = False
+    if is_newer(heard.place, at):
+        moves, at, came_at = True, heard.place, received_at
+        due = _ailing(heard.reading) != condition
+        condition = _ailing(heard.reading)
+    if number is not None and (number_at is None or is_newer(number.place, number_at)):
+        moves, number_at = True, number.place
+        newer = _number(number.reading)
+        due = due or _differ(said, newer)
+        said = newer
+    if not moves:
+        return None
+    return Moved(State(news.sensor_id, at, came_at, condition, number_at, said), due)
+
+
+def is_newer(one: Place, other: Place) -> bool:
+    if one.stream_no == other.stream_no:
+        return one.seq > other.seq
+    related = one.gateway_id == other.gateway_id and one.life > 0 and other.life > 0
+    if related and one.life != other.life:
+        return one.life > other.life
+    return (one.at_ms, one.stream_no, one.seq) > (other.at_ms, other.stream_no, other.seq)
+
+
+def newest(placed: Iterable[Placed]) -> list[News]:
+    """The news per sensor."""
+    heard: dict[int, Placed] = {}
+    numbers: dict[int, Placed] = {}
+    for item in placed:
+        _keep_newer(heard, item)
+        if is_number(item.reading):
+            _keep_newer(numbers, item)
     return [
-        News(sensor_id=sensor_id, heard=sign, number=numbers.get(sensor_id))
-        for sensor_id, sign in sorted(heard.items())
+        News(sensor_id, sign, numbers.get(sensor_id)) for sensor_id, sign in sorted(heard.items())
     ]
+
+
+class Latest:
+    """Of one stream, what can be news: the last of each sensor, and the last number of each.
+
+    Batches come in the order of their seqs, so what comes later replaces what was there.
+    """
+
+    def __init__(self, origin: Place) -> None:
+        self._origin = origin
+        self._heard: dict[int, Reading] = {}
+        self._numbers: dict[int, Reading] = {}
+
+    def add(self, readings: Sequence[Reading], sensor_ids: Sequence[int]) -> None:
+        last = {sensor_ids[reading[0]]: reading for reading in readings}
+        self._heard |= last
+        if None in map(_weight_mg, last.values()):
+            last = {sensor_ids[said.sensor]: said for said in readings if is_number(said)}
+        self._numbers |= last
+
+    def placed(self, corrected: Mapping[int, int]) -> Iterable[Placed]:
+        heard = self._heard
+        for sensor_id, said in heard.items():
+            yield self._placed(sensor_id, said, corrected)
+        for sensor_id, said in self._numbers.items():
+            if heard[sensor_id] is not said:
+                yield self._placed(sensor_id, said, corrected)
+
+    def _placed(self, sensor_id: int, said: Reading, corrected: Mapping[int, int]) -> Placed:
+        gateway_id, stream_no, life, _, _ = self._origin
+        at_ms = corrected.get(said.seq, said.at_ms)
+        return Placed(sensor_id, Place(gateway_id, stream_no, life, said.seq, at_ms), said)
+
+
+def _ailing(reading: Reading) -> str | None:
+    """What is wrong there. A reader that is back has nothing to report, and says just that."""
+    return None if reading.condition == "back" else reading.condition
+
+
+def is_number(reading: Reading) -> bool:
+    return reading.weight_mg is not None or reading.total is not None
+
+
+def _number(reading: Reading) -> Number:
+    return Number(
+        reading.weight_mg,
+        reading.total,
+        reading.stability,
+        reading.quality,
+        reading.clock_trusted,
+    )
+
+
+def _differ(before: Number | None, after: Number) -> bool:
+    """How sure the scale is that it stands still is no news to who assesses."""
+    return before is None or before[:2] != after[:2] or before[3:] != after[3:]
+
+
+def _keep_newer(found: dict[int, Placed], item: Placed) -> None:
+    before = found.get(item.sensor_id)
+    if before is None or is_newer(item.place, before.place):
+        found[item.sensor_id] = item

@@ -13,6 +13,9 @@ class Range(NamedTuple):
     def overlaps(self, other: "Range") -> bool:
         return self.first <= other.last and other.first <= self.last
 
+    def holds(self, other: "Range") -> bool:
+        return self.first <= other.first and other.last <= self.last
+
 
 def uncovered(wanted: Range, covered: Iterable[Range]) -> list[Range]:
     """The parts of `wanted` that no range of `covered` touches, lowest first."""

@@ -46,3 +46,15 @@ class LinkExpired(Refusal):
     def __init__(self, order_id: UUID) -> None:
         super().__init__(order_id)
         self.order_id = order_id  # the signature held: whoever has it was sent it
+
+
+class GatewayUnknown(Refusal):
+    """There is no gateway of this name."""
+
+    what_to_do = "List the gateways, and copy the name."
+
+
+class StreamNotHeard(Refusal):
+    """No machine under this name was heard with that stream lately."""
+
+    what_to_do = "List the gateways: the streams of two machines are named there."

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cloud.core.levels import Calibration, level_of
+from cloud.core.twins import SENTENCE
 
 INTERVALS_UNTIL_STALE = 3  # one report may be late, two may be unlucky
 QUALITY_GOOD = 0
@@ -40,6 +41,7 @@ class BinState:
     clock_trusted: bool | None = None
     gateway: str = ""
     gateway_presence: str = "silent"  # online, offline, silent
+    gateway_twins: bool = False  # two machines use its name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,11 @@ def trust_of(state: BinState, now: datetime) -> Judgement:
     age = now - state.heard_at
     if age > stale_after(state.interval_s):
         return Judgement(trust=Trust.STALE, because=_silent_for(state, age))
-    return _doubt(state) or Judgement(trust=Trust.FRESH, because=f"Heard {_ago(age)} ago.")
+    return (
+        _two_machines(state)
+        or _doubt(state)
+        or Judgement(trust=Trust.FRESH, because=f"Heard {_ago(age)} ago.")
+    )
 
 
 def stale_after(interval_s: int) -> timedelta:
@@ -80,6 +86,12 @@ def is_absent(weight_mg: int, calibration: Calibration) -> bool:
     if calibration.tare_mg <= 0:
         return False
     return 2 * level_of(weight_mg, calibration).net_mg <= -calibration.tare_mg
+
+
+def _two_machines(state: BinState) -> Judgement | None:
+    if not state.gateway_twins:
+        return None
+    return Judgement(trust=Trust.SUSPECT, because=SENTENCE.format(gateway=state.gateway))
 
 
 def _doubt(state: BinState) -> Judgement | None:

@@ -1,10 +1,11 @@
 """A broker from a wheel, for laptops, tests and small sites: nats-server with its MQTT listener.
 
-Every log-in is held to its own topics by the broker, and to MQTT: the listener for the server's own
-protocol exists (it cannot be switched off) but no account may use it.
+Every log-in is held to its own topics by the broker, and every gateway to MQTT: the listener for
+the server's own protocol is for ingest alone, which pulls from there what came by MQTT.
 
     home/store              what it keeps: sessions, retained messages, messages not yet taken
     home/port               where it listened last; kept, so that a restart is found where it was
+    home/nats-port          the same of the server's own protocol
     home/passwords/<user>   made at the first start, readable by the owner alone
     home/nats.conf          made at each start
 """
@@ -34,16 +35,34 @@ PROBE_S_MAX = 2.0
 # Where the server delivers what was published with QoS 1. It refuses a subscription by MQTT to
 # this name, so the right to it opens nobody else's mail.
 DELIVERIES = "$MQTT.sub.>"
+# What pulling takes (`cloud.intake.jetstream`): one consumer, of the one stream of MQTT's messages.
+INBOX = "_INBOX_binline"
+_CONSUMER = "$MQTT_msgs.binline-ingest"
+_PULLING = (
+    f"$JS.API.CONSUMER.CREATE.{_CONSUMER}",
+    f"$JS.API.CONSUMER.DURABLE.CREATE.{_CONSUMER}",
+    f"$JS.API.CONSUMER.INFO.{_CONSUMER}",
+    f"$JS.API.CONSUMER.MSG.NEXT.{_CONSUMER}",
+    f"$JS.ACK.{_CONSUMER}.>",
+    # To bound that stream: a full store would have no room for the sessions of who comes back.
+    "$JS.API.STREAM.INFO.$MQTT_msgs",
+    "$JS.API.STREAM.UPDATE.$MQTT_msgs",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedBroker:
     program: Program
     port: int
+    nats_port: int
     passwords: Mapping[str, str]  # by user: `ingest` and each gateway
 
     def url(self, user: str) -> str:
         return f"mqtt://{user}:{self.passwords[user]}@127.0.0.1:{self.port}"
+
+    def nats_url(self) -> str:
+        """For several processes of ingest, which share the work."""
+        return f"nats://{INGEST}:{self.passwords[INGEST]}@127.0.0.1:{self.nats_port}"
 
 
 def prepare(home: Path, gateways: Iterable[str]) -> EmbeddedBroker:
@@ -54,13 +73,14 @@ def prepare(home: Path, gateways: Iterable[str]) -> EmbeddedBroker:
     passwords = {
         user: kept(home / "passwords" / user, lambda: secrets.token_hex(24)) for user in users
     }
-    port = kept_port(home / "port")
+    port, nats_port = kept_port(home / "port"), kept_port(home / "nats-port")
     config = home / "nats.conf"
     config.touch(mode=0o600)
-    config.write_text(json.dumps(_config(home, port, passwords), indent=2))
+    config.write_text(json.dumps(_config(home, port, nats_port, passwords), indent=2))
     return EmbeddedBroker(
         program=Program(name="broker", argv=(str(server), "-c", str(config))),
         port=port,
+        nats_port=nats_port,
         passwords=passwords,
     )
 
@@ -114,11 +134,13 @@ def _binary() -> Path:
     )
 
 
-def _config(home: Path, port: int, passwords: Mapping[str, str]) -> dict[str, object]:
+def _config(
+    home: Path, port: int, nats_port: int, passwords: Mapping[str, str]
+) -> dict[str, object]:
     return {
         "server_name": "binline",
         "host": "127.0.0.1",
-        "port": -1,
+        "port": nats_port,
         "jetstream": {
             "store_dir": str(home.resolve() / "store"),
             "sync_interval": "always",  # the default writes to disk every two minutes
@@ -136,7 +158,9 @@ def _config(home: Path, port: int, passwords: Mapping[str, str]) -> dict[str, ob
                 {
                     "user": user,
                     "password": password,
-                    "allowed_connection_types": ["MQTT"],
+                    "allowed_connection_types": ["MQTT", "STANDARD"]
+                    if user == INGEST
+                    else ["MQTT"],
                     "permissions": _ingest_rights() if user == INGEST else _gateway_rights(user),
                 }
                 for user, password in passwords.items()
@@ -147,8 +171,8 @@ def _config(home: Path, port: int, passwords: Mapping[str, str]) -> dict[str, ob
 
 def _ingest_rights() -> dict[str, object]:
     return {
-        "publish": {"allow": ["binline.v1.*.down.>"]},
-        "subscribe": {"allow": ["binline.v1.*.up.>", DELIVERIES]},
+        "publish": {"allow": ["binline.v1.*.down.>", *_PULLING]},
+        "subscribe": {"allow": ["binline.v1.*.up.>", DELIVERIES, f"{INBOX}.>"]},
     }
 
 

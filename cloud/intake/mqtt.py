@@ -14,6 +14,8 @@ import random
 import ssl
 import threading
 import time
+from collections import Counter
+from collections.abc import Sequence
 from typing import Self
 
 import paho.mqtt.client as paho
@@ -22,18 +24,20 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from cloud.core.fairness import Quota
 from cloud.intake.hand_over import Delivery, HandOver
 from edge_agent.wire import topics
 
 KEEPALIVE_S = 30
 CONNECT_S_MAX = 4.0
 SESSION_KEPT_S = 7 * 24 * 3600
-IN_FLIGHT_MAX = 200  # twice what one commit takes
+IN_FLIGHT_MAX = 400  # twice what one commit takes
 ACKS_IN_FLIGHT_MAX = 100
 ACKS_QUEUED_MAX = 1_000  # more are not worth keeping: the next one says it all
 RETRY_S_FIRST = 0.2
 RETRY_S_MAX = 30.0
 STABLE_S = 60.0
+SHARED_NAME = "binline"
 LOOK_S = 0.2
 
 _UNSUPPORTED_VERSION = "Unsupported protocol version"
@@ -42,10 +46,19 @@ log = logging.getLogger(__name__)
 
 
 class Consumer:
-    """Keeps a connection; `with` starts and ends it. All methods are for one other thread."""
+    """Keeps a connection, as `hand_over.Consumer`."""
 
     def __init__(
-        self, *, host: str, port: int, user: str, password: str, tls: bool, instance: str
+        self,
+        *,
+        host: str,
+        port: int,
+        user: str,
+        password: str,
+        tls: bool,
+        instance: str,
+        shared: bool = False,
+        quota: Quota | None = None,
     ) -> None:
         self._host = host
         self._port = port
@@ -55,7 +68,9 @@ class Consumer:
         self._client_id = f"binline-ingest-{instance}"
         self._version = MQTTProtocolVersion.MQTTv5
         self._version_proven = False
-        self._waiting = HandOver()
+        # A shared subscription: the broker gives each message to one of those who have it.
+        self._share = f"$share/{SHARED_NAME}/" if shared else ""
+        self._waiting = HandOver(quota)
         self._refused = threading.Event()  # a message found no room
         self._stopping = threading.Event()
         self._current: paho.Client | None = None
@@ -86,16 +101,17 @@ class Consumer:
         )
         return [delivery for delivery in taken if delivery.connection is self._current]
 
-    def done(self, deliveries: list[Delivery]) -> None:
-        """Tell the broker that these are dealt with, in the order they came."""
+    def done(self, deliveries: Sequence[Delivery]) -> None:
         client = self._current
         if client is not None:
             for delivery in deliveries:
                 if delivery.connection is client:
-                    client.ack(delivery.mid, delivery.qos)
+                    client.ack(*delivery.receipt)
+
+    def shed(self) -> Counter[str]:
+        return self._waiting.shed()
 
     def publish(self, topic: str, payload: bytes) -> None:
-        """Best effort: who misses an acknowledgement sends again and gets the next one."""
         client = self._current
         if client is not None:
             client.publish(topic, payload, qos=1)
@@ -202,7 +218,8 @@ class Consumer:
             "5" if self._version is MQTTProtocolVersion.MQTTv5 else "3.1.1",
             "resumed" if flags.session_present else "new: gateways will send again",
         )
-        client.subscribe([(topics.UP_READINGS_ALL, 1), (topics.UP_PRESENCE_ALL, 1)])
+        wanted = (topics.UP_READINGS_ALL, topics.UP_PRESENCE_ALL)
+        client.subscribe([(f"{self._share}{topic}", 1) for topic in wanted])
 
     def _on_subscribe(
         self,
@@ -223,16 +240,15 @@ class Consumer:
             topic = message.topic
         except UnicodeDecodeError:
             topic = "(not UTF-8)"
-        delivery = Delivery(
-            connection=client,
-            mid=message.mid,
-            qos=message.qos,
-            topic=topic,
-            payload=bytes(message.payload),
-            kept=message.retain,
-        )
-        if not self._waiting.put(delivery):
-            self._refused.set()
+        receipt = (message.mid, message.qos)
+        payload = bytes(message.payload)
+        match self._waiting.put(client, receipt, topic, payload, kept=message.retain):
+            case "shed":
+                client.ack(*receipt)
+            case "full":
+                self._refused.set()
+            case "waiting":
+                pass
 
     def _on_disconnect(
         self,

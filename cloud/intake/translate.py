@@ -4,7 +4,7 @@ Nothing raises on bytes from outside: what cannot be understood becomes `Unreada
 """
 
 import zlib
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
 from uuid import UUID
 
 import msgspec
@@ -13,17 +13,18 @@ from cloud.core.ranges import Range
 from cloud.core.readings import (
     Arrival,
     Batch,
+    KeptSaid,
     Missing,
     PresenceSaid,
     Reading,
+    Step,
     StreamCommitted,
     Unreadable,
+    Wants,
 )
 from edge_agent.wire import codec, messages, topics
 
 HOLES_MAX = messages.ACK_HOLES_MAX
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Envelope(msgspec.Struct, frozen=True, tag="readings", tag_field="type"):
@@ -32,10 +33,18 @@ class _Envelope(msgspec.Struct, frozen=True, tag="readings", tag_field="type"):
     stream: messages.StreamId
     first_seq: messages.Seq
     readings: list[msgspec.Raw]
+    life: messages.Life = 0
 
 
-_envelope_of_msgpack = msgspec.msgpack.Decoder(_Envelope)
-_envelope_of_json = msgspec.json.Decoder(_Envelope)
+class _ThinnedEnvelope(msgspec.Struct, frozen=True, tag="thinned", tag_field="type"):
+    stream: messages.StreamId
+    first_seq: messages.Seq
+    last_seq: messages.Seq
+    life: messages.Life = 0
+
+
+_envelope_of_msgpack = msgspec.msgpack.Decoder(_Envelope | _ThinnedEnvelope)
+_envelope_of_json = msgspec.json.Decoder(_Envelope | _ThinnedEnvelope)
 
 
 def arrival(topic: str, payload: bytes, *, kept: bool = False) -> Arrival:
@@ -63,30 +72,77 @@ def acknowledgement(committed: StreamCommitted) -> tuple[str, bytes]:
         stream=committed.stream.hex,
         committed_upto=committed.upto,
         holes=[(hole.first, hole.last) for hole in committed.holes],
+        exact=committed.exact,
     )
     return topics.ack(committed.gateway), codec.encode(message)
 
 
-def _content(kind: str, payload: bytes) -> Batch | Missing | PresenceSaid | Unreadable:
+def single(topic: str, payload: bytes, seq: int) -> bytes:
+    """The message of one reading of a batch, as if the gateway had sent it alone."""
+    batch = codec.decode(payload)
+    assert isinstance(batch, messages.ReadingBatch | messages.Thinned), topic
+    places = getattr(batch, "places", None) or range(len(batch.readings))
+    place = list(places).index(seq - batch.first_seq)
+    alone = messages.ReadingBatch(
+        stream=batch.stream,
+        first_seq=seq,
+        base_ms=batch.base_ms,
+        sensors=batch.sensors,
+        readings=[batch.readings[place]],
+        life=batch.life,
+    )
+    return codec.encode(alone)
+
+
+def _content(kind: str, payload: bytes) -> Wants | KeptSaid | PresenceSaid | Unreadable:
     try:
         message = codec.decode(payload)
-        match message:
-            case messages.ReadingBatch() if kind == "readings":
-                return _batch(message, payload)
-            case messages.Gap() if kind == "readings":
-                return _missing(message, payload)
-            case messages.Presence() if kind == "presence":
-                return PresenceSaid(
-                    state=message.state,
-                    version=message.version,
-                    backlog_batches=message.backlog_batches,
-                )
-            case _:
-                return Unreadable(because=f"{type(message).__name__} does not belong on {kind}")
     except codec.WireError as error:
         return _unreadable(str(error), payload)
-    except OverflowError:
-        return _unreadable("a time of measuring is outside the calendar", payload)
+    if isinstance(message, messages.Ack) or isinstance(message, messages.Presence) != (
+        kind == "presence"
+    ):
+        return Unreadable(because=f"{type(message).__name__} does not belong on {kind}")
+    return _said(message, payload)
+
+
+def _said(message: messages.UpMessage, payload: bytes) -> Wants | KeptSaid | PresenceSaid:
+    match message:
+        case messages.ReadingBatch():
+            said: Wants | KeptSaid | PresenceSaid = _batch(message, payload)
+        case messages.Thinned():
+            said = _thinned(message, payload)
+        case messages.Gap():
+            said = Missing(
+                stream=UUID(message.stream),
+                range=Range(message.first_seq, message.last_seq),
+                checksum=zlib.crc32(payload),
+                because=message.because,
+                life=message.life,
+            )
+        case messages.ClockStep():
+            said = Step(
+                stream=UUID(message.stream),
+                range=Range(message.seq, message.seq),
+                checksum=zlib.crc32(payload),
+                step_ms=message.step_ms,
+                because=message.because,
+                life=message.life,
+            )
+        case messages.Kept():
+            said = KeptSaid(
+                stream=UUID(message.stream),
+                ranges=tuple(Range(first, last) for first, last in message.ranges),
+            )
+        case messages.Presence():
+            said = PresenceSaid(
+                state=message.state,
+                version=message.version,
+                backlog_batches=message.backlog_batches,
+                stream=UUID(message.stream),
+                at_ms=message.at_ms,
+            )
+    return said
 
 
 def _batch(batch: messages.ReadingBatch, payload: bytes) -> Batch:
@@ -94,81 +150,78 @@ def _batch(batch: messages.ReadingBatch, payload: bytes) -> Batch:
         stream=UUID(batch.stream),
         range=Range(batch.first_seq, batch.last_seq),
         checksum=zlib.crc32(payload),
-        readings=tuple(
-            _reading(batch, batch.first_seq + place, said)
-            for place, said in enumerate(batch.readings)
-        ),
+        sensors=tuple(batch.sensors),
+        readings=_readings(batch, range(batch.first_seq, batch.last_seq + 1)),
+        life=batch.life,
     )
 
 
-def _missing(gap: messages.Gap, payload: bytes) -> Missing | Unreadable:
-    if gap.last_seq < gap.first_seq:
-        return Unreadable(because=f"a gap from {gap.first_seq} back to {gap.last_seq}")
-    return Missing(
-        stream=UUID(gap.stream),
-        range=Range(gap.first_seq, gap.last_seq),
+def _thinned(batch: messages.Thinned, payload: bytes) -> Batch:
+    return Batch(
+        stream=UUID(batch.stream),
+        range=Range(batch.first_seq, batch.last_seq),
         checksum=zlib.crc32(payload),
-        because=gap.because,
+        sensors=tuple(batch.sensors),
+        readings=_readings(batch, (batch.first_seq + place for place in batch.places)),
+        life=batch.life,
+        given_up=batch.last_seq - batch.first_seq + 1 - len(batch.readings),
+        because=batch.because or "the gateway gave up some readings and did not say why",
     )
 
 
-def _reading(batch: messages.ReadingBatch, seq: int, said: messages.Reading) -> Reading:
-    sensor = batch.sensors[said.sensor]
-    # Whole milliseconds as a timedelta: a float of seconds would round them.
-    measured_at = EPOCH + timedelta(milliseconds=batch.base_ms + said.after_ms)
-    if isinstance(said, messages.Weighed):
-        return Reading(
-            sensor,
-            seq,
-            measured_at,
-            said.weight_mg,
-            None,
-            None,
-            None,
-            said.stability,
-            said.quality,
-            said.clock_trusted,
+def _readings(
+    batch: messages.ReadingBatch | messages.Thinned, seqs: Iterable[int]
+) -> list[Reading]:
+    base_ms, weighed, make = batch.base_ms, messages.Weighed, tuple.__new__
+    # Weights are nearly all there is: made in place, a call each would cost as much again.
+    return [
+        make(
+            Reading,
+            (
+                said.sensor,
+                seq,
+                base_ms + said.after_ms,
+                said.weight_mg,
+                None,
+                None,
+                None,
+                said.stability,
+                said.quality,
+                said.clock_trusted,
+                None,
+                None,
+            ),
         )
-    if isinstance(said, messages.Counted):
-        return Reading(
-            sensor,
-            seq,
-            measured_at,
-            None,
-            said.total,
-            None,
-            None,
-            messages.Stability.UNKNOWN,
-            said.quality,
-            said.clock_trusted,
-        )
-    if isinstance(said, messages.Sighted):
-        return Reading(
-            sensor,
-            seq,
-            measured_at,
-            None,
-            None,
-            None,
-            None,
-            messages.Stability.UNKNOWN,
-            messages.Quality.GOOD,
-            said.clock_trusted,
-            said.code,
-            said.change,
-        )
-    return Reading(
-        sensor,
-        seq,
-        measured_at,
-        None,
-        None,
-        said.condition,
-        said.because,
-        messages.Stability.UNKNOWN,
-        messages.Quality.GOOD,
-        said.clock_trusted,
+        if type(said) is weighed
+        else _rarer(said, seq, base_ms)
+        for seq, said in zip(seqs, batch.readings, strict=True)
+    ]
+
+
+def _rarer(said: messages.Reading, seq: int, base_ms: int) -> Reading:
+    nothing_said = Reading(
+        sensor=said.sensor,
+        seq=seq,
+        at_ms=base_ms + said.after_ms,
+        weight_mg=None,
+        total=None,
+        condition=None,
+        because=None,
+        stability=messages.Stability.UNKNOWN,
+        quality=messages.Quality.GOOD,
+        clock_trusted=said.clock_trusted,
     )
+    match said:
+        case messages.Counted():
+            return nothing_said._replace(total=said.total, quality=said.quality)
+        case messages.Sighted():
+            return nothing_said._replace(code=said.code, change=said.change)
+        case messages.Condition():
+            return nothing_said._replace(condition=said.condition, because=said.because)
+        case messages.Weighed():
+            return nothing_said._replace(
+                weight_mg=said.weight_mg, stability=said.stability, quality=said.quality
+            )
 
 
 def _unreadable(because: str, payload: bytes) -> Unreadable:
@@ -178,12 +231,18 @@ def _unreadable(because: str, payload: bytes) -> Unreadable:
         envelope = decoder.decode(payload)
     except (msgspec.MsgspecError, ValueError, RecursionError, OverflowError):
         return Unreadable(because=because)
-    if not 1 <= len(envelope.readings) <= messages.BATCH_READINGS_MAX:
+    if isinstance(envelope, _Envelope):
+        last_seq = envelope.first_seq + len(envelope.readings) - 1
+        span_max = messages.BATCH_READINGS_MAX
+    else:
+        last_seq, span_max = envelope.last_seq, messages.SEQ_MAX
+    if not 1 <= last_seq - envelope.first_seq + 1 <= span_max:
         return Unreadable(because=because)
     claim = Missing(
         stream=UUID(envelope.stream),
-        range=Range(envelope.first_seq, envelope.first_seq + len(envelope.readings) - 1),
+        range=Range(envelope.first_seq, last_seq),
         checksum=zlib.crc32(payload),
         because=because,
+        life=envelope.life,
     )
     return Unreadable(because=because, claim=claim)

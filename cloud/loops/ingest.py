@@ -6,30 +6,34 @@ While the database is away the same messages are tried again, in place: the brok
 window, the gateways keep what they have no acknowledgement for, and nobody needs to do anything.
 """
 
+import collections
 import logging
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import tenacity
 from prometheus_client import Counter, Gauge, Histogram
 
-from cloud.actions.take_in import TakenIn, take_in
+from cloud.actions.take_in import AGE_MAX, TakenIn, correct_some, take_in
 from cloud.core.readings import Arrival
+from cloud.core.twins import Twins
 from cloud.intake import translate
-from cloud.intake.mqtt import Consumer
+from cloud.intake.hand_over import Consumer
+from cloud.postgres import gateways
 from cloud.postgres.dead_letters import DeadLetter
 
-MESSAGES_MAX = 100
-BYTES_MAX = 2 * 1024 * 1024
+MESSAGES_MAX = 200
+BYTES_MAX = 4 * 1024 * 1024
 GATHER_S = 0.05
 WAIT_S = 0.5
 RETRY_S_FIRST = 0.2
 RETRY_S_MAX = 15.0
 LETTERS_REMEMBERED_MAX = 10_000
+LOOK_AROUND_S = 10.0  # for times to correct, and to write down what was shed
 
 # The database is away, or there and read-only, which is what a standby is.
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
@@ -37,6 +41,16 @@ AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnl
 READINGS = Counter("binline_readings_committed", "Readings stored for the first time")
 REPEATS = Counter("binline_batches_repeated", "Batches that had been committed before")
 LETTERS = Counter("binline_dead_letters", "Messages kept aside because they could not be taken in")
+LETTERS_BEYOND = Counter(
+    "binline_dead_letters_beyond", "Dead letters counted and not kept: one gateway had too many"
+)
+ASIDE = Counter("binline_readings_aside", "Readings set aside because their time cannot be")
+HELD = Counter(
+    "binline_messages_held", "Messages of a machine that uses another's name, left there"
+)
+SHED = Counter("binline_messages_shed", "Messages over a gateway's quota, left on it to come again")
+REWINDS = Counter("binline_rewinds", "Streams of which a gateway remembers more than the database")
+TWINS = Counter("binline_gateway_twins", "Times that two machines were found to use one name")
 COMMIT_S = Histogram(
     "binline_commit_seconds",
     "From the first statement of a transaction to its commit, retries left out",
@@ -54,10 +68,15 @@ class IngestLoop:
         consumer: Consumer,
         connect: Callable[[], psycopg.Connection],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        age_max: timedelta = AGE_MAX,
     ) -> None:
         self._consumer = consumer
         self._connect = connect
         self._now = now
+        self._age_max = age_max
+        self._look_around_at = time.monotonic()
+        self._shed: collections.Counter[str] = collections.Counter()
+        self._letters_beyond = False
         self._conn: psycopg.Connection | None = None
         self._letters: OrderedDict[bytes, None] = OrderedDict()
         self._away = False
@@ -68,6 +87,8 @@ class IngestLoop:
         try:
             while not stop.is_set():
                 self._turn(stop)
+                if time.monotonic() >= self._look_around_at:
+                    self._look_around()
         finally:
             self._drop_connection()
 
@@ -79,16 +100,36 @@ class IngestLoop:
             # A defect, and alone it would look like silence: end, and be started again.
             assert self._consumer.alive, "the thread that talks to the broker ended"
             return
-        arrivals = [
-            translate.arrival(delivery.topic, delivery.payload, kept=delivery.kept)
-            for delivery in deliveries
-        ]
+        arrivals = [delivery.arrival for delivery in deliveries]
         taken = self._commit_at_last(arrivals, stop)
         if taken is None:
             return
         self._consumer.done(deliveries)
         for committed in taken.committed:
             self._consumer.publish(*translate.acknowledgement(committed))
+
+    def _look_around(self) -> None:
+        """What nobody waits for: a bounded piece of it, and when the database is away, later."""
+        more = False
+        shed = self._consumer.shed()
+        self._shed += shed
+        SHED.inc(shed.total())
+        for gateway in shed:
+            log.warning(
+                "gateway %s is over its quota: %d messages left there, they come again",
+                gateway,
+                shed[gateway],
+            )
+        try:
+            if self._conn is not None and not self._conn.closed:
+                if self._shed:
+                    with self._conn.transaction():
+                        gateways.note_shed(self._conn, self._shed, self._now())
+                    self._shed.clear()
+                more = correct_some(self._conn, self._now(), age_max=self._age_max)
+        except AWAY:
+            self._drop_connection()
+        self._look_around_at = time.monotonic() + (0 if more else LOOK_AROUND_S)
 
     def _commit_at_last(self, arrivals: Sequence[Arrival], stop: threading.Event) -> TakenIn | None:
         """Try until it is committed; None: we were told to stop before it was."""
@@ -113,7 +154,9 @@ class IngestLoop:
             if self._conn is None or self._conn.closed:
                 self._conn = self._connect()
             with COMMIT_S.time():
-                return take_in(self._conn, arrivals, self._now(), self._letters)
+                return take_in(
+                    self._conn, arrivals, self._now(), self._letters, age_max=self._age_max
+                )
         except AWAY:
             self._drop_connection()
             raise
@@ -126,8 +169,42 @@ class IngestLoop:
             log.info("the database is back")
         READINGS.inc(taken.readings)
         REPEATS.inc(taken.repeats)
+        ASIDE.inc(taken.aside)
+        HELD.inc(taken.held)
+        if taken.steps:
+            self._look_around_at = time.monotonic()
         for letter in taken.letters:
             self._remember(letter)
+        self._note_letters_beyond(taken.letters_beyond)
+        for gateway, stream in taken.rewound:
+            REWINDS.inc()
+            log.warning(
+                "gateway %s holds acknowledged readings of stream %s that the database misses: "
+                "it was restored to an earlier time, and they are sent again",
+                gateway,
+                stream.hex,
+            )
+        for gateway, alarm in taken.twins.items():
+            self._note_twins(gateway, alarm)
+
+    def _note_letters_beyond(self, count: int) -> None:
+        LETTERS_BEYOND.inc(count)
+        if count and not self._letters_beyond:
+            log.warning("a gateway has too many dead letters: more of them are counted, not kept")
+        self._letters_beyond = self._letters_beyond or bool(count)
+
+    def _note_twins(self, gateway: str, alarm: Twins | None) -> None:
+        if alarm is None:
+            log.warning("gateway %s: only one machine uses the name now", gateway)
+            return
+        TWINS.inc()
+        log.warning(
+            "two machines use the name of gateway %s: stream %s goes on, stream %s is held "
+            "until somebody settles it",
+            gateway,
+            alarm.kept.hex,
+            alarm.held.hex,
+        )
 
     def _remember(self, letter: DeadLetter) -> None:
         LETTERS.inc()

@@ -99,6 +99,7 @@ def lock(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
             clock_trusted=row["clock_trusted"],
             gateway=row["gateway"],
             gateway_presence=row["presence"],
+            gateway_twins=row["twins"],
         ),
         source=_source(row),
     )
@@ -108,7 +109,8 @@ _LOCK = """
 SELECT b.code, b.item_id, b.supplier_id, b.minimum, b.margin, b.capacity, b.tare_mg, b.interval_s,
        i.unit_weight_ug, i.pack,
        s.heard_at, s.received_at, s.condition, s.measured_at, s.weight_mg, s.stability, s.quality,
-       s.clock_trusted, s.seq, st.stream, se.name AS sensor, g.name AS gateway, g.presence
+       s.clock_trusted, s.seq, st.stream, se.name AS sensor, g.name AS gateway, g.presence,
+       g.twin_since IS NOT NULL AS twins
   FROM bins b
   JOIN items i USING (item_id)
   JOIN bin_state s USING (bin_id)

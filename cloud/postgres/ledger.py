@@ -6,46 +6,42 @@ the end of the transaction.
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 import psycopg
 
 from cloud.core.ranges import Range
+from cloud.core.taking import Entry
+from cloud.postgres import arrays
 
 BEYOND_MAX = 2_000
-
-
-class Entry(NamedTuple):
-    stream_no: int
-    range: Range
-    checksum: int
-    gap_because: str | None  # None: these are readings, and they are here
 
 
 # Ranges do not overlap, so of all that begin before the end of the wanted one, the last is the only
 # one that can reach into it from below, and one row decides: there is an overlap, or there is none.
 _NEAREST = (
-    "SELECT t.place, l.first_seq, l.last_seq, l.checksum, l.gap_because"
+    "SELECT t.place, l.first_seq, l.last_seq, l.checksum, l.gap_because, l.given_up"
     " FROM unnest(%s::int[], %s::int[], %s::bigint[], %s::bigint[])"
     "  AS t(place, stream_no, first_seq, last_seq)"
     " CROSS JOIN LATERAL ("
-    "  SELECT first_seq, last_seq, checksum, gap_because FROM ledger"
+    "  SELECT first_seq, last_seq, checksum, gap_because, given_up FROM ledger"
     "  WHERE stream_no = t.stream_no AND first_seq <= t.last_seq"
     "  ORDER BY first_seq DESC LIMIT 1) l"
     " WHERE l.last_seq >= t.first_seq"
 )
 _OVERLAPPING = (
-    "SELECT first_seq, last_seq FROM ledger"
-    " WHERE stream_no = %(stream_no)s AND first_seq <= %(last)s AND first_seq >= coalesce("
+    "SELECT first_seq, last_seq, checksum, gap_because, given_up FROM ledger"
+    " WHERE stream_no = %(stream_no)s AND first_seq <= %(last)s AND last_seq >= %(first)s"
+    "  AND first_seq >= coalesce("
     "  (SELECT max(first_seq) FROM ledger"
     "   WHERE stream_no = %(stream_no)s AND first_seq <= %(first)s), 0)"
     " ORDER BY first_seq"
 )
 _INSERT = (
-    "INSERT INTO ledger (stream_no, first_seq, last_seq, checksum, gap_because, committed_at)"
-    " SELECT t.*, %s"
-    " FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[]) AS t"
-    " ON CONFLICT (stream_no, first_seq) DO NOTHING RETURNING 1"
+    "INSERT INTO ledger"
+    " (stream_no, first_seq, last_seq, checksum, gap_because, given_up, committed_at)"
+    " SELECT t.*, %s FROM"
+    " unnest(%s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[]) AS t"
+    " ON CONFLICT (stream_no, first_seq) DO NOTHING"
 )
 _BEYOND = (
     "SELECT t.stream_no, l.first_seq, l.last_seq"
@@ -53,6 +49,11 @@ _BEYOND = (
     " CROSS JOIN LATERAL ("
     "  SELECT first_seq, last_seq FROM ledger"
     "  WHERE stream_no = t.stream_no AND first_seq > t.upto ORDER BY first_seq LIMIT %s) l"
+)
+_FILL = (
+    "UPDATE ledger SET given_up = given_up - %(count)s,"
+    " gap_because = CASE WHEN given_up > %(count)s THEN gap_because END"
+    " WHERE stream_no = %(stream_no)s AND first_seq = %(first)s"
 )
 
 
@@ -63,24 +64,23 @@ def overlapping_one(
     rows = conn.execute(
         _NEAREST,
         (
-            list(range(len(wanted))),
-            [stream_no for stream_no, _ in wanted],
-            [piece.first for _, piece in wanted],
-            [piece.last for _, piece in wanted],
+            arrays.numbers(range(len(wanted))),
+            arrays.numbers(stream_no for stream_no, _ in wanted),
+            arrays.numbers(piece.first for _, piece in wanted),
+            arrays.numbers(piece.last for _, piece in wanted),
         ),
     ).fetchall()
     return {
-        place: Entry(wanted[place][0], Range(first, last), checksum, because)
-        for place, first, last, checksum, because in rows
+        place: Entry(wanted[place][0], Range(first, last), *rest)
+        for place, first, last, *rest in rows
     }
 
 
-def overlapping_all(conn: psycopg.Connection, stream_no: int, wanted: Range) -> list[Range]:
+def overlapping_all(conn: psycopg.Connection, stream_no: int, wanted: Range) -> list[Entry]:
     rows = conn.execute(
         _OVERLAPPING, {"stream_no": stream_no, "first": wanted.first, "last": wanted.last}
     ).fetchall()
-    found = [Range(first, last) for first, last in rows]
-    return [piece for piece in found if piece.overlaps(wanted)]
+    return [Entry(stream_no, Range(first, last), *rest) for first, last, *rest in rows]
 
 
 def insert(conn: psycopg.Connection, entries: Collection[Entry], now: datetime) -> None:
@@ -90,14 +90,20 @@ def insert(conn: psycopg.Connection, entries: Collection[Entry], now: datetime) 
         _INSERT,
         (
             now,
-            [entry.stream_no for entry in entries],
-            [entry.range.first for entry in entries],
-            [entry.range.last for entry in entries],
-            [entry.checksum for entry in entries],
-            [entry.gap_because for entry in entries],
+            arrays.numbers(entry.stream_no for entry in entries),
+            arrays.numbers(entry.range.first for entry in entries),
+            arrays.numbers(entry.range.last for entry in entries),
+            arrays.numbers(entry.checksum for entry in entries),
+            [entry.because for entry in entries],
+            arrays.numbers(entry.given_up for entry in entries),
         ),
-    ).fetchall()
-    assert len(inserted) == len(entries), "a range was committed twice under the lock of its stream"
+    ).rowcount
+    assert inserted == len(entries), "a range was committed twice under the lock of its stream"
+
+
+def fill(conn: psycopg.Connection, entry: Entry, count: int) -> None:
+    """So many readings that had been given up have come after all."""
+    conn.execute(_FILL, {"stream_no": entry.stream_no, "first": entry.range.first, "count": count})
 
 
 def beyond(conn: psycopg.Connection, upto: Collection[tuple[int, int]]) -> dict[int, list[Range]]:

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import psycopg
 
+from cloud.postgres import arrays
+
 
 class Sensor(NamedTuple):
     sensor_id: int
@@ -35,10 +37,19 @@ def heard(conn: psycopg.Connection, keys: Collection[SensorKey]) -> dict[SensorK
     return found
 
 
+def bins_of(conn: psycopg.Connection, sensor_ids: Collection[int]) -> dict[int, int | None]:
+    rows = conn.execute(
+        "SELECT sensor_id, bin_id FROM sensors WHERE sensor_id = ANY(%s)", (list(sensor_ids),)
+    ).fetchall()
+    return dict(rows)
+
+
 def _find(conn: psycopg.Connection, keys: Collection[SensorKey]) -> dict[SensorKey, Sensor]:
     rows = conn.execute(_FIND, _columns(keys)).fetchall()
     return {(gateway_id, name): Sensor(sensor, bin_) for gateway_id, name, sensor, bin_ in rows}
 
 
-def _columns(keys: Collection[SensorKey]) -> tuple[list[int], list[str]]:
-    return [gateway_id for gateway_id, _ in keys], [name for _, name in keys]
+def _columns(keys: Collection[SensorKey]) -> tuple[str, str]:
+    return arrays.numbers(gateway_id for gateway_id, _ in keys), arrays.words(
+        name for _, name in keys
+    )

@@ -1,5 +1,6 @@
 """Exactly once, whatever is repeated, reordered or cut; and what never disturbs the present."""
 
+from itertools import permutations
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +8,9 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from cloud.actions import store
 from cloud.actions.take_in import TakenIn, take_in
 from cloud.core.ranges import Range
 from cloud.intake import translate
@@ -201,14 +204,53 @@ def test_a_gap_that_grew_fills_what_is_left(site: Any) -> None:
 
 def test_a_late_reading_is_stored_and_does_not_move_the_present(site: Any) -> None:
     admin, conn, (first, _) = site
-    take(conn, batch(1, [weighed(5_000)]))
+    take(conn, batch(2, [weighed(5_000)]))
     admin.execute("DELETE FROM bin_due")
     before = cases.state(admin, first, "*")
-    take(conn, batch(2, [weighed(9_000, after_ms=-60_000)]))
+    take(conn, batch(1, [weighed(9_000, after_ms=60_000)]))
 
     assert cases.state(admin, first, "*") == before
     assert cases.due(admin) == set()
     assert cases.seqs(admin) == [1, 2]
+
+
+def test_a_clock_set_back_by_an_hour_does_not_stop_the_present(site: Any) -> None:
+    admin, conn, (first, _) = site
+    take(conn, batch(1, [weighed(5_000)]))
+    take(conn, batch(2, [weighed(9_000, after_ms=-3_600_000)]))
+    assert cases.state(admin, first, "weight_mg, seq, heard_at") == (9_000, 2, at(-3_600))
+
+
+def test_backlog_of_an_older_life_comes_late_and_moves_nothing(site: Any) -> None:
+    """Its clock ran ahead, so by time it would be the newest."""
+    admin, conn, (first, _) = site
+    take(conn, replace(batch(1, [weighed(5_000)]), life=9))
+    old = batch(1, [weighed(9_000, after_ms=300_000)], stream=OTHER_STREAM)
+    take(conn, replace(old, life=8))
+    assert cases.state(admin, first, "weight_mg") == (5_000,)
+    take(conn, replace(batch(2, [weighed(6_000, after_ms=-99)], stream=OTHER_STREAM), life=10))
+    assert cases.state(admin, first, "weight_mg") == (5_000,), "a stream has one life"
+
+
+def test_after_a_lost_spool_the_time_decides(site: Any) -> None:
+    """An older agent says no life; a new one after a loss begins at the time of its start."""
+    admin, conn, (first, _) = site
+    take(conn, batch(50, [weighed(5_000)]))
+    take(conn, replace(batch(1, [weighed(7_000, after_ms=-5)], stream=OTHER_STREAM), life=99))
+    assert cases.state(admin, first, "weight_mg") == (5_000,)
+    take(conn, replace(batch(2, [weighed(8_000, after_ms=5)], stream=OTHER_STREAM), life=99))
+    assert cases.state(admin, first, "weight_mg") == (8_000,)
+
+
+def test_the_order_of_arrival_of_streams_with_lives_means_nothing(site: Any) -> None:
+    admin, conn, (first, _) = site
+    streams_said = [f"{life:032x}" for life in (1, 2, 3)]
+    for order in permutations(range(3)):
+        admin.execute("TRUNCATE readings, ledger, streams, bin_state, bin_due CASCADE")
+        for life in order:
+            said = batch(1, [weighed(life, after_ms=-life * 60_000)], stream=streams_said[life])
+            take(conn, replace(said, life=life + 1))
+        assert cases.state(admin, first, "weight_mg") == (2,), order
 
 
 def test_within_one_transaction_the_newest_wins_wherever_it_stands(site: Any) -> None:
@@ -263,16 +305,110 @@ def test_the_same_weight_again_is_heard_but_is_no_reason_to_look(site: Any) -> N
 
 
 @pytest.mark.parametrize(
-    "off_ms", [11 * 60 * 1000, -41 * 24 * 3600 * 1000], ids=["ahead", "long ago"]
+    ("off_ms", "because"),
+    [
+        (11 * 60 * 1000, "it is dated in the future"),
+        (-401 * 24 * 3600 * 1000, "it is dated further back than readings are accepted"),
+    ],
+    ids=["ahead", "long ago"],
 )
-def test_a_time_that_cannot_be_now_is_stored_and_is_not_the_present(site: Any, off_ms: int) -> None:
+def test_a_time_that_cannot_be_is_set_aside_acknowledged_and_counted(
+    site: Any, off_ms: int, because: str
+) -> None:
     admin, conn, (first, _) = site
-    take(conn, batch(1, [weighed(9_000, after_ms=off_ms)]))
-    assert cases.seqs(admin) == [1]
-    assert cases.state(admin, first, "weight_mg") is None
-
-    take(conn, batch(2, [weighed(5_000)]))
+    taken = take(conn, batch(1, [weighed(9_000, after_ms=off_ms), weighed(5_000)]))
+    assert (taken.readings, taken.aside, far(taken)) == (2, 1, [(2, [])])
+    assert cases.seqs(admin) == [2]
+    rows = admin.execute("SELECT seq, weight_mg, aside_because FROM readings_aside").fetchall()
+    assert rows == [(1, 9_000, because)]
     assert cases.state(admin, first, "weight_mg") == (5_000,)
+    assert admin.execute("SELECT count(*) FROM readings WHERE measured_at > now()").fetchone()
+    assert take(conn, batch(1, [weighed(9_000, after_ms=off_ms), weighed(5_000)])).repeats == 1
+
+
+def test_within_the_accepted_age_old_readings_are_history(site: Any) -> None:
+    admin, conn, _ = site
+    take(conn, batch(1, [weighed(9_000, after_ms=-399 * 24 * 3600 * 1000)]))
+    assert cases.seqs(admin) == [1]
+
+
+def test_what_is_left_of_a_thinned_range_is_stored_and_the_rest_is_a_gap_with_a_count(
+    site: Any,
+) -> None:
+    admin, conn, _ = site
+    said = messages.Thinned(
+        stream=STREAM,
+        first_seq=1,
+        last_seq=100,
+        base_ms=NOW_MS,
+        sensors=["s01"],
+        readings=[weighed(5), weighed(6)],
+        places=[0, 49],
+        because="the spool was full",
+    )
+    taken = take(conn, said)
+    assert (far(taken), taken.readings) == ([(100, [])], 2)
+    assert cases.seqs(admin) == [1, 50]
+    rows = admin.execute("SELECT first_seq, last_seq, given_up, gap_because FROM ledger").fetchall()
+    assert rows == [(1, 100, 98, "the spool was full")]
+    assert take(conn, said).repeats == 1
+
+
+def test_a_gateway_is_told_exactly_what_a_restored_database_misses(site: Any) -> None:
+    admin, conn, _ = site
+    take(conn, counting(1, 10), counting(11, 20), counting(21, 30))
+    kept = messages.Kept(stream=STREAM, ranges=[(1, 30)])
+    taken = take(conn, kept)
+    assert (far(taken), taken.rewound) == ([(30, [])], [])
+    admin.execute("DELETE FROM ledger WHERE first_seq = 11")
+    admin.execute("DELETE FROM readings WHERE seq BETWEEN 11 AND 20")
+    admin.execute("UPDATE streams SET contiguous_upto = 10")
+    taken = take(conn, kept)
+    (said,) = taken.committed
+    assert (said.upto, said.holes, said.exact) == (30, (Range(11, 20),), True)
+    assert taken.rewound == [("lindau-1", UUID(STREAM))]
+    take(conn, counting(11, 20))
+    assert cases.seqs(admin) == list(range(1, 31))
+    assert take(conn, kept).rewound == []
+
+
+def test_of_a_stream_never_heard_nothing_is_acknowledged(site: Any) -> None:
+    admin, conn, _ = site
+    taken = take(conn, messages.Kept(stream=OTHER_STREAM, ranges=[(5, 9)]))
+    (said,) = taken.committed
+    assert (said.upto, said.holes, said.exact) == (0, (), True)
+    assert taken.rewound == [("lindau-1", UUID(OTHER_STREAM))]
+    assert admin.execute("SELECT count(*) FROM streams").fetchone() == (0,)
+
+
+def test_two_machines_under_one_name_are_noticed_and_the_newcomer_waits(site: Any) -> None:
+    admin, conn, (first, _) = site
+
+    def present(stream: str, seconds: int) -> None:
+        said = messages.Presence(state="online", stream=stream, at_ms=NOW_MS + seconds * 1000)
+        take(conn, said, now=at(seconds))
+
+    present(STREAM, 0)
+    take(conn, batch(1, [weighed(5_000)]))
+    present(OTHER_STREAM, 10)
+    take(conn, batch(1, [weighed(9_000, after_ms=11_000)], stream=OTHER_STREAM), now=at(11))
+    for turn in range(30, 180, 30):
+        present(STREAM, turn)
+        present(OTHER_STREAM, turn + 10)
+    alarm = admin.execute("SELECT twin_kept, twin_held FROM gateways").fetchone()
+    assert alarm == (UUID(STREAM), UUID(OTHER_STREAM))
+
+    later = batch(2, [weighed(7_000, after_ms=170_000)], stream=OTHER_STREAM)
+    taken = take(conn, later, now=at(170))
+    assert (taken.committed, taken.held) == ([], 1), "neither stored nor acknowledged"
+    assert take(conn, messages.Kept(stream=OTHER_STREAM, ranges=[(1, 1)])).committed == []
+    taken = take(conn, batch(2, [weighed(6_000, after_ms=171_000)]), now=at(171))
+    assert far(taken) == [(2, [])]
+    assert first in cases.due(admin), "somebody looks at the bins"
+
+    present(STREAM, 1_200)
+    assert admin.execute("SELECT twin_since FROM gateways").fetchone() == (None,)
+    assert far(take(conn, later, now=at(1_201))) == [(2, [])]
 
 
 def test_two_streams_of_a_gateway_count_for_themselves(site: Any) -> None:
@@ -351,18 +487,82 @@ def test_a_batch_with_one_reading_nobody_understands_is_kept_and_its_range_is_de
     assert far(take(conn, counting(4, 5))) == [(5, [])]
 
 
-def test_a_batch_the_database_refuses_is_kept_aside_and_its_company_is_stored(site: Any) -> None:
+def test_a_reading_the_database_refuses_is_kept_aside_and_its_company_is_stored(site: Any) -> None:
     admin, conn, _ = site
     admin.execute("ALTER TABLE readings ADD CONSTRAINT no_two_grams CHECK (weight_mg <> 2000)")
     taken = take(conn, counting(4, 6), counting(1, 3), counting(7, 9))
 
-    assert cases.seqs(admin) == [4, 5, 6, 7, 8, 9]
-    assert taken.readings == 6
+    assert cases.seqs(admin) == [1, 3, 4, 5, 6, 7, 8, 9]
+    assert taken.readings == 8
     assert far(taken)[-1] == (9, []), "it is safe as a dead letter, so the gateway may forget it"
+    assert admin.execute("SELECT given_up FROM ledger WHERE first_seq = 1").fetchone() == (1,)
     (because,) = cases.letters(admin)
     assert "no_two_grams" in because
     assert far(take(conn, counting(1, 3))) == [(9, [])]
     assert len(cases.letters(admin)) == 1
+
+
+def test_finding_the_rows_that_are_refused_is_bounded_work(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin, conn, _ = site
+    admin.execute("ALTER TABLE readings ADD CONSTRAINT no_weight CHECK (weight_mg IS NULL)")
+    monkeypatch.setattr(store, "BISECT_TRIES_MAX", 5)
+    taken = take(conn, counting(1, 100))
+    assert (cases.seqs(admin), far(taken)) == ([], [(100, [])])
+    assert len(cases.letters(admin)) == 1, "the whole batch"
+
+
+def _malformed() -> list[tuple[str, bytes]]:
+    """Bytes that are no message, each wrong in its own way."""
+    good, text = codec.encode(counting(1, 3)), codec.encode_json(counting(1, 3))
+    packed = [(f"cut at {end}", good[:end]) for end in range(0, len(good), 9)]
+    packed += [(f"text cut at {end}", text[:end]) for end in range(1, len(text), 40)]
+    return [
+        *packed,
+        ("not a number", text.replace(b"2000]", b"NaN]").replace(b"2000,", b"NaN,")),
+        ("too great", text.replace(b",2000,", b",1e999,")),
+        ("greater than a number may be", text.replace(b",2000,", b",99999999999999999999,")),
+        ("deep", b'{"type":"readings","x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+        ("deep and packed", b"\x91" * 100_000),
+        ("two megabytes", b'{"type":"readings","x":"' + b"a" * 2_000_000 + b'"}'),
+        ("no text", b'{"type":"readings","stream":"\xff\xfe"}'),
+        ("a newer version", text.replace(b'"type":"readings"', b'"type":"readings9"')),
+        ("a list", b"[1,2,3]"),
+        ("noise", bytes(range(256)) * 4),
+    ]
+
+
+@pytest.mark.parametrize(("what", "payload"), _malformed(), ids=[what for what, _ in _malformed()])
+def test_malformed_bytes_are_a_letter_with_a_reason_and_hold_up_nobody(
+    site: Any, what: str, payload: bytes
+) -> None:
+    admin, conn, _ = site
+    bad = translate.arrival(topics.readings("lindau-1"), payload)
+    taken = take_in(conn, [arrived(counting(10, 11)), bad, arrived(counting(12, 13))], NOW)
+    assert cases.seqs(admin) == [10, 11, 12, 13]
+    row = admin.execute("SELECT payload, because, gateway FROM dead_letters").fetchone()
+    assert row is not None
+    assert (row[0], row[2]) == (payload, "lindau-1")
+    assert row[1]
+    assert taken.readings == 4
+
+
+def test_a_key_said_twice_is_one_value_and_is_stored_once(site: Any) -> None:
+    admin, conn, _ = site
+    twice = codec.encode_json(counting(1, 2)).replace(
+        b'"first_seq":1', b'"first_seq":7,"first_seq":1'
+    )
+    assert b'"first_seq":7' in twice
+    bad = translate.arrival(topics.readings("lindau-1"), twice)
+    take_in(conn, [bad, bad], NOW)
+    assert cases.seqs(admin) == [1, 2]
+
+
+def test_a_topic_that_is_no_text_is_a_letter(site: Any) -> None:
+    admin, conn, _ = site
+    take_in(conn, [translate.arrival("(not UTF-8)", codec.encode(counting(1, 2)))], NOW)
+    assert cases.letters(admin) == ["this topic is none of ours"]
 
 
 def test_a_zero_byte_in_a_remark_stops_nothing(site: Any) -> None:

@@ -16,6 +16,6 @@ def test_a_message_set_aside_still_says_which_range_it_fills() -> None:
 
 
 def test_a_message_without_a_range_is_set_aside_without_one() -> None:
-    presence = PresenceSaid(state="online", version="", backlog_batches=0)
+    presence = PresenceSaid(state="online", version="", backlog_batches=0, stream=UUID(int=1))
     aside = set_aside(Arrival(topic="t", payload=b"p", gateway="g", content=presence), "refused")
     assert aside.content == Unreadable(because="refused")

@@ -225,23 +225,44 @@ def test_without_the_password_there_is_no_log_in(start: Start, user: str, passwo
     client.leave()
 
 
-def test_the_servers_own_protocol_is_closed_to_every_account(start: Start, home: Path) -> None:
+@pytest.mark.parametrize("user", ["ingest", "gw-a"])
+def test_the_servers_own_protocol_is_for_ingest_alone(start: Start, user: str) -> None:
     embedded, _ = start()
-    line = next(
-        line for line in (home / "log").read_text().splitlines() if "for client connections" in line
-    )
-    with socket.create_connection(("127.0.0.1", int(line.rsplit(":", 1)[1])), LIMIT_S) as own:
-        own.settimeout(LIMIT_S)
+    said = _say_to_nats(embedded, user, "PING")
+    assert (b"PONG" in said) == (user == "ingest")
+    assert (b"-ERR" in said) == (user != "ingest")
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        "SUB $MQTT.msgs.> 1",
+        "SUB > 1",
+        "SUB $JS.> 1",
+        "PUB binline.v1.gw-a.up.readings 0\r\n",
+        "PUB $JS.API.STREAM.DELETE.$MQTT_msgs 0\r\n",
+        "PUB $JS.API.CONSUMER.DELETE.$MQTT_msgs.binline-ingest 0\r\n",
+        "PUB $JS.API.CONSUMER.CREATE.$MQTT_sess.binline-ingest 0\r\n",
+    ],
+)
+def test_by_it_ingest_may_pull_and_answer_and_nothing_else(start: Start, forbidden: str) -> None:
+    embedded, _ = start()
+    assert b"-ERR 'Permissions Violation" in _say_to_nats(embedded, "ingest", forbidden)
+
+
+def _say_to_nats(embedded: broker.EmbeddedBroker, user: str, line: str) -> bytes:
+    with socket.create_connection(("127.0.0.1", embedded.nats_port), LIMIT_S) as own:
+        own.settimeout(1)
         own.recv(4096)
-        password = embedded.passwords["ingest"]
-        own.sendall(
-            f'CONNECT {{"user":"ingest","pass":"{password}","verbose":true}}\r\nPING\r\n'.encode()
-        )
+        password = embedded.passwords[user]
+        own.sendall(f'CONNECT {{"user":"{user}","pass":"{password}"}}\r\n{line}\r\n'.encode())
         said = b""
-        while chunk := own.recv(4096):
-            said += chunk
-    assert b"-ERR" in said
-    assert b"PONG" not in said
+        try:
+            while chunk := own.recv(4096):
+                said += chunk
+        except TimeoutError:
+            pass
+    return said
 
 
 def test_what_it_took_survives_a_kill_and_a_restart_at_the_same_port(start: Start) -> None:

@@ -1,8 +1,11 @@
 """The session with a real broker: what is not acknowledged comes again, what is does not."""
 
+import shutil
 import socket
+import subprocess
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -84,7 +87,7 @@ def test_what_was_not_acknowledged_comes_again_and_what_was_does_not(
         while not {b"two", b"three"} <= payloads:
             again = take(second)
             assert again, "nothing came"
-            payloads |= {delivery.payload for delivery in again}
+            payloads |= {delivery.arrival.payload for delivery in again}
         assert b"one" not in payloads
 
 
@@ -141,3 +144,75 @@ def test_leaving_takes_a_moment_and_no_longer(nats: broker.EmbeddedBroker) -> No
     one.__exit__(None, None, None)
     assert not one.alive
     assert time.monotonic() - began < 5
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[int]:
+    """A broker that speaks MQTT 5 and shared subscriptions; its port."""
+    program = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+    if program is None:
+        warnings.warn("NO MOSQUITTO: shared subscriptions are not tested", stacklevel=1)
+        pytest.skip("mosquitto is not installed; do: sudo apt-get install mosquitto")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config = tmp_path / "mosquitto.conf"
+    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
+    with (tmp_path / "mosquitto.log").open("wb") as said:
+        child = subprocess.Popen([program, "-c", str(config)], stdout=said, stderr=said)
+    eventually(lambda: _open(port), "it listens")
+    yield port
+    child.kill()
+    child.wait()
+
+
+def _open(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_two_with_a_shared_subscription_get_each_message_once_and_one_inherits_the_other(
+    mosquitto: int,
+) -> None:
+    def one_of(instance: str) -> Consumer:
+        return Consumer(
+            host="127.0.0.1",
+            port=mosquitto,
+            user="ingest",
+            password="x",
+            tls=False,
+            instance=instance,
+            shared=True,
+        )
+
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id="lindau-1")
+    client.connect("127.0.0.1", mosquitto)
+    client.loop_start()
+    with one_of("2") as stays:
+        with one_of("1") as leaves:
+            eventually(lambda: stays.connected and leaves.connected, "both are connected")
+            time.sleep(0.5)  # a granted subscription is not told to who asks from outside
+            said = [f"{number}".encode() for number in range(400)]
+            for payload in said[:200]:
+                client.publish(topics.readings("lindau-1"), payload, 1)
+            got: list[list[bytes]] = [[], []]
+            for mine, each in zip(got, (stays, leaves), strict=True):
+                while taken := take(each, wait_s=1):
+                    each.done(taken)
+                    mine += [delivery.arrival.payload for delivery in taken]
+            assert sorted(got[0] + got[1]) == sorted(said[:200])
+            assert min(map(len, got)) > 0, "one of them got all of it"
+        for payload in said[200:]:
+            client.publish(topics.readings("lindau-1"), payload, 1)
+        rest: set[bytes] = set()
+        until = time.monotonic() + LIMIT_S
+        # What was meant for who left waits in its session; here the stream of the other goes on.
+        while len(rest) < 100 and time.monotonic() < until:
+            taken = take(stays, wait_s=1)
+            stays.done(taken)
+            rest |= {delivery.arrival.payload for delivery in taken}
+        assert len(rest) >= 100
+    client.disconnect()
+    client.loop_stop()

@@ -260,6 +260,94 @@ def test_a_database_that_takes_no_writes_is_waited_for(stage: Any, database: Any
     eventually(lambda: gateway.acknowledged() == 3, "it is acknowledged once it can be")
 
 
+def test_two_processes_share_the_work_and_the_death_of_one_loses_nothing(
+    database: Any, nats: Any, tmp_path: Path
+) -> None:
+    embedded, *_ = nats
+    with database.admin() as admin:
+        cases.make_site(admin)
+        env = {
+            "BINLINE_INGEST_DSN": database.dsn("binline_ingest"),
+            "BINLINE_BROKER_URL": embedded.nats_url(),
+        }
+        both = [Ingest(env=env, log=tmp_path / f"ingest-{number}.log") for number in (1, 2)]
+        for one in both:
+            one.start()
+            eventually(lambda one=one: "connected to the broker" in one.said(), "it is connected")
+        gateway = Gateway(embedded)
+        try:
+            for first in range(1, 400, 2):
+                gateway.say(counting(first, first + 1))
+                if first == 201:
+                    eventually(lambda: gateway.acknowledged() > 0, "some are acknowledged")
+                    assert both[0].end(signal.SIGKILL) == -signal.SIGKILL
+            # What the dead one held comes again after the broker's waiting time.
+            eventually(lambda: cases.seqs(admin) == list(range(1, 401)), "all, once", 60)
+            eventually(lambda: gateway.acknowledged() == 400, "all is acknowledged")
+            assert both[1].end(signal.SIGTERM) == 0
+        finally:
+            gateway.leave()
+            for one in both:
+                assert one.child is not None
+                one.child.kill()
+                one.child.wait()
+
+
+def test_a_full_disk_and_a_held_table_are_waited_for_and_nothing_is_acknowledged(
+    stage: Any,
+) -> None:
+    """PostgreSQL says the same to both kinds of want: try again later."""
+    admin, ingest, gateway = stage
+    admin.execute(
+        "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE 'no space left on device' USING ERRCODE = 'disk_full'; END $$"
+    )
+    admin.execute("CREATE TRIGGER no_room BEFORE INSERT ON ledger EXECUTE FUNCTION no_room()")
+    gateway.say(counting(1, 3))
+    eventually(lambda: "no space left" in ingest.said(), "ingest noticed")
+    assert gateway.acks == []
+    admin.execute("DROP TRIGGER no_room ON ledger")
+    eventually(lambda: gateway.acknowledged() == 3, "it recovers alone")
+
+    with admin.transaction():
+        admin.execute("LOCK TABLE readings IN ACCESS EXCLUSIVE MODE")
+        gateway.say(counting(4, 6))
+        eventually(lambda: "lock timeout" in ingest.said(), "it gives up waiting and tries again")
+        assert gateway.acknowledged() == 3
+    eventually(lambda: gateway.acknowledged() == 6, "it recovers alone")
+    assert cases.seqs(admin) == [1, 2, 3, 4, 5, 6]
+    assert ingest.child is not None
+    assert ingest.child.poll() is None
+
+
+def test_a_connection_lost_during_commit_is_found_out_and_stores_nothing_twice(
+    stage: Any,
+) -> None:
+    """Whether it was committed, ingest cannot know; the ledger does."""
+    admin, ingest, gateway = stage
+    gateway.say(counting(1, 3))
+    eventually(lambda: gateway.acknowledged() == 3, "it works")
+    admin.execute(
+        "CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        " PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$"
+    )
+    # A deferred trigger runs within COMMIT itself.
+    admin.execute(
+        "CREATE CONSTRAINT TRIGGER cut AFTER INSERT ON ledger DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW WHEN (new.first_seq = 4) EXECUTE FUNCTION cut()"
+    )
+    admin.execute("GRANT pg_signal_backend TO binline_ingest")
+    try:
+        gateway.say(counting(4, 6))
+        eventually(lambda: "trying again" in ingest.said(), "ingest noticed")
+        assert gateway.acknowledged() == 3
+    finally:
+        admin.execute("REVOKE pg_signal_backend FROM binline_ingest")
+        admin.execute("DROP TRIGGER cut ON ledger")
+    eventually(lambda: gateway.acknowledged() == 6, "it recovers alone")
+    assert cases.seqs(admin) == [1, 2, 3, 4, 5, 6]
+
+
 def test_a_statement_that_hangs_does_not_keep_it_from_stopping(stage: Any, database: Any) -> None:
     admin, ingest, gateway = stage
     admin.execute("ALTER ROLE binline_ingest SET lock_timeout = 0")

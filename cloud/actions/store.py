@@ -1,0 +1,231 @@
+"""Store new readings: their times looked at, copied, the hours they touch noted, the present moved.
+
+Used by whoever has made sure, under the lock of its stream, that a range is new.
+"""
+
+from collections import defaultdict
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter, itemgetter
+from typing import NamedTuple
+
+import psycopg
+
+from cloud.core import present, times
+from cloud.core.present import Place, Placed
+from cloud.core.ranges import Range
+from cloud.core.readings import Batch, Reading
+from cloud.core.times import Span, StepAt
+from cloud.postgres import bin_state, clock_steps, readings, rollups, sensors
+from cloud.postgres.streams import Stream
+
+# What the bytes are to blame for. Anything else is an outage or our own defect.
+POISON = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowError)
+
+# Two tries for each halving of the largest batch find one bad row; this is room for a few of them.
+BISECT_TRIES_MAX = 200
+
+_at_ms = itemgetter(Reading._fields.index("at_ms"))
+
+
+class New(NamedTuple):
+    """A batch that is not stored yet."""
+
+    gateway_id: int
+    stream: Stream
+    batch: Batch
+
+
+@dataclass(kw_only=True)
+class _Placing:
+    """New readings on their way: which are stored, which set aside, what is news."""
+
+    rows: list[readings.Rows] = field(default_factory=list)
+    asides: list[tuple[int, list[readings.Aside]]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    readings: int = 0
+    aside: int = 0
+    spoiled: Sequence[tuple[Reading, str]] = ()  # refused by the database, one by one
+
+
+def store(
+    conn: psycopg.Connection,
+    fresh: Sequence[New],
+    now: datetime,
+    span: Span,
+    *,
+    stepped: Container[int] = (),
+    bisecting: bool = False,
+) -> Stored:
+    """Copy what is new and move the present. `stepped` are streams whose clock was set just now."""
+    if not fresh:
+        return Stored()
+    origins = {
+        new.stream.stream_no: Place(new.gateway_id, new.stream.stream_no, new.stream.life, 0, 0)
+        for new in fresh
+    }
+    known = sensors.heard(conn, _sensors_of(fresh))
+    steps = _steps(conn, fresh, stepped)
+    placing = _Placing()
+    ids_of: dict[tuple[int, tuple[str, ...]], list[int]] = {}  # mostly the same ones again
+    for gateway_id, stream, batch in sorted(fresh, key=_by_seq):
+        key = (gateway_id, batch.sensors)
+        if key not in ids_of:
+            ids_of[key] = [known[gateway_id, name].sensor_id for name in batch.sensors]
+        _place(placing, batch, stream.stream_no, ids_of[key], steps.get(stream.stream_no, ()), span)
+    spoiled = _copy(conn, placing, now, bisecting=bisecting)
+    for stream_no, asides in placing.asides:
+        readings.set_aside(conn, stream_no, asides, now)
+    placed, hours = _news_of(placing.rows, origins, {reading.seq for reading, _ in spoiled})
+    rollups.mark_due(conn, hours)
+    move(conn, placed, {s.sensor_id: s.bin_id for s in known.values()}, now)
+    aside = sum(len(asides) for _, asides in placing.asides)
+    count = sum(len(rows.readings) for rows in placing.rows) - len(spoiled) + aside
+    return Stored(readings=count, aside=aside, spoiled=spoiled)
+
+
+def _by_seq(new: New) -> tuple[int, Range]:
+    return new.stream.stream_no, new.batch.range
+
+
+def _sensors_of(fresh: Iterable[New]) -> set[sensors.SensorKey]:
+    names: dict[int, set[str]] = defaultdict(set)
+    for gateway_id, _, batch in fresh:
+        names[gateway_id].update(batch.sensors)
+    return {(gateway_id, name) for gateway_id, heard in names.items() for name in heard}
+
+
+def _news_of(
+    stored: Iterable[readings.Rows], origins: Mapping[int, Place], lost: Container[int]
+) -> tuple[list[Placed], set[tuple[int, int]]]:
+    """What can be news of what is stored, and which hours of which sensors it touches."""
+    placed: list[Placed] = []
+    hours: set[tuple[int, int]] = set()
+    for stream_no, batches in groupby(stored, key=attrgetter("stream_no")):
+        latest = present.Latest(origins[stream_no])
+        corrected: dict[int, int] = {}
+        by_hour: dict[int, set[int]] = defaultdict(set)
+        for rows in batches:
+            sound = [r for r in rows.readings if r.seq not in lost] if lost else rows.readings
+            latest.add(sound, rows.sensor_ids)
+            corrected |= rows.corrected
+            _touch(by_hour, rows)
+        placed += latest.placed(corrected)
+        hours |= {(sensor_id, hour) for hour, ids in by_hour.items() for sensor_id in ids}
+    return placed, hours
+
+
+def _touch(by_hour: dict[int, set[int]], rows: readings.Rows) -> None:
+    """Nearly always a batch is of one hour; more of its sensors than said something do no harm."""
+    stamps: list[int] = [*map(_at_ms, rows.readings)]
+    first, last = min(stamps) // rollups.HOUR_MS, max(stamps) // rollups.HOUR_MS
+    if first == last and not rows.corrected:
+        by_hour[first].update(rows.sensor_ids)
+        return
+    for reading in rows.readings:
+        at_ms = rows.corrected.get(reading.seq, reading.at_ms)
+        by_hour[at_ms // rollups.HOUR_MS].add(rows.sensor_ids[reading.sensor])
+
+
+def _steps(
+    conn: psycopg.Connection, fresh: Iterable[New], stepped: Container[int]
+) -> Mapping[int, Sequence[StepAt]]:
+    """The steps that concern readings that are stored now: those after them in their stream."""
+    concerned = {
+        stream.stream_no
+        for _, stream, batch in fresh
+        if stream.stream_no in stepped or batch.range.first < stream.stepped_at
+    }
+    return clock_steps.of(conn, concerned) if concerned else {}
+
+
+def _place(  # noqa: PLR0917 - what a batch is judged by
+    placing: _Placing,
+    batch: Batch,
+    stream_no: int,
+    sensor_ids: Sequence[int],
+    steps: Sequence[StepAt],
+    span: Span,
+) -> None:
+    said: Sequence[Reading] = batch.readings
+    corrected: dict[int, int] = {}
+    if steps:
+        exact = ((reading.seq, times.corrected_ms(reading, steps)) for reading in said)
+        corrected = {seq: at_ms for seq, at_ms in exact if at_ms is not None}
+    if corrected or not _believed(said, span):
+        said, asides = _part_aside(said, sensor_ids, corrected, span)
+        if asides:
+            placing.asides.append((stream_no, asides))
+    if said:
+        placing.rows.append(readings.Rows(stream_no, sensor_ids, said, corrected))
+
+
+def _believed(said: Sequence[Reading], span: Span) -> bool:
+    stamps: list[int] = [*map(_at_ms, said)]
+    return span.earliest_ms <= min(stamps) and max(stamps) <= span.latest_ms
+
+
+def _part_aside(
+    said: Sequence[Reading], sensor_ids: Sequence[int], corrected: Mapping[int, int], span: Span
+) -> tuple[list[Reading], list[readings.Aside]]:
+    good, asides = [], []
+    for reading in said:
+        better = corrected.get(reading.seq)
+        because = times.aside_because(reading.at_ms if better is None else better, span)
+        if because is None:
+            good.append(reading)
+        else:
+            sensor_id = sensor_ids[reading.sensor]
+            asides.append(readings.Aside(sensor_id, reading, better, because))
+    return good, asides
+
+
+def _copy(
+    conn: psycopg.Connection, placing: _Placing, now: datetime, *, bisecting: bool
+) -> list[tuple[Reading, str]]:
+    """Those that the database refuses, and why; without `bisecting` one of them stops it all."""
+    if not placing.rows:
+        return []
+    if not bisecting:
+        readings.copy_in(conn, placing.rows, now)
+        return []
+    spoiled: list[tuple[Reading, str]] = []
+    waiting = [*placing.rows]
+    for _ in range(BISECT_TRIES_MAX):
+        if not waiting:
+            return spoiled
+        rows = waiting.pop()
+        try:
+            with conn.transaction():
+                readings.copy_in(conn, [rows], now)
+        except POISON as error:
+            middle = len(rows.readings) // 2
+            if middle == 0:
+                spoiled.append((rows.readings[0], refused(error)))
+            else:
+                waiting.append(rows._replace(readings=rows.readings[middle:]))
+                waiting.append(rows._replace(readings=rows.readings[:middle]))
+    raise ValueError("the database refuses too many of its readings to look for each")
+
+
+def move(
+    conn: psycopg.Connection,
+    placed: Iterable[Placed],
+    bin_of: Mapping[int, int | None],
+    now: datetime,
+) -> None:
+    news = {
+        bin_id: item
+        for item in present.newest(placed)
+        if (bin_id := bin_of.get(item.sensor_id)) is not None
+    }
+    bin_state.move(conn, news, now)
+
+
+def refused(error: Exception) -> str:
+    return f"the database refuses it: {error}".replace("\0", "\ufffd")
