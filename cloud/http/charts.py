@@ -1,21 +1,46 @@
 """The level of a bin over time, as coordinates of a drawing. What was not measured is not drawn.
 
-A step line holds each level until the next reading. Where readings stayed away for longer than the
-bin's trust lasts there is no line, but a hatched gap: nobody knows what happened in it.
+A step line holds each level until the next one. Where readings stayed away for longer than the
+bin's trust lasts there is no line, but a hatched gap: nobody knows what happened in it. A chart of
+weeks is drawn from whole hours, each with a band from its lowest level to its highest.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import zip_longest
+
+import psycopg
 
 from cloud.core.trust import stale_after
 from cloud.http import views, words
-from cloud.postgres.portal import ReadingRow
+from cloud.postgres import history
+from cloud.postgres.history import Told
 from cloud.postgres.wall import BinRow
 
 WIDTH = HEIGHT = 1000  # the drawing is stretched; labels are placed in per cent
 TICKS = 4
 SPAN_MIN = timedelta(minutes=5)
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChartSpan:
+    """How far back a chart goes: what a person may choose from."""
+
+    key: str  # in the address
+    name: str
+    length: timedelta
+    rolled_up: bool  # drawn from hours, not from single readings
+
+
+SPANS = (
+    ChartSpan(key="24h", name="24 hours", length=DAY, rolled_up=False),
+    ChartSpan(key="7d", name="7 days", length=7 * DAY, rolled_up=True),
+    ChartSpan(key="30d", name="30 days", length=30 * DAY, rolled_up=True),
+    ChartSpan(key="90d", name="90 days", length=90 * DAY, rolled_up=True),
+)
+SPAN_OF = {span.key: span for span in SPANS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +59,7 @@ class Gap:
 class Chart:
     line: str
     area: str
+    band: str
     gaps: list[Gap]
     minimum_y: int
     last: tuple[str, str] | None  # where the newest level is, in per cent
@@ -49,30 +75,39 @@ class _Frame:
     top: int
 
     def x(self, at: datetime) -> int:
-        return round((at - self.start) / (self.end - self.start) * WIDTH)
+        within = min(max(at, self.start), self.end)
+        return round((within - self.start) / (self.end - self.start) * WIDTH)
 
     def y(self, pieces: int) -> int:
         return HEIGHT - min(HEIGHT, pieces * HEIGHT // self.top)
 
 
-def level_chart(row: BinRow, readings: list[ReadingRow], now: datetime) -> Chart | None:
-    """None when no weight was ever told."""
+def history_of(conn: psycopg.Connection, bin_id: int, span: ChartSpan, now: datetime) -> list[Told]:
+    read = history.by_hours if span.rolled_up else history.by_minutes
+    return read(conn, bin_id, now - span.length, now)
+
+
+def level_chart(row: BinRow, told: Sequence[Told], span: ChartSpan, now: datetime) -> Chart | None:
+    """`told`, oldest first, may begin before the chart does. None when no weight was ever told."""
     steps = [
-        (reading.measured_at, views.pieces_of(row, reading.weight_mg))
-        for reading in reversed(readings)
-        if reading.weight_mg is not None and reading.measured_at <= now
+        (at, views.pieces_of(row, weight_mg)) for one in told for at, weight_mg in _weights(one)
     ]
     if not steps:
         return None
-    heard = [reading.measured_at for reading in reversed(readings) if reading.measured_at <= now]
-    top = max(row.capacity, *(pieces for _, pieces in steps))
-    frame = _Frame(start=min(steps[0][0], now - SPAN_MIN), end=now, top=top)
-    silences = _silences([*heard, now], stale_after(row.interval_s))
+    silences = _silences(told, stale_after(row.interval_s), now)
+    start = max(now - span.length, min(told[0].from_at, now - SPAN_MIN))
+    top = max(row.capacity, *(views.pieces_of(row, w) for one in told if (w := one.max_weight_mg)))
+    frame = _Frame(start=start, end=now, top=top)
     runs = _runs(steps, silences, now)
     return Chart(
         line=" ".join(_path(run, frame) for run in runs),
         area=" ".join(_area(run, frame) for run in runs),
-        gaps=[Gap(x=frame.x(a), width=max(4, frame.x(b) - frame.x(a))) for a, b in silences],
+        band=" ".join(_band(row, told, silences, frame)),
+        gaps=[
+            Gap(x=frame.x(a), width=max(4, frame.x(b) - frame.x(a)))
+            for a, b in silences
+            if b > start
+        ],
         minimum_y=frame.y(row.minimum),
         last=_last(steps[-1], silences, frame, now),
         times=_times(frame, row, now),
@@ -81,14 +116,26 @@ def level_chart(row: BinRow, readings: list[ReadingRow], now: datetime) -> Chart
             for pieces in sorted({0, row.minimum, row.capacity})
             if pieces in (0, row.capacity) or top // 12 < pieces < row.capacity - top // 12
         ],
-        says=_says(row, steps, silences, now),
+        says=_says(row, told, steps, silences, frame),
     )
 
 
-def _silences(heard: list[datetime], longest: timedelta) -> list[tuple[datetime, datetime]]:
+def _weights(told: Told) -> Iterator[tuple[datetime, int]]:
+    if told.first_at is not None and told.first_weight_mg is not None:
+        yield told.first_at, told.first_weight_mg
+    if told.last_at is not None and told.last_weight_mg is not None and told.readings > 1:
+        yield told.last_at, told.last_weight_mg
+
+
+def _silences(
+    told: Sequence[Told], longest: timedelta, now: datetime
+) -> list[tuple[datetime, datetime]]:
     """From when a level could no longer be believed until the next word."""
+    words_from = [*(one.from_at for one in told[1:]), now]
     return [
-        (before + longest, after) for before, after in pairwise(heard) if after - before > longest
+        (one.upto_at + longest, after)
+        for one, after in zip(told, words_from, strict=True)
+        if after - one.upto_at > longest
     ]
 
 
@@ -113,14 +160,44 @@ def _end(runs: list[list[tuple[datetime, int]]], at: datetime) -> None:
 
 
 def _path(run: list[tuple[datetime, int]], frame: _Frame) -> str:
+    """A step line; what does not move a point of the drawing is left out."""
     (start, first), *others = run
-    return f"M{frame.x(start)},{frame.y(first)}" + "".join(
-        f"H{frame.x(at)}V{frame.y(pieces)}" for at, pieces in others
-    )
+    x, y = frame.x(start), frame.y(first)
+    path = [f"M{x},{y}"]
+    for at, pieces in others:
+        to_x, to_y = frame.x(at), frame.y(pieces)
+        if to_x != x:
+            path.append(f"H{to_x}")
+        if to_y != y:
+            path.append(f"V{to_y}")
+        x, y = to_x, to_y
+    return "".join(path)
 
 
 def _area(run: list[tuple[datetime, int]], frame: _Frame) -> str:
     return f"{_path(run, frame)}V{HEIGHT}H{frame.x(run[0][0])}Z"
+
+
+def _band(
+    row: BinRow,
+    told: Sequence[Told],
+    silences: list[tuple[datetime, datetime]],
+    frame: _Frame,
+) -> Iterator[str]:
+    """From the lowest to the highest level of a piece, where one line cannot show both."""
+    ends = dict(silences)  # no piece reaches into the silence after it
+    silent_from = sorted(ends)
+    for one, after in zip_longest(told, told[1:]):
+        if one.min_weight_mg is None or one.max_weight_mg is None:
+            continue
+        low, high = (
+            frame.y(views.pieces_of(row, mg)) for mg in (one.min_weight_mg, one.max_weight_mg)
+        )
+        end = frame.end if after is None else after.from_at
+        end = min([end, *(at for at in silent_from if one.upto_at <= at <= end)])
+        left, right = frame.x(one.from_at), frame.x(end)
+        if low > high and right > left:
+            yield f"M{left},{high}H{right}V{low}H{left}Z"
 
 
 def _last(
@@ -128,19 +205,22 @@ def _last(
     silences: list[tuple[datetime, datetime]],
     frame: _Frame,
     now: datetime,
-) -> tuple[str, str]:
+) -> tuple[str, str] | None:
     silent = silences and silences[-1][1] == now
     at = silences[-1][0] if silent else now
-    return _per_cent(frame.x(at)), _per_cent(frame.y(step[1]))
+    return (_per_cent(frame.x(at)), _per_cent(frame.y(step[1]))) if at >= frame.start else None
 
 
 def _times(frame: _Frame, row: BinRow, now: datetime) -> list[Mark]:
     where = words.zone(row.time_zone)
     step = (frame.end - frame.start) / TICKS
+    daily = step > DAY
     return [
         Mark(
             at=_per_cent(frame.x(frame.start + step * tick)),
-            text="now" if tick == TICKS else words.clock(frame.start + step * tick, where, now),
+            text="now"
+            if tick == TICKS
+            else words.tick(frame.start + step * tick, where, now, daily=daily),
         )
         for tick in range(TICKS + 1)
     ]
@@ -152,15 +232,21 @@ def _per_cent(thousandth: int) -> str:
 
 def _says(
     row: BinRow,
+    told: Sequence[Told],
     steps: list[tuple[datetime, int]],
     silences: list[tuple[datetime, datetime]],
-    now: datetime,
+    frame: _Frame,
 ) -> str:
     """What the drawing shows, for who does not see it."""
-    pieces = [each for _, each in steps]
-    long = words.span((now - steps[0][0]).total_seconds())
-    gaps = f", {words.plural(len(silences), 'gap')} without readings" if silences else ""
+    here = [one for one in told if one.upto_at >= frame.start] or told
+    lows = [views.pieces_of(row, mg) for one in here if (mg := one.min_weight_mg) is not None]
+    highs = [views.pieces_of(row, mg) for one in here if (mg := one.max_weight_mg) is not None]
+    shown = [pieces for at, pieces in steps if at >= frame.start] or [steps[-1][1]]
+    long = words.span((frame.end - frame.start).total_seconds())
+    quiet = [gap for gap in silences if gap[1] > frame.start]
+    gaps = f", {words.plural(len(quiet), 'gap')} without readings" if quiet else ""
     return (
-        f"Level over the last {long}: from {pieces[0]:,} to {pieces[-1]:,} pieces, at least "
-        f"{min(pieces):,}, at most {max(pieces):,}; minimum {row.minimum:,}{gaps}."
+        f"Level over the last {long}: from {shown[0]:,} to {shown[-1]:,} pieces, at least "
+        f"{min(lows, default=shown[0]):,}, at most {max(highs, default=shown[0]):,}; "
+        f"minimum {row.minimum:,}{gaps}."
     )

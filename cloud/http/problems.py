@@ -105,6 +105,8 @@ DEFECT = Problem(
 
 REFUSALS: dict[type[refusals.Refusal], int] = {
     refusals.OrderUnknown: 404,
+    refusals.GatewayUnknown: 404,
+    refusals.StreamNotHeard: 409,
     refusals.OrderAlreadyClosed: 409,
     refusals.LinkInvalid: 404,
     refusals.LinkExpired: 410,

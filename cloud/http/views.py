@@ -133,6 +133,7 @@ def judged(row: BinRow, now: datetime) -> Judgement:
             clock_trusted=row.clock_trusted,
             gateway=row.gateway or "",
             gateway_presence=row.presence or "silent",
+            gateway_twins=row.twins,
         ),
         now,
     )

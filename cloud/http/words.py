@@ -64,6 +64,14 @@ def day(moment: datetime, where: tzinfo) -> str:
     return f"{local:%a} {local.day} {local:%b %Y}"
 
 
+def tick(moment: datetime, where: tzinfo, now: datetime, *, daily: bool) -> str:
+    """Under a chart, where room is short: 14:21 today, Thu 14:21 before that; or 19 Nov."""
+    local, today = moment.astimezone(where), now.astimezone(where)
+    if daily:
+        return f"{local.day} {local:%b}"
+    return f"{local:%H:%M}" if local.date() == today.date() else f"{local:%a %H:%M}"
+
+
 def count(number: int) -> str:
     return f"{number:,}"
 

@@ -1,6 +1,6 @@
-"""The two loops of `binline cloud work`: look at the bins that moved, and send the notices owed.
+"""The loops of `binline cloud work`: look at bins that moved, send the notices owed; and `keep`.
 
-Both take their work from tables, so any number of these processes may run, and one that is killed
+They take their work from tables, so any number of these processes may run, and one that is killed
 loses nothing: an assessment is one transaction, and a notice that was taken comes back when its
 lease is over. The tables are asked, not listened to: a notification is lost when nobody listens.
 """
@@ -26,6 +26,7 @@ from cloud.channels.registry import make_channels
 from cloud.core.notices import Notice
 from cloud.core.orders import order_label
 from cloud.core.retry import next_send_after, outage_wait_s
+from cloud.loops.keep import KeepLoop
 from cloud.postgres import bins, notices, pools
 from cloud.postgres.bins import Due
 from cloud.settings import JobsSettings
@@ -33,7 +34,9 @@ from cloud.settings import JobsSettings
 POLL_S = 0.3
 DUE_MAX = 100_000  # looked through per round: as many as there are bins
 ASIDE_S = 60.0  # for a bin whose assessment fails: the others go on meanwhile
-LEASE = timedelta(minutes=2)  # longer than any channel takes
+# Of one who died, the notices come back after this; while he lives, he holds on to them.
+LEASE = timedelta(seconds=30)
+HOLD_EVERY_S = 10.0
 SENDS_AT_ONCE = 32  # they mostly wait; of them one per channel
 REPEATS_AT_ONCE = 16  # what failed before never takes all the places
 FINISH_S_MAX = 5.0  # for sends under way when told to stop
@@ -66,10 +69,12 @@ def run_work(settings: JobsSettings, stop: threading.Event) -> None:
         # They log each address called, and a webhook's address may hold its owner's secret.
         logging.getLogger(library).setLevel(logging.WARNING)
     assess, send = AssessLoop(stop), SendLoop(settings)
-    with ThreadPoolExecutor(2, thread_name_prefix="work") as threads:
+    keep = KeepLoop(settings.keeping, stop)
+    with ThreadPoolExecutor(3, thread_name_prefix="work") as threads:
         running = [
             threads.submit(_keep_going, settings.dsn, "assess", assess.round, stop),
             threads.submit(_keep_going, settings.dsn, "send", send.round, stop),
+            threads.submit(_keep_going, settings.dsn, "keep", keep.round, stop),
         ]
         wait(running, return_when=FIRST_COMPLETED)
         stop.set()
@@ -196,9 +201,11 @@ class SendLoop:
         self._results: queue.Queue[_Result] = queue.Queue(SENDS_AT_ONCE)
         self._unwritten: list[_Result] = []  # kept over an outage; at most those under way
         self._count_at = 0.0
+        self._hold_at = 0.0
 
     def round(self, conn: psycopg.Connection) -> None:
         self._write_results(conn)
+        self._hold_on(conn)
         while self._start_one(conn):
             self._write_results(conn)
         if time.monotonic() >= self._count_at:
@@ -223,6 +230,13 @@ class SendLoop:
                 self._write_results(conn)
         except _OUTAGES as error:
             log.warning("%s notices may be sent twice: %s", len(self._unwritten), error)
+
+    def _hold_on(self, conn: psycopg.Connection) -> None:
+        """A mail server that takes its time may take longer than a lease lasts."""
+        if self._under_way and time.monotonic() >= self._hold_at:
+            ids = [notice.notice_id for notice in self._under_way.values()]
+            notices.hold(conn, ids, until=datetime.now(UTC) + LEASE)
+            self._hold_at = time.monotonic() + HOLD_EVERY_S
 
     def _start_one(self, conn: psycopg.Connection) -> bool:
         """Whether there was one to start."""

@@ -7,7 +7,9 @@ together with the note that it ran, so a cut leaves either both or neither.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
@@ -50,41 +52,44 @@ class Migration(NamedTuple):
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def shipped() -> list[Migration]:
+@cache
+def shipped() -> tuple[Migration, ...]:
     folder = resources.files("cloud.postgres") / "migrations"
-    return sorted(
-        Migration(entry.name.removesuffix(".sql"), entry.read_text(encoding="utf-8"))
-        for entry in folder.iterdir()
-        if entry.name.endswith(".sql")
+    return tuple(
+        sorted(
+            Migration(entry.name.removesuffix(".sql"), entry.read_text(encoding="utf-8"))
+            for entry in folder.iterdir()
+            if entry.name.endswith(".sql")
+        )
     )
 
 
-def migrate(conn: psycopg.Connection, migrations: list[Migration] | None = None) -> list[str]:
+def migrate(conn: psycopg.Connection, migrations: Sequence[Migration] | None = None) -> list[str]:
     """Run what is missing; the names of what ran. `conn` must be allowed to create roles."""
     wanted = shipped() if migrations is None else migrations
     conn.autocommit = True
-    _lock(conn)
-    try:
+    with locked(conn):
         conn.execute(
             "CREATE TABLE IF NOT EXISTS public.binline_migrations ("
             " name text PRIMARY KEY,"
             " checksum text NOT NULL,"
             " ran_at timestamptz NOT NULL DEFAULT now())"
         )
-        ran: dict[str, str] = dict(
-            conn.execute("SELECT name, checksum FROM public.binline_migrations").fetchall()
-        )
-        fresh = missing(ran, wanted)
+        fresh = missing(_ran(conn), wanted)
         _prepare_roles(conn)
         for migration in fresh:
             _run(conn, migration)
+        conn.execute("GRANT SELECT ON public.binline_migrations TO binline_portal")
         return [migration.name for migration in fresh]
-    finally:
-        if not conn.closed:
-            conn.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
 
 
-def missing(ran: Mapping[str, str], wanted: list[Migration]) -> list[Migration]:
+def still_to_run(conn: psycopg.Connection) -> list[str]:
+    """What this version needs and the database has not; what it has beyond that does no harm."""
+    ran = _ran(conn)
+    return [migration.name for migration in shipped() if migration.name not in ran]
+
+
+def missing(ran: Mapping[str, str], wanted: Sequence[Migration]) -> list[Migration]:
     """What is to be run, given the names and checksums of what ran; or a refusal."""
     unknown = sorted(ran.keys() - {migration.name for migration in wanted})
     if unknown:
@@ -118,6 +123,34 @@ def set_passwords(conn: psycopg.Connection, passwords: Mapping[str, str]) -> Non
         conn.execute(
             sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(hashed))
         )
+
+
+@contextmanager
+def locked(conn: psycopg.Connection) -> Iterator[None]:
+    """Nobody else changes the schema meanwhile."""
+    _lock(conn)
+    try:
+        yield
+    finally:
+        if not conn.closed:
+            conn.execute("SELECT pg_advisory_unlock(%s)", (_LOCK,))
+
+
+@contextmanager
+def as_owner(conn: psycopg.Connection) -> Iterator[None]:
+    """Act as the owner of the tables until the end, or that of the transaction."""
+    database, owner, view_owner = map(sql.Identifier, (conn.info.dbname, OWNER, VIEW_OWNER))
+    conn.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, owner))
+    # The owner hands views over to their owner; who is no superuser must be a member to act.
+    conn.execute(sql.SQL("GRANT {} TO {}").format(view_owner, owner))
+    conn.execute(sql.SQL("GRANT {}, {} TO CURRENT_USER").format(owner, view_owner))
+    conn.execute(sql.SQL("SET LOCAL ROLE {}").format(owner))
+    yield
+    conn.execute("RESET ROLE")
+
+
+def _ran(conn: psycopg.Connection) -> dict[str, str]:
+    return dict(conn.execute("SELECT name, checksum FROM public.binline_migrations").fetchall())
 
 
 def _lock(conn: psycopg.Connection) -> None:
@@ -175,15 +208,9 @@ def _correct(conn: psycopg.Connection, role: str) -> None:
 
 
 def _run(conn: psycopg.Connection, migration: Migration) -> None:
-    database, owner, view_owner = map(sql.Identifier, (conn.info.dbname, OWNER, VIEW_OWNER))
     with conn.transaction():
-        conn.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, owner))
-        # The owner hands views over to their owner; who is no superuser must be a member to act.
-        conn.execute(sql.SQL("GRANT {} TO {}").format(view_owner, owner))
-        conn.execute(sql.SQL("GRANT {}, {} TO CURRENT_USER").format(owner, view_owner))
-        conn.execute(sql.SQL("SET LOCAL ROLE {}").format(owner))
-        conn.execute(migration.text)
-        conn.execute("RESET ROLE")
+        with as_owner(conn):
+            conn.execute(migration.text)
         conn.execute(
             "INSERT INTO public.binline_migrations (name, checksum) VALUES (%s, %s)",
             (migration.name, migration.checksum),

@@ -53,6 +53,14 @@ def claim(
     return None if row is None else UUID(str(row[0]))
 
 
+def hold(conn: psycopg.Connection, notice_ids: Collection[UUID], *, until: datetime) -> None:
+    """They are still being sent: nobody else takes them before `until`."""
+    conn.execute(
+        "UPDATE notices SET next_try_at = %s WHERE notice_id = ANY(%s) AND state = 'owed'",
+        (until, list(notice_ids)),
+    )
+
+
 def load(conn: psycopg.Connection, notice_id: UUID, public_url: str, link_secret: bytes) -> Notice:
     """What is to be told. Level and limits are those the order was placed on."""
     with conn.cursor(row_factory=dict_row) as cursor:

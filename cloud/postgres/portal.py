@@ -5,7 +5,7 @@ there, for a page as for a guess in the address bar.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -62,7 +62,8 @@ class NoticeRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingRow:
-    measured_at: datetime
+    at: datetime  # measured at, as well as we know
+    corrected: bool  # because the gateway's clock was set later
     received_at: datetime
     seq: int
     weight_mg: int | None
@@ -73,6 +74,24 @@ class ReadingRow:
     quality: int
     clock_trusted: bool
 
+
+LAST_READINGS = (timedelta(hours=1), timedelta(days=1), timedelta(days=30))
+
+_READING = """
+SELECT at, corrected_at IS NOT NULL AS corrected, received_at, seq, weight_mg, total, condition,
+       because, stability, quality, clock_trusted, stream
+  FROM portal_readings WHERE sensor_id = %(sensor_id)s
+"""
+_LAST_READINGS = f"""
+SELECT at, corrected, received_at, seq, weight_mg, total, condition, because, stability, quality,
+       clock_trusted
+  FROM (({_READING} AND corrected_at IS NULL AND measured_at >= %(since)s
+          ORDER BY measured_at DESC LIMIT %(limit)s)
+        UNION ALL
+        ({_READING} AND corrected_at >= %(since)s
+          ORDER BY corrected_at DESC LIMIT %(limit)s)) r
+ ORDER BY at DESC, stream, seq DESC LIMIT %(limit)s
+"""  # noqa: S608 - made of the constants above
 
 _ORDERS = """
 SELECT o.order_id, o.number, o.bin_id, b.code, b.place, si.name AS site, si.place AS site_place,
@@ -145,12 +164,19 @@ def notices(conn: psycopg.Connection, order_id: UUID) -> list[NoticeRow]:
 
 
 def last_readings(conn: psycopg.Connection, bin_id: int, limit: int) -> list[ReadingRow]:
-    """Newest first."""
+    """Newest first, by the corrected time; of the month before the last sign of life."""
+    row = conn.execute(
+        "SELECT sensor_id, heard_at FROM bin_state WHERE bin_id = %s", (bin_id,)
+    ).fetchone()
+    if row is None:
+        return []
+    # Within narrow bounds only the weeks that matter are looked at, and few readings are sorted.
+    sensor_id, heard_at = row
     cursor = conn.cursor(row_factory=class_row(ReadingRow))
-    return cursor.execute(
-        "SELECT measured_at, received_at, seq, weight_mg, total, condition, because,"
-        "       stability, quality, clock_trusted"
-        "  FROM portal_readings WHERE bin_id = %s"
-        " ORDER BY measured_at DESC, stream, seq DESC LIMIT %s",
-        (bin_id, limit),
-    ).fetchall()
+    found: list[ReadingRow] = []
+    for back in LAST_READINGS:
+        where = {"sensor_id": sensor_id, "since": heard_at - back, "limit": limit}
+        found = cursor.execute(_LAST_READINGS, where).fetchall()
+        if len(found) >= limit:
+            break
+    return found

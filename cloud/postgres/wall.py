@@ -39,6 +39,7 @@ class BinRow:
     supplier: str
     gateway: str | None
     presence: str | None
+    twins: bool  # two machines use the gateway's name
     heard_at: datetime | None
     received_at: datetime | None
     condition: str | None
@@ -69,7 +70,7 @@ _BINS = """
 SELECT b.bin_id, b.code, b.place, b.capacity, b.minimum, b.margin, b.tare_mg, b.interval_s,
        b.site_id, si.name AS site, si.place AS site_place, si.time_zone,
        i.sku, i.name AS part, i.supplier_sku, i.unit_weight_ug, i.pack, su.name AS supplier,
-       g.name AS gateway, g.presence,
+       g.name AS gateway, g.presence, g.twin_since IS NOT NULL AS twins,
        st.heard_at, st.received_at, st.condition, st.measured_at, st.weight_mg,
        st.stability, st.quality, st.clock_trusted,
        br.opened_at AS low_since,

@@ -5,7 +5,7 @@ forgets the filter: each fails a test here, by name, before anybody has to think
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from cloud.postgres import asking, migrate, pools
+from cloud.postgres import asking, migrate, pools, timescale
+from cloud.postgres.timescale import Store
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -23,8 +24,21 @@ WITHOUT_ROW_SECURITY = {
     "readings": "COPY is refused under it; portals read the view portal_readings",
     "streams": "joined by that view alone, and names no supplier",
     "ledger": "bookkeeping of ingest",
-    "dead_letters": "ingest may add and nobody may read",
+    "dead_letters": "whoever settles them sees all; no portal right",
+    "dead_letter_counts": "as dead_letters",
+    "clock_steps": "bookkeeping of ingest",
+    "readings_aside": "as readings",
+    "readings_kept": "bookkeeping of whoever keeps the store",
+    "rollups": "portals read the view portal_rollups, which may read an aggregate instead",
+    "rollups_due": "bookkeeping of whoever keeps the store",
 }
+# What runs with the rights of the owner of all tables: only this, and only for these.
+RUN_AS_OWNER = {
+    Store.WEEKS: {"readings_drop", "readings_make_week", "readings_weeks_wanted"},
+    Store.HYPERTABLE: {"readings_drop"},
+    Store.COLUMNSTORE: {"readings_drop", "readings_pack"},
+}
+VIEWS = ("portal_readings", "portal_rollups")
 
 # What a supplier is meant to see of its own; everywhere else it sees nothing at all.
 SUPPLIER_SEES = {
@@ -40,6 +54,7 @@ SUPPLIER_SEES = {
     "notices",
     "attempts",
     "portal_readings",
+    "portal_rollups",
 }
 
 # Every right of every log-in. A change here is a change of who may do what: say so in the commit.
@@ -53,29 +68,41 @@ RIGHTS = {
         "bin_due": "INSERT SELECT",
         "bin_state": "INSERT SELECT UPDATE",
         "bins": "SELECT",
+        "clock_steps": "INSERT SELECT UPDATE(todo_from)",
+        "dead_letter_counts": "INSERT SELECT UPDATE",
         "dead_letters": "INSERT",
-        "gateways": "SELECT UPDATE(backlog_batches,presence,presence_at,version)",
-        "ledger": "INSERT SELECT",
-        "readings": "INSERT SELECT",
+        "gateways": "SELECT UPDATE(backlog_batches,presence,presence_at,shed_at,shed_messages,"
+        "twin_held,twin_kept,twin_since,version)",
+        "ledger": "INSERT SELECT UPDATE(gap_because,given_up)",
+        "readings": "INSERT SELECT UPDATE(corrected_at)",
+        "readings_aside": "DELETE INSERT SELECT",
+        "rollups_due": "INSERT",
         "sensors": "INSERT SELECT",
         "streams": "INSERT SELECT UPDATE",
     },
     "binline_jobs": {
-        "attempts": "INSERT SELECT",
+        "attempts": "DELETE INSERT SELECT",
         "bin_due": "DELETE INSERT SELECT UPDATE",
-        "bin_state": "SELECT UPDATE(changed_xid)",
+        "bin_state": "DELETE SELECT UPDATE(changed_xid)",
         "bins": "SELECT UPDATE(margin)",
         "breaches": "INSERT SELECT UPDATE",
-        "gateways": "SELECT",
+        "clock_steps": "SELECT",
+        "dead_letter_counts": "SELECT UPDATE",
+        "dead_letters": "DELETE SELECT UPDATE(settled,settled_at,settled_by)",
+        "gateways": "SELECT UPDATE(twin_held,twin_kept,twin_settled,twin_since)",
         "items": "SELECT",
-        "ledger": "SELECT",
+        "ledger": "DELETE SELECT",
         "notices": "INSERT SELECT UPDATE",
         "order_events": "INSERT SELECT",
         "orders": "INSERT SELECT UPDATE",
         "readings": "SELECT",
+        "readings_aside": "DELETE SELECT",
+        "readings_kept": "SELECT",
+        "rollups": "DELETE INSERT SELECT",
+        "rollups_due": "DELETE SELECT UPDATE",
         "sensors": "SELECT",
         "sites": "SELECT",
-        "streams": "SELECT",
+        "streams": "SELECT UPDATE(refused,returned_at,returns)",
         "supplier_channels": "SELECT",
         "suppliers": "SELECT",
     },
@@ -90,6 +117,7 @@ RIGHTS = {
         "order_events": "INSERT SELECT",
         "orders": "SELECT UPDATE(acknowledged_at,acknowledged_by,state)",
         "portal_readings": "SELECT",
+        "portal_rollups": "SELECT",
         "sensors": "INSERT SELECT UPDATE",
         "sites": "INSERT SELECT UPDATE",
         "supplier_channels": "INSERT SELECT(active,address,channel_id,kind,supplier_id)",
@@ -98,6 +126,7 @@ RIGHTS = {
     "binline_view": {
         "bins": "SELECT",
         "readings": "SELECT",
+        "rollups": "SELECT",
         "sensors": "SELECT",
         "streams": "SELECT",
     },
@@ -162,6 +191,11 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
     admin.execute(
         "INSERT INTO readings VALUES (%s, %s, %s, 1, %s, NULL, NULL, 'fault', %s, 0, 0, true)",
         (sensor, NOW, stream, NOW, canary),
+    )
+    admin.execute(
+        "INSERT INTO rollups (sensor_id, hour, readings, conditions, heard_first_at, heard_last_at,"
+        " weights, max_weight_mg) VALUES (%s, date_trunc('hour', %s), 1, 1, %s, %s, 0, %s)",
+        (sensor, NOW - timedelta(days=900), NOW, NOW, number),
     )
     admin.execute("INSERT INTO bin_due VALUES (%s)", (bin_id,))
     admin.execute(
@@ -266,15 +300,47 @@ def test_every_view_is_a_barrier_and_nothing_is_kept_materialised(
         " JOIN pg_roles r ON r.oid = c.relowner"
         " WHERE n.nspname = 'binline' AND c.relkind IN ('v', 'm')"
     ).fetchall()
-    assert rows == [("portal_readings", "v", ["security_barrier=true"], migrate.VIEW_OWNER, False)]
+    assert sorted(rows) == [
+        (name, "v", ["security_barrier=true"], migrate.VIEW_OWNER, False) for name in VIEWS
+    ]
 
 
-def test_no_function_runs_with_the_rights_of_its_owner(admin: psycopg.Connection) -> None:
+def test_what_runs_with_the_rights_of_its_owner_is_listed_with_who_may_call_it(
+    admin: psycopg.Connection,
+) -> None:
     rows = admin.execute(
-        "SELECT proname FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace"
+        "SELECT proname, grantee::regrole::text, p.proowner::regrole::text, p.proconfig::text"
+        " FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace, aclexplode(p.proacl)"
         " WHERE n.nspname IN ('binline', 'public') AND p.prosecdef"
     ).fetchall()
-    assert rows == []
+    allowed = {(name, "binline_jobs") for name in RUN_AS_OWNER[timescale.store_of(admin)]}
+    assert {(name, who) for name, who, owner, _ in rows if who != owner} == allowed
+    assert {owner for _, _, owner, _ in rows} == {migrate.OWNER}
+    assert all("search_path=binline" in config for *_, config in rows), "a path of the caller's"
+
+
+def test_the_last_month_cannot_be_dropped_by_whoever_keeps_the_store(database: Any) -> None:
+    with (
+        database.connect("binline_jobs") as conn,
+        pytest.raises(psycopg.errors.RaiseException, match="last 30 days"),
+    ):
+        conn.execute("SELECT readings_drop(now())")
+
+
+def test_of_what_lies_below_the_readings_no_portal_sees_a_row(
+    admin: psycopg.Connection, two_suppliers: tuple[int, int]
+) -> None:
+    """Partitions and chunks inherit neither policies nor, luckily, rights."""
+    rows = admin.execute(
+        "SELECT role, c.oid::regclass::text FROM pg_class c"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace, unnest(%s::text[]) AS role"
+        " WHERE (n.nspname = 'binline_store'"
+        "        OR (n.nspname = '_timescaledb_internal' AND c.relname ~ '_hyper|_view_'))"
+        "   AND c.relkind IN ('r', 'p', 'v', 'm', 'f')"
+        "   AND has_any_column_privilege(role, c.oid, 'SELECT')",
+        (["binline_portal", "binline_auth"],),
+    ).fetchall()
+    assert rows == [], "readings can be read past the views"
 
 
 def test_no_role_of_ours_stands_above_the_policies(admin: psycopg.Connection) -> None:
@@ -316,7 +382,7 @@ def _rights(admin: psycopg.Connection) -> dict[str, dict[str, str]]:
     ).fetchall()
     found: dict[str, dict[str, list[str]]] = {}
     for role, relation, right, columns in (*whole, *by_column):
-        if role == migrate.OWNER or (role, relation) == (migrate.VIEW_OWNER, "portal_readings"):
+        if role == migrate.OWNER or (role == migrate.VIEW_OWNER and relation in VIEWS):
             continue  # the owner of a thing
         text = f"{right}({columns})" if columns else right
         found.setdefault(role, {}).setdefault(relation, []).append(text)
@@ -442,6 +508,9 @@ def test_a_supplier_changes_nothing_of_another(
         "UPDATE orders SET supplier_id = {supplier}",
         "DELETE FROM orders",
         "SELECT * FROM readings",
+        "SELECT * FROM rollups",
+        "SELECT * FROM binline_store.readings_other",
+        "SELECT readings_drop('2020-01-01')",
         "SELECT * FROM users",
         "COPY readings TO STDOUT",
     ],

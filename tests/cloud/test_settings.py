@@ -12,7 +12,9 @@ from cloud.settings import (
     http_settings,
     ingest_settings,
     jobs_settings,
+    keeping,
     migrate_settings,
+    operating_settings,
 )
 
 KEY = bytes(range(32))
@@ -33,14 +35,26 @@ LOADERS: dict[str, Callable[[Mapping[str, str]], Any]] = {
     "ingest": ingest_settings,
     "jobs": jobs_settings,
     "http": http_settings,
+    "operating": operating_settings,
 }
 
 
 def test_each_process_reads_its_own() -> None:
     ingest = ingest_settings(ENV)
     assert ingest.broker == BrokerAddress(
-        host="broker.local", port=1884, tls=False, user="ingest", password="p@ss-word-1"
+        protocol="mqtt",
+        host="broker.local",
+        port=1884,
+        tls=False,
+        user="ingest",
+        password="p@ss-word-1",
     )
+    assert (ingest.shared, ingest.readings_s, ingest.bytes_s) == (False, 100_000, 4_000_000)
+    pulled = ingest_settings({**ENV, "BINLINE_BROKER_URL": "tls://ingest:p%40ss-word-1@b"}).broker
+    assert (pulled.protocol, pulled.port, pulled.tls) == ("nats", 4222, True)
+    operating = operating_settings(ENV)
+    assert operating.jobs_dsn == ENV["BINLINE_JOBS_DSN"]
+    assert operating.needed_ingest_dsn() == ENV["BINLINE_INGEST_DSN"]
     assert (ingest.instance, ingest.metrics_port) == ("1", None)
 
     jobs = jobs_settings({**ENV, "BINLINE_WEBHOOK_ALLOWED_HOSTS": " Localhost ,10.0.0.7,"})
@@ -111,6 +125,10 @@ def test_a_process_needs_its_own_and_nothing_else(loader: str, needed: set[str])
         ("ingest", "BINLINE_BROKER_URL", "mqtt://i:good-enough@b:99999", "mqtt://"),
         ("ingest", "BINLINE_INGEST_INSTANCE", "a.b", "1 to 16"),
         ("ingest", "BINLINE_METRICS_PORT", "-1", "a port"),
+        ("ingest", "BINLINE_INGEST_SHARED", "1", "yes or no"),
+        ("ingest", "BINLINE_GATEWAY_READINGS_S", "0", "a whole number"),
+        ("ingest", "BINLINE_GATEWAY_BYTES_S", "4 MB", "a whole number"),
+        ("ingest", "BINLINE_ACCEPTED_DAYS", "never", "days"),
         ("jobs", "BINLINE_SMTP_URL", "mail.example.org", "smtp://"),
         ("jobs", "BINLINE_SMTP_URL", "smtp://u:xxxxxxxx@h", "placeholder"),
         ("jobs", "BINLINE_MAIL_FROM", "a@b\nBcc: c@d", "mail address"),
@@ -133,3 +151,18 @@ def test_no_secret_is_shown_by_settings_or_by_their_refusal() -> None:
     with pytest.raises(SettingsError) as refused:
         http_settings({**ENV, "BINLINE_PORTAL_DSN": "postgresql://a:battery-staple@db:port/x y="})
     assert "battery-staple" not in str(refused.value)
+
+
+def test_how_long_what_is_kept_is_checked_together() -> None:
+    assert jobs_settings(ENV).keeping.readings.days == 400
+    shorter = keeping({"BINLINE_READINGS_DAYS": "100"})
+    assert (shorter.accepted.days, shorter.rollups.days) == (100, 1_100)
+    assert ingest_settings({**ENV, "BINLINE_READINGS_DAYS": "90"}).accepted.days == 90
+    for env, says in (
+        ({"BINLINE_READINGS_DAYS": "7"}, "31 to 36500 days"),
+        ({"BINLINE_READINGS_DAYS": "a year"}, "31 to 36500 days"),
+        ({"BINLINE_READINGS_DAYS": "90", "BINLINE_ACCEPTED_DAYS": "91"}, "dropped as soon"),
+        ({"BINLINE_ROLLUPS_DAYS": "100"}, "hours outlast their readings"),
+    ):
+        with pytest.raises(SettingsError, match=says):
+            keeping(env)

@@ -1,16 +1,17 @@
 """Bins as JSON: the level, and what it is worth."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from cloud.core.orders import order_label
-from cloud.http import auth, problems, views
+from cloud.http import auth, charts, problems, views
 from cloud.http.auth import Anyone
 from cloud.http.parts import BinCode, parts_of
 from cloud.postgres import wall
+from cloud.postgres.history import Told
 from cloud.postgres.wall import BinRow
 
 router = APIRouter(prefix="/api/bins", tags=["bins"])
@@ -60,6 +61,32 @@ class BinOut(BaseModel):
     open_order: str | None = Field(description="the number of the order that is open for this bin")
 
 
+class LevelsOut(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "heard_from": "2026-11-20T09:00:12.250Z",
+                    "heard_upto": "2026-11-20T09:59:12.250Z",
+                    "readings": 60,
+                    "first": 140,
+                    "last": 134,
+                    "lowest": 134,
+                    "highest": 140,
+                }
+            ]
+        }
+    )
+
+    heard_from: datetime = Field(description="the first reading of this minute or hour")
+    heard_upto: datetime = Field(description="the last one; between two pieces nothing is known")
+    readings: int = Field(description="of any outcome")
+    first: int | None = Field(description="pieces; null when no weight came")
+    last: int | None
+    lowest: int | None
+    highest: int | None
+
+
 NOT_FOUND: dict[int | str, dict[str, Any]] = {
     404: {"description": "There is no such bin, or it is not yours to see."}
 }
@@ -86,6 +113,42 @@ def one_bin(
     if row is None:
         raise problems.Told(problems.NOT_FOUND)
     return _out(row, parts.now())
+
+
+@router.get("/{code}/levels", summary="The level of one bin over time", responses=NOT_FOUND)
+def levels(
+    request: Request,
+    session: Anyone,
+    code: BinCode,
+    span: Annotated[Literal["24h", "7d", "30d", "90d"], Query()] = "24h",
+) -> list[LevelsOut]:
+    """By the minute over a day, by the hour over more. Where nothing was heard there is nothing."""
+    parts = parts_of(request)
+    now = parts.now()
+    with auth.asked_by(parts, session) as conn:
+        row = wall.one_bin(conn, code)
+        if row is None:
+            raise problems.Told(problems.NOT_FOUND)
+        told = charts.history_of(conn, row.bin_id, charts.SPAN_OF[span], now)
+    return [
+        _levels_out(row, one) for one in told if one.upto_at >= now - charts.SPAN_OF[span].length
+    ]
+
+
+def _levels_out(row: BinRow, told: Told) -> LevelsOut:
+    return LevelsOut(
+        heard_from=told.from_at,
+        heard_upto=told.upto_at,
+        readings=told.readings,
+        first=_pieces(row, told.first_weight_mg),
+        last=_pieces(row, told.last_weight_mg),
+        lowest=_pieces(row, told.min_weight_mg),
+        highest=_pieces(row, told.max_weight_mg),
+    )
+
+
+def _pieces(row: BinRow, weight_mg: int | None) -> int | None:
+    return None if weight_mg is None else views.pieces_of(row, weight_mg)
 
 
 def _out(row: BinRow, now: datetime) -> BinOut:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from cloud.http.parts import parts_of
+from cloud.postgres import migrate
 
 router = APIRouter(prefix="/api", tags=["health"])
 
@@ -43,7 +44,10 @@ def _not_ready_because(request: Request) -> str:
         with parts.auth_pool.connection() as conn:
             conn.execute("SELECT 1 FROM users LIMIT 1")
         with parts.portal_pool.connection() as conn:
+            still = migrate.still_to_run(conn)
             conn.execute("SELECT 1 FROM bins LEFT JOIN bin_state USING (bin_id) LIMIT 1")
+        if still:
+            return f"The database lacks {', '.join(still)}: run `binline cloud migrate`."
     except psycopg.errors.UndefinedTable:
         return "The database is not migrated: run `binline cloud migrate`."
     except psycopg.errors.InsufficientPrivilege:

@@ -1,70 +1,121 @@
 """The drawing of a level: steps where it was weighed, gaps where nobody knows."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from cloud.http import charts
-from cloud.postgres.portal import ReadingRow
+from cloud.postgres.history import Told
 from tests.cloud.http.test_views import NOW, row
 
+DAY, _, MONTH, _ = charts.SPANS
 
-def weighed(pieces: int | None, ago_s: float) -> ReadingRow:
-    at: datetime = NOW - timedelta(seconds=ago_s)
-    return ReadingRow(
-        measured_at=at,
-        received_at=at,
-        seq=1,
-        weight_mg=None if pieces is None else 100_000 + pieces * 1000,
-        total=None,
-        condition="silent" if pieces is None else None,
-        because=None,
-        stability=0,
-        quality=0,
-        clock_trusted=True,
+
+def weighed(pieces: int | None, ago_s: float) -> Told:
+    """One reading."""
+    return hour(ago_s, ago_s, None if pieces is None else (pieces,) * 4, readings=1)
+
+
+def hour(
+    from_ago_s: float,
+    upto_ago_s: float,
+    pieces: tuple[int, int, int, int] | None,
+    *,
+    readings: int = 60,
+) -> Told:
+    """First, last, lowest and highest in `pieces`; None: no weight."""
+    from_at, upto_at = NOW - timedelta(seconds=from_ago_s), NOW - timedelta(seconds=upto_ago_s)
+    first, last, low, high = (
+        (None,) * 4 if pieces is None else (100_000 + each * 1000 for each in pieces)
+    )
+    return Told(
+        from_at=from_at,
+        upto_at=upto_at,
+        readings=readings,
+        first_at=None if pieces is None else from_at,
+        first_weight_mg=first,
+        last_at=None if pieces is None else upto_at,
+        last_weight_mg=last,
+        min_weight_mg=low,
+        max_weight_mg=high,
     )
 
 
+def drawn(*told: Told, span: charts.ChartSpan = DAY) -> charts.Chart:
+    chart = charts.level_chart(row(), told, span, NOW)
+    assert chart is not None, "nothing was drawn"
+    return chart
+
+
 def test_without_a_weight_there_is_no_drawing() -> None:
-    assert charts.level_chart(row(), [], NOW) is None
-    assert charts.level_chart(row(), [weighed(None, 5)], NOW) is None
+    assert charts.level_chart(row(), [], DAY, NOW) is None
+    assert charts.level_chart(row(), [weighed(None, 5)], DAY, NOW) is None
 
 
 def test_a_level_holds_until_the_next_reading() -> None:
-    chart = charts.level_chart(row(), [weighed(500, 60), weighed(1000, 120)], NOW)
-    assert chart is not None
+    chart = drawn(weighed(1000, 120), weighed(500, 60))
     assert chart.line.count("M") == 1
     assert "V500" in chart.line
     assert not chart.gaps
 
 
 def test_a_silence_is_a_gap_and_not_a_line() -> None:
-    chart = charts.level_chart(row(), [weighed(500, 10), weighed(1000, 3600)], NOW)
-    assert chart is not None
+    chart = drawn(weighed(1000, 3600), weighed(500, 10))
     assert len(chart.gaps) == 1
     assert chart.line.count("M") == 2
     assert "1 gap without readings" in chart.says
 
 
 def test_a_silence_that_lasts_ends_the_line_before_now() -> None:
-    chart = charts.level_chart(row(), [weighed(500, 1800), weighed(600, 1860)], NOW)
-    assert chart is not None
+    chart = drawn(weighed(600, 1860), weighed(500, 1800))
     assert chart.last is not None
     assert float(chart.last[0].rstrip("%")) < 20
 
 
 def test_a_condition_is_a_sign_of_life_without_a_level() -> None:
-    readings = [weighed(None, 10), weighed(None, 150), weighed(500, 290)]
-    chart = charts.level_chart(row(), readings, NOW)
-    assert chart is not None
+    chart = drawn(weighed(500, 290), weighed(None, 150), weighed(None, 10))
     assert not chart.gaps
 
 
-def test_a_reading_from_the_future_is_not_drawn() -> None:
-    chart = charts.level_chart(row(), [weighed(9, -3600), weighed(500, 10)], NOW)
-    assert chart is not None
-    assert "at least 500" in chart.says
-
-
 def test_more_than_the_capacity_stays_inside_the_drawing() -> None:
-    chart = charts.level_chart(row(), [weighed(5000, 10)], NOW)
-    assert chart is not None
+    chart = drawn(weighed(5000, 10))
     assert "-" not in chart.line
+
+
+def test_a_chart_of_a_month_shows_what_an_hour_hides_between_its_ends() -> None:
+    chart = drawn(
+        hour(7_200, 3_700, (900, 880, 100, 1000)),
+        hour(3_600, 10, (880, 870, 870, 880)),
+        span=MONTH,
+    )
+    assert chart.band.startswith("M0,0H500V900H0Z")
+    assert "at least 100, at most 1,000" in chart.says
+
+
+def test_a_band_ends_where_silence_begins() -> None:
+    chart = drawn(hour(36_000, 32_400, (900, 500, 500, 900)), weighed(500, 10), span=MONTH)
+    (gap,) = chart.gaps
+    assert chart.band == f"M0,100H{gap.x}V500H0Z"
+
+
+def test_a_level_from_before_holds_at_the_beginning_of_the_chart() -> None:
+    before, first = hour(86_600, 86_500, (700,) * 4), weighed(600, 86_350)
+    chart = drawn(before, first, weighed(500, 86_200), weighed(400, 10))
+    assert chart.line.startswith("M0,300")
+    assert "from 600 to 400" in chart.says
+
+
+def test_a_silence_that_began_before_the_chart_is_a_gap_from_its_beginning() -> None:
+    chart = drawn(weighed(700, 100_000), weighed(500, 10))
+    (gap,) = chart.gaps
+    assert gap.x == 0
+    assert gap.width > 990
+    assert chart.times[0].text != chart.times[-1].text
+
+
+def test_a_month_has_a_line_of_some_hundred_points_at_most() -> None:
+    hours = [
+        hour(3600 * (n + 1), 3600 * n + 60, (n % 90, n % 90, n % 90, n % 90 + 1))
+        for n in range(720, 0, -1)
+    ]
+    chart = drawn(*hours, weighed(5, 5), span=MONTH)
+    assert chart.line.count("H") <= 1000
+    assert len(chart.line) < 20_000

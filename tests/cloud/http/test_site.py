@@ -34,6 +34,7 @@ ROUTES = {
     },
     "GET /api/bins": {"nobody": 401, "supplier": 200, "operations": 200},
     "GET /api/bins/{code}": {"nobody": 401, "own": 200, "foreign": 404, "operations": 200},
+    "GET /api/bins/{code}/levels": {"nobody": 401, "own": 200, "foreign": 404, "operations": 200},
     "GET /api/orders": {"nobody": 401, "supplier": 200, "operations": 200},
     "GET /api/orders/{order_id}": {"nobody": 401, "own": 200, "foreign": 404, "operations": 200},
     "POST /api/orders/{order_id}/acknowledge": {
@@ -155,11 +156,12 @@ def test_the_description_of_the_api_has_an_example_for_each_noun(browser) -> Non
         "/api/ready",
         "/api/bins",
         "/api/bins/{code}",
+        "/api/bins/{code}/levels",
         "/api/orders",
         "/api/orders/{order_id}",
         "/api/orders/{order_id}/acknowledge",
     }
-    for name in ("BinOut", "OrderOut"):
+    for name in ("BinOut", "LevelsOut", "OrderOut"):
         assert described["components"]["schemas"][name]["examples"]
     for path in described["paths"].values():
         for operation in path.values():

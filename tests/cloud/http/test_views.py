@@ -32,6 +32,7 @@ def row(**differs: object) -> BinRow:
         "supplier": "Ferro AG",
         "gateway": "lindau-1",
         "presence": "online",
+        "twins": False,
         "heard_at": NOW - timedelta(seconds=4),
         "received_at": NOW - timedelta(seconds=3),
         "condition": None,

@@ -264,6 +264,24 @@ def test_a_sender_that_died_has_its_notice_sent_by_another(
     assert len(mailbox.mails) == 1
 
 
+def test_a_send_that_takes_longer_than_a_lease_is_not_taken_by_another(
+    shelf: Any, settings: JobsSettings, mailbox: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(work, "HOLD_EVERY_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as mute:
+        shelf.channel("webhook", f"http://127.0.0.1:{mute.getsockname()[1]}/", SECRET)
+        with working(settings), psycopg.connect(settings.dsn, autocommit=True) as other:
+            shelf.weigh(412)
+            wait_for(lambda: sent(shelf) == 1)  # the mail; the webhook is under way
+            until = time.monotonic() + 2.5
+            while time.monotonic() < until:
+                assert not work.notices.claim(
+                    other, now=datetime.now(UTC), lease=work.LEASE, busy_channels=(), repeats=True
+                )
+                time.sleep(0.1)
+
+
 def test_receivers_that_drip_do_not_hold_up_the_others(
     shelf: Any, settings: JobsSettings, mailbox: Any
 ) -> None:
@@ -300,19 +318,19 @@ def test_an_outage_of_the_database_is_waited_out_and_told_once(
         working(settings),
         psycopg.connect(database.server.dsn(database="postgres"), autocommit=True) as server,
     ):
-        wait_for(lambda: _sessions(server, database.name) >= 2)
+        wait_for(lambda: _sessions(server, database.name) >= 3)
         server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(name))
         server.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = %s AND usename = 'binline_jobs'",
             (database.name,),
         )
-        wait_for(lambda: len(_told(caplog, "away")) == 2)  # each loop, once
+        wait_for(lambda: len(_told(caplog, "away")) == 3)  # each loop, once
         server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
         shelf.weigh(412)
         wait_for(lambda: sent(shelf) == 1, 30)
-        wait_for(lambda: len(_told(caplog, "back")) == 2)
-    assert len(_told(caplog, "away")) == 2
+        wait_for(lambda: len(_told(caplog, "back")) == 3)
+    assert len(_told(caplog, "away")) == 3
 
 
 def test_a_read_only_database_is_an_outage_too(
@@ -323,7 +341,7 @@ def test_a_read_only_database_is_an_outage_too(
     )
     shelf.weigh(412)
     with working(read_only):
-        wait_for(lambda: len(_told(caplog, "away")) == 2)
+        wait_for(lambda: len(_told(caplog, "away")) == 3)
     assert shelf.counts() == (0, 0, 0)
 
 

@@ -75,6 +75,24 @@ def test_a_notice_that_was_taken_is_not_taken_again_until_its_lease_is_over(
     assert claim(conn, NOON + LEASE) == taken
 
 
+def test_a_notice_that_is_held_on_to_is_not_taken_when_its_first_lease_is_over(
+    owed: Any, conn: psycopg.Connection
+) -> None:
+    taken = claim(conn)
+    assert taken is not None
+    notices.hold(conn, [taken], until=NOON + 2 * LEASE)
+    assert claim(conn, NOON + LEASE) is None
+    assert claim(conn, NOON + 2 * LEASE) == taken
+
+
+def test_what_was_sent_meanwhile_is_not_held(owed: Any, conn: psycopg.Connection) -> None:
+    taken = claim(conn)
+    assert taken is not None
+    notices.record_sent(conn, taken, NOON, "yes")
+    notices.hold(conn, [taken], until=NOON + LEASE)
+    assert claim(conn, NOON + 2 * LEASE) is None
+
+
 def test_two_senders_never_take_the_same(owed: Any, database: Any) -> None:
     with database.connect("binline_jobs") as one, database.connect("binline_jobs") as two:
         assert claim(one) is not None  # not committed yet

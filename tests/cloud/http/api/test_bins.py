@@ -19,3 +19,15 @@ def test_a_bin_never_weighed_has_no_number(world, browser) -> None:
     assert one["pieces"] is None
     assert one["measured_at"] is None
     assert one["trust"] == "stale"
+
+
+def test_levels_over_time_are_told_in_pieces_with_nothing_between(world, browser) -> None:
+    world.weigh("LND-R04-B2", 900, ago_s=7_200)
+    world.weigh("LND-R04-B2", 700, ago_s=30)
+    levels = browser(OPERATIONS).get("/api/bins/LND-R04-B2/levels").json()
+    assert [(one["first"], one["lowest"], one["readings"]) for one in levels] == [
+        (900, 900, 1),
+        (700, 700, 1),
+    ]
+    month = browser(OPERATIONS).get("/api/bins/LND-R04-B2/levels?span=30d").json()
+    assert [one["last"] for one in month] == [900, 700]

@@ -35,3 +35,13 @@ def test_a_database_without_our_tables_is_not_ready(world, browser) -> None:
     answer = browser().get("/api/ready")
     assert answer.status_code == 503
     assert "binline cloud migrate" in answer.json()["because"]
+
+
+def test_a_database_that_lacks_a_migration_of_ours_is_not_ready(world, browser) -> None:
+    with world.database.admin() as conn:
+        conn.execute("DELETE FROM public.binline_migrations WHERE name LIKE '0002%'")
+    answer = browser().get("/api/ready")
+    assert answer.status_code == 503
+    assert answer.json()["because"] == (
+        "The database lacks 0002_sightings: run `binline cloud migrate`."
+    )

@@ -56,3 +56,25 @@ def test_a_refill_closes_the_story(world, browser) -> None:
     assert "Closed" in page
     assert "1,488 pieces came" in page
     assert "closed without an answer" in page
+
+
+def test_how_far_back_is_chosen_by_a_link_and_said(world, browser) -> None:
+    world.a_morning()
+    visitor = browser(OPERATIONS)
+    day = visitor.get("/bins/LND-R04-B2").text
+    month = visitor.get("/bins/LND-R04-B2?span=30d").text
+    assert '<a class="chip" href="?span=24h" aria-current="true">24 hours</a>' in day
+    assert '<a class="chip" href="?span=30d" aria-current="true">30 days</a>' in month
+    assert "by the hour" in month
+    assert "by the hour" not in day
+    assert visitor.get("/bins/LND-R04-B2?span=1y").status_code == 422
+
+
+def test_a_corrected_time_is_shown_and_said(world, browser) -> None:
+    world.weigh("LND-R04-B2", 700, ago_s=90_000)
+    with world.database.admin() as conn:
+        conn.execute("UPDATE readings SET clock_trusted = false, corrected_at = %s", (world.now,))
+        conn.execute("UPDATE bin_state SET heard_at = %s, measured_at = %s", [world.now] * 2)
+    page = page_of(browser, "LND-R04-B2")
+    assert "time corrected" in page
+    assert "Fri 20 Nov 2026, 10:41:30 CET" in page

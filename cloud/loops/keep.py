@@ -1,0 +1,104 @@
+"""The third loop of `binline cloud work`: keeps the store of readings.
+
+    soon       hours that are over and were touched are computed again
+    each minute    weeks are made ahead, and for late readings that wait for one
+    each hour  what is older than its time is dropped or pruned
+
+Any number of these may run: what only one may do at a time is held by a lock in the database, and a
+step that was cut off is done again.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+from prometheus_client import Counter, Gauge
+from psycopg import errors
+
+from cloud.postgres import partitions, retention, rollups, timescale
+from cloud.postgres.timescale import Store
+from cloud.settings import Keeping
+
+ROLL_UP_EVERY_S = 10.0
+MAKE_EVERY_S = 60.0
+DROP_EVERY_S = 3_600.0
+HOUR = timedelta(hours=1)
+
+log = logging.getLogger(__name__)
+
+_rolled_up = Counter("binline_rollups", "Hours of sensors that were computed, again or first")
+_dropped = Counter("binline_weeks_dropped", "Weeks of readings dropped for their age")
+_waiting = Gauge("binline_hours_due", "Hours that are over, were touched, and are not computed yet")
+
+# Somebody else holds a lock for a moment: the connection is sound, the next round tries again.
+_IN_THE_WAY = (errors.DeadlockDetected, errors.LockNotAvailable, errors.QueryCanceled)
+
+
+class KeepLoop:
+    def __init__(
+        self,
+        keeping: Keeping,
+        stop: threading.Event,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._keeping = keeping
+        self._stop = stop
+        self._now = now
+        self._next: dict[Callable[[psycopg.Connection], None], float] = {}
+        self._store: Store | None = None
+
+    def round(self, conn: psycopg.Connection) -> None:
+        store = timescale.store_of(conn)
+        if store is not self._store:
+            log.info("readings are kept as %s", store.value)
+            self._store = store
+        self._now_and_then(conn, self._make, MAKE_EVERY_S)
+        self._now_and_then(conn, self._roll_up, ROLL_UP_EVERY_S)
+        self._now_and_then(conn, self._drop, DROP_EVERY_S)
+
+    def _now_and_then(
+        self, conn: psycopg.Connection, step: Callable[[psycopg.Connection], None], every_s: float
+    ) -> None:
+        if self._stop.is_set() or self._next.get(step, 0.0) > time.monotonic():
+            return
+        try:
+            step(conn)
+        except _IN_THE_WAY as error:
+            log.debug("%s: later, something was in the way: %s", step.__name__, error)
+        self._next[step] = time.monotonic() + every_s
+
+    def _make(self, conn: psycopg.Connection) -> None:
+        if self._store is Store.WEEKS:
+            now = self._now()
+            moved = partitions.make_ahead(conn, now, now - self._keeping.readings)
+            if moved:
+                log.info("%s late readings were moved into weeks made for them", f"{moved:,}")
+
+    def _roll_up(self, conn: psycopg.Connection) -> None:
+        over = self._now().replace(minute=0, second=0, microsecond=0)
+        aggregated = self._store is Store.COLUMNSTORE
+        if aggregated:
+            timescale.refresh(conn, over - self._keeping.accepted, over)
+        _waiting.set(rollups.count_due(conn, over))
+        while not self._stop.is_set():
+            count = rollups.keep_next(conn, over, corrected_only=aggregated)
+            if count is None:
+                break
+            _rolled_up.inc(count)
+
+    def _drop(self, conn: psycopg.Connection) -> None:
+        now, keeping = self._now(), self._keeping
+        if self._store is Store.COLUMNSTORE:
+            timescale.pack_before(conn, now - keeping.packed)
+        dropped = partitions.drop_before(conn, now - keeping.readings)
+        if dropped:
+            _dropped.inc(dropped)
+            log.info("%s of readings dropped: older than %s", dropped, keeping.readings)
+        retention.prune_ledger(conn, now)
+        retention.prune_letters(conn, now)
+        retention.prune_attempts(conn, now)
+        retention.prune_aside(conn, now - keeping.readings)
+        retention.prune_rollups(conn, now - keeping.rollups)

@@ -1,0 +1,81 @@
+"""The keeper: each step in its time, and a database that does not obey holds up the others not."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from cloud.loops import keep
+from cloud.settings import Keeping
+from tests.cloud import store_cases
+from tests.cloud.store_cases import THIS_HOUR, TODAY, hours_of, put
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+@pytest.fixture
+def admin(database: Any) -> Iterator[psycopg.Connection]:
+    with database.admin() as conn:
+        yield conn
+
+
+def keeper(**ages: timedelta) -> keep.KeepLoop:
+    return keep.KeepLoop(Keeping(**ages), threading.Event(), lambda: TODAY)
+
+
+def test_a_round_does_each_thing_once_and_the_next_round_waits(
+    database: Any, admin: psycopg.Connection
+) -> None:
+    sensor, _ = store_cases.make_site(admin)
+    loop = keeper()
+    with database.connect("binline_jobs") as jobs:
+        jobs.autocommit = True
+        put(admin, sensor, [(THIS_HOUR - HOUR, 1)])
+        loop.round(jobs)
+        assert len(hours_of(admin, sensor)) == 1
+        put(admin, sensor, [(THIS_HOUR - 2 * HOUR, 1)], first_seq=2)
+        loop.round(jobs)
+        assert len(hours_of(admin, sensor)) == 1
+
+
+def test_old_readings_go_and_their_hours_go_when_they_are_old_themselves(
+    database: Any, admin: psycopg.Connection
+) -> None:
+    sensor, _ = store_cases.make_site(admin)
+    put(admin, sensor, [(THIS_HOUR - days * DAY, days) for days in (5, 60, 150)])
+    store_cases.keep_once(database)
+    assert len(hours_of(admin, sensor)) == 3
+    ages = Keeping(readings=40 * DAY, accepted=35 * DAY, rollups=100 * DAY)
+    store_cases.keep_once(database, keeping=ages)
+    assert admin.execute("SELECT count(*) FROM readings").fetchone() == (1,)
+    kept = {(TODAY - row[0]).days for row in hours_of(admin, sensor)}
+    assert {5, 60} <= kept
+
+
+def test_what_is_in_the_way_is_tried_again_and_stops_nothing_else(
+    database: Any, admin: psycopg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    sensor, _ = store_cases.make_site(admin)
+    put(admin, sensor, [(THIS_HOUR - HOUR, 1)])
+    with database.connect("binline_jobs") as jobs, admin.transaction():
+        jobs.autocommit = True
+        jobs.execute("SET lock_timeout = '100ms'")
+        admin.execute("LOCK TABLE rollups_due IN ACCESS EXCLUSIVE MODE")
+        keeper().round(jobs)
+    assert not [one for one in caplog.records if one.levelname == "ERROR"]
+
+
+def test_a_keeper_that_is_told_to_stop_begins_nothing(
+    database: Any, admin: psycopg.Connection
+) -> None:
+    sensor, _ = store_cases.make_site(admin)
+    put(admin, sensor, [(THIS_HOUR - HOUR, 1)])
+    stop = threading.Event()
+    stop.set()
+    with database.connect("binline_jobs") as jobs:
+        jobs.autocommit = True
+        keep.KeepLoop(Keeping(), stop, lambda: TODAY).round(jobs)
+    assert hours_of(admin, sensor) == []
