@@ -15,6 +15,7 @@ import argparse
 import json
 import sqlite3
 import sys
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -53,7 +54,8 @@ def spooled(copy: Path, gateway: str) -> set[Answer]:
     """The weights in a copy of a spool, read with nothing but SQLite and the format's own text."""
     found: set[Answer] = set()
     with sqlite3.connect(copy) as conn:
-        for (payload,) in conn.execute("SELECT payload FROM batch ORDER BY no"):
+        for size, stored in conn.execute("SELECT size, payload FROM frozen ORDER BY no"):
+            payload = stored if len(stored) == size else zlib.decompress(stored)
             message, _ = unpack(payload, 0)
             for reading in message.get("readings", []):
                 if reading[0] == 1:  # a weight

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sqlite3
+import zlib
 from pathlib import Path
 
 import msgspec
@@ -91,11 +92,15 @@ def test_it_reads_the_format_as_a_library_writes_it(value: object) -> None:
 
 def test_it_reads_a_spool(tmp_path: Path) -> None:
     batch = {
+        "padding": "x" * 200,  # so that it is smaller when it is deflated
         "type": "readings",
         "sensors": ["s01", "s02"],
         "readings": [[1, 1, 0, 77], [3, 0, 0, "x"]],
     }
     with sqlite3.connect(tmp_path / "spool") as conn:
-        conn.execute("CREATE TABLE batch (no INTEGER PRIMARY KEY, payload BLOB)")
-        conn.execute("INSERT INTO batch (payload) VALUES (?)", (msgspec.msgpack.encode(batch),))
+        conn.execute("CREATE TABLE frozen (no INTEGER PRIMARY KEY, size INTEGER, payload BLOB)")
+        payload = msgspec.msgpack.encode(batch)
+        for stored in (payload, zlib.compress(payload)):
+            row = (len(payload), stored)
+            conn.execute("INSERT INTO frozen (size, payload) VALUES (?, ?)", row)
     assert checker.spooled(tmp_path / "spool", GATEWAY) == {(GATEWAY, "s02", 77)}
