@@ -5,6 +5,7 @@
 #   make test-fast   checks, and the tests that need neither minutes nor a browser
 #   make check       format, lint, types, import contracts
 #   make fuzz        a minute of bent bytes for each reader of foreign bytes (FUZZ_S=600 FUZZ_SEED=7)
+#   make faults      the whole product broken on purpose in every way, and judged (FAULTS_S=3600 FAULTS_SEED=7)
 #   make bench       numbers, each beside a plain way of doing the same in the same run
 #   make pictures    the README's pictures of the wall, taken from the running demo
 #   make lock        pin the newest allowed versions again (needs uv)
@@ -18,10 +19,12 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 UV ?= uv
 FUZZ_S ?= 60
 FUZZ_SEED ?= 1
+FAULTS_S ?= 3600
+FAULTS_SEED ?=
 ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-fast check fuzz bench pictures lock browser clean
+.PHONY: help demo test test-fast check fuzz faults bench pictures lock browser clean
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -51,9 +54,16 @@ fuzz: $(VENV)/dev.stamp
 	BINLINE_FUZZ_S=$(FUZZ_S) BINLINE_FUZZ_SEED=$(FUZZ_SEED) \
 		$(BIN)/python -m pytest -n auto --dist worksteal tests/fuzz
 
+# Each fault alone, whatever that takes, then random pairs until the time is over.
+faults: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.faults all --seconds $(FAULTS_S) $(if $(FAULTS_SEED),--seed $(FAULTS_SEED))
+
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.benchmarks.poll_modbus
+	$(BIN)/python -m tests.benchmarks.spool
+	$(BIN)/python -m tests.benchmarks.drain
 	$(BIN)/python -m tests.benchmarks.ingest
+	$(BIN)/python -m tests.benchmarks.reads
 
 pictures: $(VENV)/dev.stamp browser
 	$(BIN)/python -m tests.browser.pictures

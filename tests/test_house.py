@@ -46,8 +46,11 @@ TESTS = {
     "contract",
     "deploy",
     "edge_agent",
+    "faults",
     "firmware_configs",
     "fuzz",
+    "power_cuts",
+    "simulation",
     "system",
     "test_house.py",
 }
