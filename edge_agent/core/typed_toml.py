@@ -59,10 +59,9 @@ def converted(
     The conversion ends at the first. So what is wrong is taken out, and it is asked again.
     """
     rest = _Pruned(document)
-    mistakes = [
-        (_written(place), f"no such key. {hint}") for place, hint in _unknown_keys(document, into)
-    ]
-    for place, _ in _unknown_keys(document, into):
+    mistakes: list[tuple[str, str]] = []
+    for place, hint in _unknown_keys(document, into):
+        mistakes.append((_written(place), f"no such key. {hint}"))
         rest.take_out(place)
     while True:
         try:

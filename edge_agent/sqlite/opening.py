@@ -16,6 +16,7 @@ from edge_agent.sqlite.remembered import COUNTER_TABLE, KNOWN_TABLE, keep_counte
 from edge_agent.sqlite.rows import (
     FROZEN_TABLE,
     STREAM_TABLE,
+    TROUBLE,
     Proven,
     State,
     find_stream,
@@ -31,9 +32,6 @@ PAGE_BYTES = 512
 WAL_BYTES_KEPT = 4 * 1024 * 1024
 NO_MAX = 2**53
 MOVED_AT_ONCE = 500
-
-# Python cannot even quote some of what SQLite says about a damaged file.
-TROUBLE = (sqlite3.Error, UnicodeDecodeError, ValueError, TypeError)
 
 # The disk's or the system's fault: another file would fare no better.
 _OUTSIDE = (

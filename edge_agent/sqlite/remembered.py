@@ -14,6 +14,7 @@ from enum import IntEnum
 
 from edge_agent.core.count import CounterState
 from edge_agent.core.remembered import Remembered
+from edge_agent.sqlite.rows import TROUBLE
 
 COUNTER_TABLE = """CREATE TABLE counter (
     sensor TEXT    PRIMARY KEY,
@@ -31,9 +32,6 @@ KNOWN_TABLE = """CREATE TABLE known (
 _INSERT_COUNTER = "INSERT OR REPLACE INTO counter (sensor, value, total, crc) VALUES (?, ?, ?, ?)"
 _INSERT_KNOWN = "INSERT OR REPLACE INTO known (sensor, kind, said, crc) VALUES (?, ?, ?, ?)"
 _DELETE_KNOWN = "DELETE FROM known WHERE sensor = ? AND kind = ? AND said = ?"
-
-# What SQLite and Python say of a damaged file.
-_TROUBLE = (sqlite3.Error, UnicodeDecodeError, ValueError, TypeError)
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +87,7 @@ def keep_counters(conn: sqlite3.Connection, counters: Iterable[tuple[str, int, i
 
 def save(damaged: sqlite3.Connection, into: sqlite3.Connection) -> None:
     """From a file that is not to be trusted: what its checksums cover."""
-    with contextlib.suppress(*_TROUBLE):
+    with contextlib.suppress(*TROUBLE):
         keep(into, Remembered(), load(damaged))
 
 
@@ -106,7 +104,7 @@ def _crc(*said: object) -> int:
 
 
 def _whole(conn: sqlite3.Connection, query: str) -> Iterable[Sequence[object]]:
-    with contextlib.suppress(*_TROUBLE):
+    with contextlib.suppress(*TROUBLE):
         for *said, crc in conn.execute(query):
             if crc == _crc(*said):
                 yield tuple(said)

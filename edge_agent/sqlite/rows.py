@@ -45,6 +45,9 @@ INSERT = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
+# Python cannot even quote some of what SQLite says about a damaged file.
+TROUBLE = (sqlite3.Error, UnicodeDecodeError, ValueError, TypeError)
+
 # What a row costs beside its payload: its columns, its cell, its share of the tree above.
 ROW_BYTES = 40
 DEFLATE_LEVEL = 6

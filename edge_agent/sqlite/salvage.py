@@ -16,7 +16,6 @@ from pathlib import Path
 from edge_agent.core.freeze import Frozen, freeze_gap
 from edge_agent.sqlite import remembered
 from edge_agent.sqlite.opening import (
-    TROUBLE,
     Connect,
     DamagedError,
     SpoolError,
@@ -26,6 +25,7 @@ from edge_agent.sqlite.opening import (
     transaction,
 )
 from edge_agent.sqlite.rows import (
+    TROUBLE,
     State,
     find_stream,
     insert,
