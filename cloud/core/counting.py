@@ -1,0 +1,195 @@
+"""The level of a bin that is not weighed: counters, tags, level steps, two containers.
+
+    counter_out, counter_in   the total's growth times `pieces_per_count`; a restart counts nothing
+    tags                      codes that are there, times `pieces_per_count`
+    steps                     the step times `pieces_per_count`; never exact
+    two_bin                   a code seen at the place for empties, or one more on the total, is one
+                              container of `pieces_per_count` gone; a full one is booked by a count
+
+A counter says what went, not what is there: until somebody has counted there is no level, and
+then it is the count and what went since.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from cloud.core.followed import (
+    Doubt,
+    Doubting,
+    Followed,
+    Measure,
+    Movement,
+    MovementKind,
+    ReadingRange,
+    ReadingRef,
+    Rules,
+    Seen,
+    Step,
+    from_us,
+    to_us,
+)
+
+_NOBODY_COUNTED = Doubt(Doubting.UNKNOWN, "Nobody has counted yet what is in it.")
+_NOTHING_SEEN = Doubt(Doubting.UNKNOWN, "Nothing has been seen of it yet.")
+CODES_MAX = 10_000
+
+
+class Counting:
+    def __init__(self, state: Followed, rules: Rules) -> None:
+        self._rules = rules
+        self._state = state
+        self._codes = set(state.codes)
+        self.movements: list[Movement] = []
+
+    def done(self) -> Followed:
+        state = replace(self._state, codes=tuple(sorted(self._codes)))
+        exact = self._rules.measure is not Measure.STEPS and state.pieces is not None
+        doubts = () if state.pieces is not None else (self._unknown(),)
+        sd = self._rules.pieces_per_count / 12**0.5 if self._rules.measure is Measure.STEPS else 0.0
+        return replace(state, doubts=doubts, exact=exact, sd_pieces=sd)
+
+    def feed(self, seen: Seen) -> None:
+        key = (to_us(seen.at), seen.stream_no, seen.seq)
+        if self._state.last is not None and key <= self._state.last:
+            return
+        self._state = replace(self._state, last=key)
+        if seen.condition is not None:
+            self._condition(seen.condition)
+        elif seen.quality != 0:
+            self._state = replace(self._state, condition="doubtful")
+        elif seen.code is not None:
+            self._sighted(seen)
+        elif seen.total is not None:
+            self._counted(seen, seen.total)
+
+    def _condition(self, condition: str) -> None:
+        if condition == "restarted":
+            # What went while it was off is not known: the next total is a new beginning.
+            self._state = replace(self._state, total=None, condition=None)
+        else:
+            self._state = replace(self._state, condition=None if condition == "back" else condition)
+
+    def _counted(self, seen: Seen, total: int) -> None:
+        before = self._state.total
+        self._state = replace(self._state, total=total, condition=None, number_us=to_us(seen.at))
+        if self._rules.measure is Measure.STEPS:
+            self._level(seen, total * self._rules.pieces_per_count)
+            return
+        if before is None or total < before or self._state.pieces is None:
+            self._stand(seen)
+            return
+        grown = (total - before) * self._rules.pieces_per_count
+        sign = 1 if self._rules.measure is Measure.COUNTER_IN else -1
+        self._level(seen, self._state.pieces + sign * grown)
+
+    def _sighted(self, seen: Seen) -> None:
+        assert seen.code is not None
+        if self._rules.measure not in (Measure.TAGS, Measure.TWO_BIN):
+            return
+        known = len(self._codes)
+        if seen.change == "absent":
+            self._codes.discard(seen.code)
+        elif len(self._codes) < CODES_MAX and not (
+            seen.change == "scanned" and self._rules.measure is Measure.TAGS
+        ):
+            self._codes.add(seen.code)
+        self._state = replace(self._state, condition=None, number_us=to_us(seen.at))
+        if self._rules.measure is Measure.TAGS:
+            self._level(seen, len(self._codes) * self._rules.pieces_per_count)
+        elif len(self._codes) > known and self._state.pieces is not None:
+            self._level(seen, self._state.pieces - self._rules.pieces_per_count)
+        else:
+            self._stand(seen)
+
+    def _level(self, seen: Seen, pieces: int) -> None:
+        pieces = max(0, pieces)
+        before = self._state.pieces
+        self._state = replace(self._state, pieces=pieces)
+        if before is None or pieces != before:
+            self._move(seen, before, pieces)
+        self._stand(seen, moved=pieces != before)
+
+    def _move(self, seen: Seen, before: int | None, pieces: int) -> None:
+        change = pieces - (before or 0)
+        ref = ReadingRef(seen.stream_no, seen.seq)
+        first, last = self._state.plateau_first, self._state.plateau_last
+        known = before is not None and first is not None and last is not None
+        self.movements.append(
+            Movement(
+                kind=MovementKind.OPENING if before is None else self._kind(change),
+                pieces=change,
+                before_pieces=before or 0,
+                after_pieces=pieces,
+                event_at=seen.at,
+                known_at_reading=seen.at,
+                before=ReadingRange(ReadingRef(*first), ReadingRef(*last))
+                if known and first and last
+                else None,
+                after=ReadingRange(ref, ref),
+                before_mg=None,
+                after_mg=None,
+                because=self._because(change, seen),
+            )
+        )
+
+    def _kind(self, change: int) -> MovementKind:
+        if change < 0:
+            return MovementKind.USAGE
+        if self._rules.measure is Measure.COUNTER_IN or change >= self._rules.refill_pieces:
+            return MovementKind.REFILL
+        return MovementKind.PUT_BACK
+
+    def _because(self, change: int, seen: Seen) -> str:
+        match self._rules.measure:
+            case Measure.TAGS:
+                return f"{len(self._codes):,} tags are there."
+            case Measure.STEPS:
+                return f"The level stands at step {seen.total}."
+            case Measure.TWO_BIN:
+                return f"A container of {self._rules.pieces_per_count:,} is empty."
+            case _:
+                return f"The counter has gone on by {abs(change):,} pieces."
+
+    def _stand(self, seen: Seen, *, moved: bool = False) -> None:
+        ref = (seen.stream_no, seen.seq)
+        at_us = to_us(seen.at)
+        state = replace(self._state, level_us=at_us, plateau_last=ref)
+        if moved or state.plateau_first is None:
+            state = replace(state, plateau_us=at_us, plateau_first=ref)
+        self._state = state
+
+    def _unknown(self) -> Doubt:
+        seen_only = self._rules.measure in (Measure.TAGS, Measure.STEPS)
+        return _NOTHING_SEEN if seen_only else _NOBODY_COUNTED
+
+
+def recount(state: Followed, pieces: int, at: datetime, because: str) -> Step:
+    """Somebody counted. The readings it stands beside are those of the plateau."""
+    assert pieces >= 0, "nothing is less than none"
+    before = state.pieces
+    first, last = state.plateau_first, state.plateau_last
+    nowhere = ReadingRange(ReadingRef(0, 0), ReadingRef(0, 0))
+    beside = ReadingRange(ReadingRef(*first), ReadingRef(*last)) if first and last else nowhere
+    weighs = None if state.reference_mg is None else round(state.reference_mg)
+    known_at = from_us(state.last[0]) if state.last else at
+    movement = Movement(
+        kind=MovementKind.OPENING if before is None else MovementKind.CORRECTION,
+        pieces=pieces - (before or 0),
+        before_pieces=before or 0,
+        after_pieces=pieces,
+        event_at=at,
+        known_at_reading=known_at,
+        before=None if before is None else beside,
+        after=beside,
+        before_mg=None if before is None else weighs,
+        after_mg=weighs,
+        because=because,
+    )
+    doubts = tuple(
+        doubt
+        for doubt in state.doubts
+        if doubt.kind not in (Doubting.UNKNOWN, Doubting.UNIT_CHANGED)
+    )
+    after = replace(state, pieces=pieces, doubts=doubts, unexplained_mg=0.0, unexplained_because="")
+    moved = before is None or pieces != before
+    return Step(state=after, movements=[movement] if moved else [])

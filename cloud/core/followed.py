@@ -1,0 +1,227 @@
+"""The nouns of following a bin: what was seen of it, what is known of it, and what moved.
+
+    Seen      one reading of one of the bin's sensors, on the corrected time line
+    Rules     what the bin is: its calibration, its sensors, how it is measured
+    Followed  all that is remembered between two readings; a checkpoint, small and bounded
+    Movement  a change of the level, with its kind and the readings it rests on
+
+The level is the opening and the movements, nothing else: their sum is exact over any interval.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, NamedTuple, Self
+
+from cloud.core.levels import Calibration
+from cloud.core.readings import EPOCH
+
+_US = timedelta(microseconds=1)
+
+
+class Measure(StrEnum):
+    """How the level of a bin becomes known."""
+
+    WEIGHT = "weight"
+    COUNTER_OUT = "counter_out"  # the total counts what was taken
+    COUNTER_IN = "counter_in"  # the total counts what was put in
+    TAGS = "tags"  # each tag that is there stands for so many pieces
+    STEPS = "steps"  # the total says at which step the level stands
+    TWO_BIN = "two_bin"  # a sign says that one container is empty
+
+
+class MovementKind(StrEnum):
+    OPENING = "opening"  # the first level ever known; from none
+    USAGE = "usage"
+    REFILL = "refill"
+    PUT_BACK = "put_back"
+    CORRECTION = "correction"  # somebody counted, or the scale was not to be believed meanwhile
+    SWAP = "swap"  # the bin was away and came back fuller
+
+
+class Doubting(StrEnum):
+    """Why the number may not be acted on. The words are those of `Trust`."""
+
+    STUCK = "stuck"
+    SUSPECT = "suspect"
+    ABSENT = "absent"
+    NOT_ZEROED = "not_zeroed"
+    UNIT_CHANGED = "unit_changed"
+    UNKNOWN = "unknown"
+
+
+class Doubt(NamedTuple):
+    kind: Doubting
+    because: str  # a sentence, fit to show
+
+
+class ReadingRef(NamedTuple):
+    stream_no: int
+    seq: int
+
+
+class ReadingRange(NamedTuple):
+    """The first and the last reading that a plateau rests on."""
+
+    first: ReadingRef
+    last: ReadingRef
+
+
+class Seen(NamedTuple):
+    """One reading of one of the bin's sensors; ordered by (at, stream_no, seq)."""
+
+    at: datetime  # corrected
+    stream_no: int
+    seq: int
+    weight_mg: int | None
+    condition: str | None
+    stability: int  # 0 stated, 1 held, 2 unknown
+    quality: int  # 0 good
+    clock_trusted: bool
+    total: int | None = None
+    code: str | None = None
+    change: str | None = None
+    sensor_id: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What the bin is. A changed rule holds from the next reading on."""
+
+    calibration: Calibration
+    interval_s: int
+    refill_pieces: int  # from how many pieces on a gain is a refill, not a put-back
+    measure: Measure = Measure.WEIGHT
+    pieces_per_count: int = 1
+    capacity: int | None = None
+    sensors: tuple[int, ...] = ()  # all that are under the bin; (): whoever reports is the one
+
+    def __post_init__(self) -> None:
+        assert self.interval_s > 0, "silence is measured in intervals"
+        assert self.pieces_per_count > 0, "a count stands for something"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Movement:
+    """A change of the level. Readings are named so that it can be computed again from them."""
+
+    kind: MovementKind
+    pieces: int  # signed
+    before_pieces: int
+    after_pieces: int
+    event_at: datetime  # where the new plateau begins
+    known_at_reading: datetime  # of the reading that confirmed it
+    before: ReadingRange | None  # None: nothing was known before
+    after: ReadingRange
+    before_mg: int | None  # None: it is not weighed, or nothing was known
+    after_mg: int | None
+    because: str
+
+
+class Spot(NamedTuple):
+    """One weight in the window."""
+
+    at_us: int
+    stream_no: int
+    seq: int
+    weight_mg: int
+    settled: bool
+
+    @property
+    def ref(self) -> ReadingRef:
+        return ReadingRef(self.stream_no, self.seq)
+
+
+class Plateau(NamedTuple):
+    """A weight that held, above the last confirmed one: it may still be revoked."""
+
+    since_us: int
+    first: tuple[int, int]
+    last: tuple[int, int]
+    mean_mg: float
+    after_absence: bool
+    after_gap: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Followed:
+    """Everything remembered of one bin. `to_json` and `from_json` lose nothing."""
+
+    pieces: int | None = None  # None: no level is known yet
+    sd_pieces: float = 0.0
+    exact: bool = False
+    doubts: tuple[Doubt, ...] = ()
+    last: tuple[int, int, int] | None = None  # at_us, stream_no, seq of the newest reading
+    level_us: int | None = None  # of the newest reading that bears out the level
+    plateau_us: int | None = None
+    plateau_first: tuple[int, int] | None = None
+    plateau_last: tuple[int, int] | None = None
+    reference_mg: float | None = None  # the weight of the plateau; follows drift
+    sigma_mg: float = 0.0
+    unrest_mg: tuple[int, ...] = ()  # what neighbouring weights lay apart, newest last
+    unrest_count: int = 0
+    newest_mg: int | None = None
+    newest_step_mg: int = 0
+    number_us: int | None = None  # of the newest weight or total
+    window: tuple[Spot, ...] = ()
+    pending: tuple[Plateau, ...] = ()
+    condition: str | None = None
+    after_gap: bool = False
+    absent_us: int | None = None
+    after_absence: bool = False
+    rezeroed: bool = False
+    zero: tuple[int, int, int, int] | None = None  # n, sum, lowest, highest while the bin is off
+    zero_error_mg: int | None = None
+    same: int = 0  # so many weights in a row are equal to the one before
+    same_us: int | None = None
+    same_longest: int = 0
+    pairs: int = 0
+    pairs_same: int = 0
+    unexplained_mg: float = 0.0
+    unexplained_because: str = ""
+    weights: tuple[tuple[int, int], ...] = ()  # of several sensors: the last of each
+    total: int | None = None
+    codes: tuple[str, ...] = ()
+    unconfirmed: int = 0  # pieces; a change that is seen and not confirmed yet
+
+    @property
+    def level_at(self) -> datetime | None:
+        return None if self.level_us is None else from_us(self.level_us)
+
+    @property
+    def plateau_since(self) -> datetime | None:
+        return None if self.plateau_us is None else from_us(self.plateau_us)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        known: dict[str, Any] = json.loads(text)
+        known["doubts"] = tuple(Doubt(Doubting(kind), because) for kind, because in known["doubts"])
+        known["window"] = tuple(Spot(*spot) for spot in known["window"])
+        known["pending"] = tuple(
+            Plateau(since, tuple(first), tuple(last), mean, absent, gap)
+            for since, first, last, mean, absent, gap in known["pending"]
+        )
+        known["weights"] = tuple((sensor, weight) for sensor, weight in known["weights"])
+        for name in ("last", "plateau_first", "plateau_last", "zero"):
+            known[name] = None if known[name] is None else tuple(known[name])
+        known["unrest_mg"] = tuple(known["unrest_mg"])
+        known["codes"] = tuple(known["codes"])
+        return cls(**known)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    state: Followed
+    movements: list[Movement]
+
+
+def to_us(at: datetime) -> int:
+    return (at - EPOCH) // _US
+
+
+def from_us(at_us: int) -> datetime:
+    return EPOCH + timedelta(microseconds=at_us)

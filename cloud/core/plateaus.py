@@ -1,0 +1,516 @@
+"""From the weights of one bin to its plateaus, and from those to movements.
+
+A level is believed when a window of readings lies still; two levels are compared by their means.
+
+    raw readings      m = 162 (sigma/u)^2 in the window, at least 4: the difference of two means has
+                      an sd of u/9, and half a piece is 4.5 of those
+    settled readings  m = 64 (sigma/u)^2, at least 1: a gateway has already waited for rest, and
+                      says changes at once and the same only as a sign of life, so one reading is
+                      enough from u = 8 sigma on (half a piece is then 3.6 sd of the difference, and
+                      what is missed by that is seen with the next)
+
+The window is believed when its range is below 6.5 sigma and its halves agree within half a piece.
+Less than 0.6 piece from the reference is no movement: the reference follows, that is drift, creep
+and temperature. Losses are booked at once. Gains wait two minutes: an object that leans on the bin
+goes away again, and both are forgotten. Nothing is ever booked by silence, a condition or absence:
+only two plateaus make a movement.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import fields, replace
+
+from cloud.core.followed import (
+    Doubt,
+    Doubting,
+    Followed,
+    Movement,
+    MovementKind,
+    Plateau,
+    ReadingRange,
+    ReadingRef,
+    Rules,
+    Seen,
+    Spot,
+    from_us,
+    to_us,
+)
+from cloud.core.levels import is_absent, level_of
+
+WINDOW_MAX = 162  # where one piece is as light as the noise; what is lighter is not resolved
+RAW_MIN = 4
+RAW_FIRST = 8  # readings before the noise of an unknown scale can be told
+RAW_FACTOR = 162
+SETTLED_FACTOR = 64
+RANGE_SIGMAS = 6.5
+NO_MOVEMENT_PIECES = 0.6
+FOLLOW_PIECES = 0.3
+SURE_SIGMAS = 4.2
+REVOCABLE_US = 120_000_000
+TOGETHER_US = 10_000_000  # several sensors of one bin tell of a change one after the other
+GAP_INTERVALS = 6
+UNREST_MAX = 32
+UNSAID_SCALE_SD_MG = 100.0  # a gateway's band of 0.5 g around what lies still
+PENDING_MAX = 8
+SIGMA_OF_MEDIAN = 1 / (0.6745 * math.sqrt(2))  # the median of |a - b| of two normal numbers
+UNSAID_UNIT_REL = 0.01
+EXACT_SDS = 5
+
+
+class Weighing:
+    """The mutable twin of `Followed`, for as long as a run of readings is looked at."""
+
+    def __init__(self, state: Followed, rules: Rules) -> None:
+        self._rules = rules
+        self._unit_mg = rules.calibration.unit_mg
+        self._floor_mg = rules.calibration.scale_sd_mg
+        self._gap_us = GAP_INTERVALS * rules.interval_s * 1_000_000
+        self._several = len(rules.sensors) > 1
+        self.movements: list[Movement] = []
+        self._before = state
+        self.pieces = state.pieces
+        self.last = state.last
+        self.level_us = state.level_us
+        self.plateau_us = state.plateau_us
+        self.plateau_first = state.plateau_first
+        self.plateau_last = state.plateau_last
+        self.reference_mg = state.reference_mg
+        self.sigma_mg = state.sigma_mg or self._floor_mg or UNSAID_SCALE_SD_MG
+        self.unrest_mg = list(state.unrest_mg)
+        self.unrest_count = state.unrest_count
+        self.newest_mg = state.newest_mg
+        self.newest_step_mg = state.newest_step_mg
+        self.number_us = state.number_us
+        self.window = list(state.window)
+        self.pending = list(state.pending)
+        self.condition = state.condition
+        self.after_gap = state.after_gap
+        self.absent_us = state.absent_us
+        self.after_absence = state.after_absence
+        self.rezeroed = state.rezeroed
+        self.zero = state.zero
+        self.zero_error_mg = state.zero_error_mg
+        self.same = state.same
+        self.same_us = state.same_us
+        self.same_longest = state.same_longest
+        self.pairs = state.pairs
+        self.pairs_same = state.pairs_same
+        self.unexplained_mg = state.unexplained_mg
+        self.unexplained_because = state.unexplained_because
+        self.weights = dict(state.weights)
+        self.unconfirmed = state.unconfirmed
+
+    def done(self) -> Followed:
+        doubts = tuple(self._doubts())
+        sd, exact = self._sure()
+        return replace(
+            self._before,
+            **{name: getattr(self, name) for name in _PLAIN},
+            sd_pieces=sd,
+            exact=exact and not doubts and not self.pending,
+            doubts=doubts,
+            unrest_mg=tuple(self.unrest_mg),
+            window=tuple(self.window),
+            pending=tuple(self.pending),
+            weights=tuple(sorted(self.weights.items())),
+        )
+
+    def feed(self, seen: Seen) -> None:
+        at_us = to_us(seen.at)
+        key = (at_us, seen.stream_no, seen.seq)
+        if self.last is not None and key <= self.last:
+            return
+        self.last = key
+        weight_mg = seen.weight_mg
+        if weight_mg is None or seen.quality != 0:
+            self._no_number(seen)
+            return
+        if self._several:
+            self.weights[seen.sensor_id] = weight_mg
+            if len(self.weights) < len(self._rules.sensors):
+                return
+            weight_mg = sum(self.weights.values())
+        if self.number_us is not None and at_us - self.number_us > self._gap_us:
+            self.after_gap = True
+            self.window.clear()
+            self.newest_step_mg = 0
+        self.number_us = at_us
+        self.condition = None
+        spot = Spot(at_us, seen.stream_no, seen.seq, weight_mg, seen.stability <= 1)
+        self._learn(spot)
+        if is_absent(weight_mg, self._rules.calibration):
+            self._is_off(spot)
+            return
+        if self.absent_us is not None:
+            self._is_on_again()
+        self.window.append(spot)
+        self._look()
+
+    def wait(self, now_us: int) -> None:
+        """Two minutes may be over before the next reading comes.
+
+        A gateway says a change at once, so as long as its next sign of life is not due, no news is
+        that nothing was taken back. After that it proves nothing.
+        """
+        due_us = self._rules.interval_s * 1_000_000
+        if not self.pending or not self.window or self.last is None:
+            return
+        stands = abs(self.window[-1].weight_mg - self.pending[-1].mean_mg) < self._unit_mg / 2
+        if stands and 0 <= now_us - self.last[0] <= due_us:
+            self._confirm(now_us)
+
+    def _no_number(self, seen: Seen) -> None:
+        """It breaks the window and touches nothing else: the last plateau stands as it is."""
+        if seen.weight_mg is None and seen.condition in (None, "back", "restarted"):
+            return
+        self.condition = seen.condition or "doubtful"
+        self.window.clear()
+        self.newest_step_mg = 0
+        self.unconfirmed = 0
+        if self._several:
+            self.weights.pop(seen.sensor_id, None)
+        if seen.condition == "underload":
+            self.after_absence = True
+
+    # ---------------------------------------------------------------- noise, and sameness
+
+    def _learn(self, spot: Spot) -> None:
+        before, self.newest_mg = self.newest_mg, spot.weight_mg
+        if before is None:
+            return
+        step = spot.weight_mg - before
+        if step == 0:
+            if self.same == 0:
+                self.same_us = spot.at_us
+            self.same += 1
+        else:
+            self._count_same()
+        flips = step * self.newest_step_mg < 0
+        unrest = min(abs(step), abs(self.newest_step_mg)) if flips else abs(step)
+        self.newest_step_mg = step
+        # A settled reading is often news of a change; only what goes back and forth is noise.
+        if spot.settled and unrest >= NO_MOVEMENT_PIECES * self._unit_mg and not flips:
+            return
+        self.unrest_mg.append(unrest)
+        if len(self.unrest_mg) > UNREST_MAX:
+            del self.unrest_mg[0]
+        self.unrest_count += 1
+        if self.unrest_count % 8 == 0:
+            ordered = sorted(self.unrest_mg)
+            learnt = ordered[len(ordered) // 2] * SIGMA_OF_MEDIAN
+            # Readings in whole divisions may be equal all the time; then the floor is all we know.
+            floor = self._floor_mg or (UNSAID_SCALE_SD_MG if spot.settled else 1.0)
+            self.sigma_mg = max(learnt, floor)
+
+    def _count_same(self) -> None:
+        self.same_longest = max(self.same_longest, self.same)
+        self.pairs += self.same + 1
+        self.pairs_same += self.same
+        self.same = 0
+        self.same_us = None
+
+    # ---------------------------------------------------------------- off the scale, and back
+
+    def _is_off(self, spot: Spot) -> None:
+        if self.absent_us is None:
+            self.absent_us = spot.at_us
+            self.rezeroed = self.after_gap and self.reference_mg is not None
+            self.zero = None
+            self.pending.clear()
+        self.window.clear()
+        self.after_gap = False
+        self.after_absence = True
+        self.unconfirmed = 0
+        weight_mg = spot.weight_mg
+        if self.zero is None:
+            self.zero = (1, weight_mg, weight_mg, weight_mg)
+        else:
+            n, total, low, high = self.zero
+            self.zero = (n + 1, total + weight_mg, min(low, weight_mg), max(high, weight_mg))
+
+    def _is_on_again(self) -> None:
+        self.absent_us = None
+        if self.zero is not None:
+            n, total, low, high = self.zero
+            if n > 1 and high - low <= RANGE_SIGMAS * self.sigma_mg:
+                self.zero_error_mg = round(total / n)
+
+    # ---------------------------------------------------------------- plateaus
+
+    def _needed(self, *, settled: bool) -> int:
+        ratio = self.sigma_mg / self._unit_mg
+        if settled:
+            least, factor = (2 if self._several else 1), SETTLED_FACTOR
+        else:
+            unsaid = self._floor_mg == 0 and self.unrest_count < RAW_FIRST
+            least, factor = (RAW_FIRST if unsaid else RAW_MIN), RAW_FACTOR
+        return min(WINDOW_MAX, max(least, math.ceil(factor * ratio * ratio)))
+
+    def _look(self) -> None:
+        window = self.window
+        newest = window[-1]
+        needed = self._needed(settled=newest.settled)
+        if self._several:
+            while len(window) > needed and newest.at_us - window[1].at_us >= TOGETHER_US:
+                del window[0]
+            del window[:-WINDOW_MAX]
+            still = newest.at_us - window[0].at_us >= TOGETHER_US
+        else:
+            del window[:-needed]
+            still = True
+        self._expect(newest.weight_mg)
+        if len(window) < needed or not still:
+            return
+        weights = [spot.weight_mg for spot in window]
+        count = len(weights)
+        half = count // 2
+        total = sum(weights)
+        older_mg = newer_mg = float(weights[0])
+        if half:
+            older = sum(weights[:half])
+            older_mg, newer_mg = older / half, (total - older) / (count - half)
+            if max(weights) - min(weights) >= RANGE_SIGMAS * self.sigma_mg:
+                return
+            if abs(newer_mg - older_mg) >= self._unit_mg / 2:
+                return
+        self._level(total / count, older_mg, newer_mg)
+
+    def _expect(self, weight_mg: int) -> None:
+        """What the newest weight would mean if it held."""
+        if self.reference_mg is None:
+            return
+        apart = weight_mg - self.reference_mg
+        if abs(apart) < max(NO_MOVEMENT_PIECES * self._unit_mg, SURE_SIGMAS * self.sigma_mg):
+            self.unconfirmed = 0
+        else:
+            self.unconfirmed = round(apart / self._unit_mg)
+
+    def _level(self, mean_mg: float, older_mg: float, newer_mg: float) -> None:
+        newest = self.window[-1]
+        if self.reference_mg is None:
+            self._open(mean_mg)
+            return
+        count = len(self.window)
+        least = max(
+            NO_MOVEMENT_PIECES * self._unit_mg,
+            SURE_SIGMAS * self.sigma_mg * math.sqrt(1.25 / count),
+        )
+        apart = mean_mg - self.reference_mg
+        if abs(apart) < least:
+            self._same_plateau(apart, older_mg, newest)
+        elif apart < 0:
+            self.pending.clear()
+            self._move(self._plateau(newer_mg))
+        else:
+            self._gain(newer_mg, least)
+            self._confirm(newest.at_us)
+
+    def _same_plateau(self, apart: float, older_mg: float, newest: Spot) -> None:
+        assert self.reference_mg is not None
+        count = len(self.window)
+        share = min(0.25, 4 / count)
+        if abs(apart) >= FOLLOW_PIECES * self._unit_mg:
+            share /= 8  # it may be a piece that noise makes look smaller
+        self.reference_mg += share * (older_mg - self.reference_mg)
+        self.pending.clear()
+        self.unconfirmed = 0
+        self.after_absence = self.after_gap = self.rezeroed = False
+        self.level_us = newest.at_us
+        self.plateau_last = newest.ref
+
+    def _open(self, mean_mg: float) -> None:
+        calibration = self._rules.calibration
+        self.pieces = level_of(round(mean_mg), calibration).pieces
+        self.movements.append(
+            Movement(
+                kind=MovementKind.OPENING,
+                pieces=self.pieces,
+                before_pieces=0,
+                after_pieces=self.pieces,
+                event_at=from_us(self.window[0].at_us),
+                known_at_reading=from_us(self.window[-1].at_us),
+                before=None,
+                after=ReadingRange(self.window[0].ref, self.window[-1].ref),
+                before_mg=None,
+                after_mg=round(mean_mg),
+                because="It is the first weight of this bin.",
+            )
+        )
+        self._stand_on(self._plateau(mean_mg), self.window[-1])
+
+    def _plateau(self, mean_mg: float) -> Plateau:
+        """The plateau that the window shows; it begins where weights came nearer to it."""
+        first = self.window[-1]
+        for spot in reversed(self.window):
+            old_mg = self.reference_mg
+            if old_mg is not None and abs(spot.weight_mg - mean_mg) >= abs(spot.weight_mg - old_mg):
+                break
+            first = spot
+        newest = self.window[-1]
+        return Plateau(
+            first.at_us, first.ref, newest.ref, mean_mg, self.after_absence, self.after_gap
+        )
+
+    def _stand_on(self, plateau: Plateau, newest: Spot) -> None:
+        self.reference_mg = plateau.mean_mg
+        self.plateau_us = plateau.since_us
+        self.plateau_first = plateau.first
+        self.plateau_last = plateau.last
+        self.level_us = newest.at_us
+        self.unconfirmed = 0
+        self.after_absence = self.after_gap = self.rezeroed = False
+        self.window = [spot for spot in self.window if spot.at_us >= plateau.since_us]
+
+    def _gain(self, mean_mg: float, least: float) -> None:
+        """More than before: remembered, and dropped again when the weight goes back."""
+        newest = self.window[-1]
+        for place, plateau in enumerate(self.pending):
+            if abs(plateau.mean_mg - mean_mg) < least:
+                del self.pending[place + 1 :]
+                self.pending[place] = plateau._replace(
+                    last=newest.ref, mean_mg=plateau.mean_mg + (mean_mg - plateau.mean_mg) / 4
+                )
+                return
+        self.pending.append(self._plateau(mean_mg))
+        del self.pending[:-PENDING_MAX]
+
+    def _confirm(self, at_us: int) -> None:
+        while self.pending:
+            plateau = self.pending[0]
+            assert self.reference_mg is not None
+            gains = plateau.mean_mg > self.reference_mg
+            if gains and at_us - plateau.since_us < REVOCABLE_US:
+                self.unconfirmed = round(
+                    (self.pending[-1].mean_mg - self.reference_mg) / self._unit_mg
+                )
+                return
+            del self.pending[0]
+            self._move(plateau)
+
+    # ---------------------------------------------------------------- movements
+
+    def _move(self, plateau: Plateau) -> None:
+        """From the reference to the plateau, if that is a whole number of pieces."""
+        assert self.reference_mg is not None
+        assert self.pieces is not None
+        assert self.plateau_first is not None
+        assert self.plateau_last is not None
+        newest = self.window[-1]
+        apart = plateau.mean_mg - self.reference_mg
+        change = self._pieces_of(apart)
+        if change is None:
+            self._leave_open(apart)
+            self._stand_on(plateau, newest)
+            return
+        change = max(change, -self.pieces)
+        if change:
+            kind, because = self._kind(change, plateau)
+            self.movements.append(
+                Movement(
+                    kind=kind,
+                    pieces=change,
+                    before_pieces=self.pieces,
+                    after_pieces=self.pieces + change,
+                    event_at=from_us(plateau.since_us),
+                    known_at_reading=from_us(newest.at_us),
+                    before=_range(self.plateau_first, self.plateau_last),
+                    after=_range(plateau.first, plateau.last),
+                    before_mg=round(self.reference_mg),
+                    after_mg=round(plateau.mean_mg),
+                    because=because,
+                )
+            )
+            self.pieces += change
+        self._stand_on(plateau, newest)
+
+    def _kind(self, change: int, plateau: Plateau) -> tuple[MovementKind, str]:
+        said = f"{abs(change):,} {'piece' if abs(change) == 1 else 'pieces'}"
+        when = ""
+        if plateau.after_absence:
+            when = " It was off the scale meanwhile."
+        elif plateau.after_gap:
+            when = " Nothing was heard meanwhile."
+        if self.rezeroed:
+            because = f"The scale may have been zeroed with the bin on it; it now shows {said} "
+            return MovementKind.CORRECTION, because + ("less." if change < 0 else "more.")
+        if change < 0:
+            return MovementKind.USAGE, f"The bin became lighter by {said}.{when}"
+        because = f"The bin became heavier by {said}, and stayed so for two minutes.{when}"
+        if change < self._rules.refill_pieces:
+            return MovementKind.PUT_BACK, because
+        return (MovementKind.SWAP if plateau.after_absence else MovementKind.REFILL), because
+
+    def _pieces_of(self, apart_mg: float) -> int | None:
+        """How many pieces a difference is; None: it is no whole number of them."""
+        change = self._whole(apart_mg)
+        if change is not None:
+            return change
+        if self.unexplained_mg:
+            together = self._whole(apart_mg + self.unexplained_mg)
+            if together is not None:
+                self.unexplained_mg = 0.0
+                self.unexplained_because = ""
+                return together
+        return None
+
+    def _whole(self, apart_mg: float) -> int | None:
+        calibration = self._rules.calibration
+        unit = calibration.unit_weight_ug
+        nearest = round(apart_mg / self._unit_mg)
+        off = abs(apart_mg / self._unit_mg - nearest)
+        count = max(1, len(self.window))
+        noise = self.sigma_mg * math.sqrt(2 / count) / self._unit_mg
+        spread = math.sqrt(abs(nearest)) * (calibration.unit_sd_ug / unit or UNSAID_UNIT_REL)
+        error = abs(nearest) * (calibration.unit_error_ug / unit or UNSAID_UNIT_REL)
+        bearable = max(0.1, 4 * math.hypot(noise, spread, error))
+        # Among so many pieces, or in so much noise, nothing can be told from the remainder.
+        return nearest if bearable >= 0.4 or off <= bearable else None
+
+    def _leave_open(self, apart_mg: float) -> None:
+        self.unexplained_mg += apart_mg
+        pieces = abs(apart_mg) / self._unit_mg
+        way = "more" if apart_mg > 0 else "less"
+        self.unexplained_because = (
+            f"The bin weighs {abs(apart_mg) / 1000:,.1f} g {way}, which is {pieces:.2f} pieces:"
+            " another part, another unit weight, or something that leans on it."
+        )
+
+    # ---------------------------------------------------------------- how sure
+
+    def _doubts(self) -> Iterable[Doubt]:
+        if self.rezeroed:
+            yield Doubt(
+                Doubting.NOT_ZEROED,
+                "After a silence the scale shows next to nothing: it was switched on, and took the"
+                " bin on it for its zero, or the bin was taken away meanwhile.",
+            )
+        if self.absent_us is not None:
+            yield Doubt(
+                Doubting.ABSENT,
+                "The scale shows less than the empty bin weighs: the bin is not on it.",
+            )
+        if self.unexplained_mg:
+            yield Doubt(Doubting.UNIT_CHANGED, self.unexplained_because)
+        if self.pieces is None:
+            yield Doubt(Doubting.UNKNOWN, "No weight has held still yet.")
+
+    def _sure(self) -> tuple[float, bool]:
+        if self.reference_mg is None or self.pieces is None:
+            return 0.0, False
+        calibration = replace(
+            self._rules.calibration, scale_sd_mg=max(self._floor_mg, self.sigma_mg)
+        )
+        level = level_of(round(self.reference_mg), calibration)
+        return level.sd_pieces, level.pieces == self.pieces and EXACT_SDS * level.sd_pieces <= 0.5
+
+
+_LISTS = frozenset(("unrest_mg", "window", "pending", "weights"))
+_PLAIN = tuple(
+    field.name
+    for field in fields(Followed)
+    if field.name not in _LISTS | {"sd_pieces", "exact", "doubts", "total", "codes"}
+)
+
+
+def _range(first: tuple[int, int], last: tuple[int, int]) -> ReadingRange:
+    return ReadingRange(ReadingRef(*first), ReadingRef(*last))
