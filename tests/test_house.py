@@ -44,6 +44,7 @@ TESTS = {
     "cloud",
     "conftest.py",
     "contract",
+    "counting",
     "deploy",
     "edge_agent",
     "faults",

@@ -117,6 +117,7 @@ class Movement:
     before_mg: int | None  # None: it is not weighed, or nothing was known
     after_mg: int | None
     because: str
+    sd_pieces: float = 0.0  # of `pieces`; 0: they were counted
 
 
 class Spot(NamedTuple):
@@ -183,6 +184,8 @@ class Followed:
     weights: tuple[tuple[int, int], ...] = ()  # of several sensors: the last of each
     total: int | None = None
     codes: tuple[str, ...] = ()
+    patience: int = 1  # so many times the usual window, while a remainder is doubtful
+    settled: bool = False  # whether the newest weight was
     unconfirmed: int = 0  # pieces; a change that is seen and not confirmed yet
 
     @property

@@ -55,6 +55,14 @@ PENDING_MAX = 8
 SIGMA_OF_MEDIAN = 1 / (0.6745 * math.sqrt(2))  # the median of |a - b| of two normal numbers
 UNSAID_UNIT_REL = 0.01
 EXACT_SDS = 5
+SAME_MIN = 8
+IMPROBABLE = 1e-9
+STUCK_SAME = 60
+STUCK_SETTLED_US = 7 * 86_400 * 1_000_000
+PATIENCE = 4  # so many times the window, where the remainder is doubtful
+DOUBTFUL_SIGMAS = 2.5
+REMAINDER_MIN = 0.1
+REMAINDER_TOLD = 0.4  # a wider margin tells nothing: half a piece is the most there can be
 
 
 class Weighing:
@@ -99,6 +107,8 @@ class Weighing:
         self.unexplained_because = state.unexplained_because
         self.weights = dict(state.weights)
         self.unconfirmed = state.unconfirmed
+        self.patience = state.patience
+        self.settled = state.settled
 
     def done(self) -> Followed:
         doubts = tuple(self._doubts())
@@ -176,6 +186,7 @@ class Weighing:
 
     def _learn(self, spot: Spot) -> None:
         before, self.newest_mg = self.newest_mg, spot.weight_mg
+        self.settled = spot.settled
         if before is None:
             return
         step = spot.weight_mg - before
@@ -208,6 +219,32 @@ class Weighing:
         self.pairs_same += self.same
         self.same = 0
         self.same_us = None
+
+    def _is_improbably_same(self) -> bool:
+        """So many equal weights in a row as its own past makes next to impossible.
+
+        A coarse scale says the same for hours when nobody touches it, and its past says so, too.
+        """
+        if self.same < SAME_MIN:
+            return False
+        usual = (self.pairs_same + 1) / (self.pairs + 2)
+        return self.same * math.log(usual) < math.log(IMPROBABLE)
+
+    def _is_stuck(self) -> bool:
+        """Settled weights repeat by design: a change is news, the rest are signs of life.
+
+        There nights, week ends and unused parts look alike, so it takes a week, and twice as long
+        as ever before. Until then an untouched bin is not accused.
+        """
+        if self.same < STUCK_SAME or self.same_us is None or self.number_us is None:
+            return False
+        if not self._is_improbably_same():
+            return False
+        if not self.settled:
+            return True
+        return (
+            self.number_us - self.same_us >= STUCK_SETTLED_US and self.same > 2 * self.same_longest
+        )
 
     # ---------------------------------------------------------------- off the scale, and back
 
@@ -249,7 +286,7 @@ class Weighing:
     def _look(self) -> None:
         window = self.window
         newest = window[-1]
-        needed = self._needed(settled=newest.settled)
+        needed = min(WINDOW_MAX, self.patience * self._needed(settled=newest.settled))
         if self._several:
             while len(window) > needed and newest.at_us - window[1].at_us >= TOGETHER_US:
                 del window[0]
@@ -269,10 +306,18 @@ class Weighing:
         if half:
             older = sum(weights[:half])
             older_mg, newer_mg = older / half, (total - older) / (count - half)
-            if max(weights) - min(weights) >= RANGE_SIGMAS * self.sigma_mg:
+            moves = max(weights) - min(weights) >= RANGE_SIGMAS * self.sigma_mg
+            if moves or abs(newer_mg - older_mg) >= self._unit_mg / 2:
+                self.patience = 1
                 return
-            if abs(newer_mg - older_mg) >= self._unit_mg / 2:
-                return
+        if not newest.settled and self._is_improbably_same():
+            # A scale at the end of its range, or a dead one: no plateau rests on it.
+            self.pending = [
+                plateau
+                for plateau in self.pending
+                if abs(plateau.mean_mg - newest.weight_mg) >= self._unit_mg / 2
+            ]
+            return
         self._level(total / count, older_mg, newer_mg)
 
     def _expect(self, weight_mg: int) -> None:
@@ -300,7 +345,8 @@ class Weighing:
             self._same_plateau(apart, older_mg, newest)
         elif apart < 0:
             self.pending.clear()
-            self._move(self._plateau(newer_mg))
+            if not self._waits_for_more(newer_mg):
+                self._move(self._plateau(newer_mg))
         else:
             self._gain(newer_mg, least)
             self._confirm(newest.at_us)
@@ -314,6 +360,7 @@ class Weighing:
         self.reference_mg += share * (older_mg - self.reference_mg)
         self.pending.clear()
         self.unconfirmed = 0
+        self.patience = 1
         self.after_absence = self.after_gap = self.rezeroed = False
         self.level_us = newest.at_us
         self.plateau_last = newest.ref
@@ -358,6 +405,7 @@ class Weighing:
         self.plateau_last = plateau.last
         self.level_us = newest.at_us
         self.unconfirmed = 0
+        self.patience = 1
         self.after_absence = self.after_gap = self.rezeroed = False
         self.window = [spot for spot in self.window if spot.at_us >= plateau.since_us]
 
@@ -368,7 +416,9 @@ class Weighing:
             if abs(plateau.mean_mg - mean_mg) < least:
                 del self.pending[place + 1 :]
                 self.pending[place] = plateau._replace(
-                    last=newest.ref, mean_mg=plateau.mean_mg + (mean_mg - plateau.mean_mg) / 4
+                    last=newest.ref,
+                    mean_mg=plateau.mean_mg
+                    + (mean_mg - plateau.mean_mg) * (1 if self.patience > 1 else 0.25),
                 )
                 return
         self.pending.append(self._plateau(mean_mg))
@@ -384,10 +434,24 @@ class Weighing:
                     (self.pending[-1].mean_mg - self.reference_mg) / self._unit_mg
                 )
                 return
+            if plateau is self.pending[-1] and self._waits_for_more(plateau.mean_mg):
+                return
             del self.pending[0]
             self._move(plateau)
 
     # ---------------------------------------------------------------- movements
+
+    def _waits_for_more(self, mean_mg: float) -> bool:
+        """Whether the remainder is so large that a longer look must tell noise from another part."""
+        assert self.reference_mg is not None
+        if self.patience > 1:
+            return False
+        apart = (mean_mg - self.reference_mg) / self._unit_mg
+        noise = self.sigma_mg * math.sqrt(2 / len(self.window)) / self._unit_mg
+        if abs(apart - round(apart)) <= max(REMAINDER_MIN, DOUBTFUL_SIGMAS * noise):
+            return False
+        self.patience = PATIENCE
+        return True
 
     def _move(self, plateau: Plateau) -> None:
         """From the reference to the plateau, if that is a whole number of pieces."""
@@ -462,9 +526,9 @@ class Weighing:
         noise = self.sigma_mg * math.sqrt(2 / count) / self._unit_mg
         spread = math.sqrt(abs(nearest)) * (calibration.unit_sd_ug / unit or UNSAID_UNIT_REL)
         error = abs(nearest) * (calibration.unit_error_ug / unit or UNSAID_UNIT_REL)
-        bearable = max(0.1, 4 * math.hypot(noise, spread, error))
+        bearable = max(REMAINDER_MIN, 4 * math.hypot(noise, spread, error))
         # Among so many pieces, or in so much noise, nothing can be told from the remainder.
-        return nearest if bearable >= 0.4 or off <= bearable else None
+        return nearest if bearable >= REMAINDER_TOLD or off <= bearable else None
 
     def _leave_open(self, apart_mg: float) -> None:
         self.unexplained_mg += apart_mg
@@ -489,10 +553,27 @@ class Weighing:
                 Doubting.ABSENT,
                 "The scale shows less than the empty bin weighs: the bin is not on it.",
             )
+        if self._is_stuck():
+            yield Doubt(
+                Doubting.STUCK,
+                f"The scale has shown the very same weight {self.same + 1:,} times in a row,"
+                " which it never did before.",
+            )
+        elif not self.settled and self._is_improbably_same() and self._is_elsewhere():
+            yield Doubt(
+                Doubting.SUSPECT,
+                "Since the weight changed, the scale shows the very same again and again: it may"
+                " be at the end of its range.",
+            )
         if self.unexplained_mg:
             yield Doubt(Doubting.UNIT_CHANGED, self.unexplained_because)
         if self.pieces is None:
             yield Doubt(Doubting.UNKNOWN, "No weight has held still yet.")
+
+    def _is_elsewhere(self) -> bool:
+        if self.newest_mg is None or self.reference_mg is None:
+            return False
+        return abs(self.newest_mg - self.reference_mg) >= NO_MOVEMENT_PIECES * self._unit_mg
 
     def _sure(self) -> tuple[float, bool]:
         if self.reference_mg is None or self.pieces is None:
@@ -501,7 +582,7 @@ class Weighing:
             self._rules.calibration, scale_sd_mg=max(self._floor_mg, self.sigma_mg)
         )
         level = level_of(round(self.reference_mg), calibration)
-        return level.sd_pieces, level.pieces == self.pieces and EXACT_SDS * level.sd_pieces <= 0.5
+        return level.sd_pieces, level.pieces == self.pieces and EXACT_SDS * level.sd_pieces <= 1 / 2
 
 
 _LISTS = frozenset(("unrest_mg", "window", "pending", "weights"))

@@ -58,3 +58,66 @@ class StreamNotHeard(Refusal):
     """No machine under this name was heard with that stream lately."""
 
     what_to_do = "List the gateways: the streams of two machines are named there."
+
+
+class CountImpossible(Refusal):
+    """So many pieces cannot be in this bin."""
+
+    what_to_do = "Count once more, or check the capacity of the bin."
+
+
+class CountTooOld(Refusal):
+    """Something was taken or put in since it was counted."""
+
+    what_to_do = "Count once more, and enter it before anything moves."
+
+
+class SampleUseless(Refusal):
+    """A unit weight cannot be learnt from that."""
+
+    what_to_do = "Put some counted pieces into the bin, and let the scale come to rest."
+
+
+class SampleTooSmall(Refusal):
+    """Too few pieces were counted: a full bin would be off by more than one in a hundred."""
+
+    what_to_do = "Count more pieces, and weigh them together."
+
+    def __init__(self, pieces_needed: int = 0, bias_share: float = 0.0) -> None:
+        super().__init__(pieces_needed, bias_share)
+        self.pieces_needed = pieces_needed
+        self.bias_share = bias_share
+
+    @property
+    def sentence(self) -> str:
+        return (
+            "Too few pieces were counted: a full bin would be off by"
+            f" {100 * self.bias_share:.1f} %, and 1 % is the most. {self.pieces_needed:,} pieces are needed."
+        )
+
+
+class TareNotStill(Refusal):
+    """The scale does not come to rest, so its tare cannot be taken."""
+
+    what_to_do = "Take everything off that leans on it, and try again."
+
+    def __init__(
+        self, range_mg: int = 0, range_mg_max: int = 0, readings: int = 0, readings_needed: int = 1
+    ) -> None:
+        super().__init__(range_mg, range_mg_max, readings, readings_needed)
+        self.range_mg = range_mg
+        self.range_mg_max = range_mg_max
+        self.readings = readings
+        self.readings_needed = readings_needed
+
+    @property
+    def sentence(self) -> str:
+        if self.readings < self.readings_needed:
+            return (
+                f"The tare needs {self.readings_needed} readings at rest, and there are"
+                f" {self.readings} yet."
+            )
+        return (
+            f"The weight wanders by {self.range_mg / 1000:,.1f} g, and"
+            f" {self.range_mg_max / 1000:,.1f} g is the most: the tare cannot be taken."
+        )

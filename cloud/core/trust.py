@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from cloud.core.levels import Calibration, level_of
+from cloud.core.followed import Doubt, Doubting, Measure
+from cloud.core.levels import Calibration, is_absent
 from cloud.core.twins import SENTENCE
 
 INTERVALS_UNTIL_STALE = 3  # one report may be late, two may be unlucky
@@ -18,9 +19,13 @@ QUALITY_GOOD = 0
 class Trust(StrEnum):
     FRESH = "fresh"  # may be acted on
     STALE = "stale"  # not heard of for too long, or never
-    ABSENT = "absent"  # the bin is not on its scale
+    OFFLINE = "offline"  # not heard of for too long, and its gateway is away
+    STUCK = "stuck"  # heard of, but it says the same to the digit, and never did that before
     SUSPECT = "suspect"  # heard of, but the number is doubtful
-    UNKNOWN = "unknown"  # heard of, but there is no weight to count with
+    ABSENT = "absent"  # the bin is not on its scale
+    NOT_ZEROED = "not_zeroed"  # the scale took something on it for its zero
+    UNIT_CHANGED = "unit_changed"  # what came or went is no whole number of pieces
+    UNKNOWN = "unknown"  # heard of, but there is no level yet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +47,8 @@ class BinState:
     gateway: str = ""
     gateway_presence: str = "silent"  # online, offline, silent
     gateway_twins: bool = False  # two machines use its name
+    measure: Measure = Measure.WEIGHT
+    doubts: tuple[Doubt, ...] = ()  # of whoever follows its readings; the first is told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +76,9 @@ def trust_of(state: BinState, now: datetime) -> Judgement:
         return Judgement(trust=Trust.STALE, because=_never_heard(state))
     age = now - state.heard_at
     if age > stale_after(state.interval_s):
-        return Judgement(trust=Trust.STALE, because=_silent_for(state, age))
+        away = bool(state.gateway) and state.gateway_presence == "offline"
+        trust = Trust.OFFLINE if away else Trust.STALE
+        return Judgement(trust=trust, because=_silent_for(state, age))
     return (
         _two_machines(state)
         or _doubt(state)
@@ -79,13 +88,6 @@ def trust_of(state: BinState, now: datetime) -> Judgement:
 
 def stale_after(interval_s: int) -> timedelta:
     return timedelta(seconds=INTERVALS_UNTIL_STALE * interval_s)
-
-
-def is_absent(weight_mg: int, calibration: Calibration) -> bool:
-    """Drift makes an empty bin weigh a little too little; half of its own weight is no drift."""
-    if calibration.tare_mg <= 0:
-        return False
-    return 2 * level_of(weight_mg, calibration).net_mg <= -calibration.tare_mg
 
 
 def _two_machines(state: BinState) -> Judgement | None:
@@ -99,17 +101,31 @@ def _doubt(state: BinState) -> Judgement | None:
     if state.condition is not None:
         because = _CONDITIONS.get(state.condition, f"The scale reports {state.condition!r}.")
         return Judgement(trust=Trust.SUSPECT, because=because)
-    if state.weight_mg is None:
-        return Judgement(trust=Trust.UNKNOWN, because="No weight has come yet.")
-    if is_absent(state.weight_mg, state.calibration):
-        because = "The scale shows less than the empty bin weighs: the bin is not on it."
-        return Judgement(trust=Trust.ABSENT, because=because)
-    if state.quality != QUALITY_GOOD:
+    unweighed = state.measure is not Measure.WEIGHT  # a sighting has no quality
+    weighed = None if unweighed else _doubt_of_weight(state)
+    if weighed is not None:
+        return weighed
+    if state.quality != QUALITY_GOOD and not (unweighed and state.quality is None):
         return Judgement(trust=Trust.SUSPECT, because="The gateway marks this weight as doubtful.")
-    if not state.clock_trusted:
+    if not state.clock_trusted and not (unweighed and state.clock_trusted is None):
         because = "The gateway's clock is not set, so the age of this weight is not known."
         return Judgement(trust=Trust.SUSPECT, because=because)
+    if state.doubts:
+        first = state.doubts[0]
+        return Judgement(trust=Trust(first.kind), because=first.because)
     return None
+
+
+def _doubt_of_weight(state: BinState) -> Judgement | None:
+    if state.weight_mg is None:
+        return Judgement(trust=Trust.UNKNOWN, because="No weight has come yet.")
+    if not is_absent(state.weight_mg, state.calibration):
+        return None
+    zeroed = next((one for one in state.doubts if one.kind is Doubting.NOT_ZEROED), None)
+    if zeroed is not None:
+        return Judgement(trust=Trust.NOT_ZEROED, because=zeroed.because)
+    because = "The scale shows less than the empty bin weighs: the bin is not on it."
+    return Judgement(trust=Trust.ABSENT, because=because)
 
 
 def _never_heard(state: BinState) -> str:

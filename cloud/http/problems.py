@@ -110,6 +110,11 @@ REFUSALS: dict[type[refusals.Refusal], int] = {
     refusals.OrderAlreadyClosed: 409,
     refusals.LinkInvalid: 404,
     refusals.LinkExpired: 410,
+    refusals.CountImpossible: 422,
+    refusals.CountTooOld: 409,
+    refusals.SampleUseless: 422,
+    refusals.SampleTooSmall: 422,
+    refusals.TareNotStill: 409,
 }
 
 

@@ -29,6 +29,10 @@ BELOW_MINIMUM = ("empty", "low")  # who asks for what is low means what is empty
 
 _DOUBT_WORDS = {
     Trust.STALE: "Stale",
+    Trust.OFFLINE: "Offline",
+    Trust.STUCK: "Stuck",
+    Trust.NOT_ZEROED: "Not zeroed",
+    Trust.UNIT_CHANGED: "Odd weight",
     Trust.ABSENT: "Off scale",
     Trust.SUSPECT: "Doubtful",
     Trust.UNKNOWN: "No weight",

@@ -52,7 +52,17 @@ class BinOut(BaseModel):
     status: Literal["ok", "low", "empty", "stale"] = Field(
         description="`stale`: the number may not be acted on, see `trust`"
     )
-    trust: Literal["fresh", "stale", "absent", "suspect", "unknown"]
+    trust: Literal[
+        "fresh",
+        "stale",
+        "offline",
+        "stuck",
+        "suspect",
+        "absent",
+        "not_zeroed",
+        "unit_changed",
+        "unknown",
+    ]
     trust_because: str
     weight_mg: int | None
     measured_at: datetime | None = Field(description="when the level was weighed, by the gateway")

@@ -1,0 +1,8 @@
+"""Numbers to look at: `python -m tests.counting scenarios|month|accuracy|speed`."""
+
+import sys
+
+from tests.counting import tables
+
+if __name__ == "__main__":
+    tables.main(sys.argv[1:])
