@@ -13,6 +13,8 @@ INSERT INTO readings SELECT * FROM binline_store.readings_of_weeks;
 
 CREATE TRIGGER rollups_corrected AFTER UPDATE ON readings REFERENCING OLD TABLE AS was NEW TABLE AS become
     FOR EACH STATEMENT EXECUTE FUNCTION rollups_corrected();
+CREATE TRIGGER readings_follow AFTER UPDATE ON readings REFERENCING OLD TABLE AS was NEW TABLE AS become
+    FOR EACH STATEMENT EXECUTE FUNCTION readings_follow();
 
 -- The views as they are, said again, so that they mean the new table; and every right as it was.
 DO $$

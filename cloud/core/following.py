@@ -1,0 +1,162 @@
+"""Catching up with a bin: what was read and counted since, in the order of its time.
+
+Late readings are no exception: who follows begins again from a checkpoint before them, and what
+comes out is compared with what had been booked. What is the same stays as it was known; what is
+no longer true is replaced, never changed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from cloud.core.followed import Followed, Movement, MovementKind, Rules, Seen, from_us
+from cloud.core.levels import Calibration, level_of
+from cloud.core.movements import follow, recounted
+
+# A late reading has at most so many followed again, and one of a quiet bin at most a day of them.
+FEED_MAX = 2_000
+CHECKPOINT_EVERY = timedelta(days=1)
+
+
+class Counted(NamedTuple):
+    """What a person counted, or said of the bin: a fact about a time, like a reading."""
+
+    at: datetime
+    pieces: int
+    because: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaughtUp:
+    state: Followed
+    movements: list[Movement]
+    checkpoints: list[tuple[datetime, Followed]]
+    fed: int  # readings since the last checkpoint
+
+
+def catch_up(
+    state: Followed | None,
+    seen: Sequence[Seen],
+    counts: Sequence[Counted],
+    rules: Rules,
+    fed: int = 0,
+) -> CaughtUp:
+    """Follow `seen` and `counts`, both in the order of their time and after `state`."""
+    now = state or Followed()
+    movements: list[Movement] = []
+    checkpoints: list[tuple[datetime, Followed]] = []
+    waiting = list(counts)
+    place = 0
+    while place < len(seen) or waiting:
+        until = _next_stop(seen, place, waiting, fed)
+        step = follow(now, seen[place:until], rules)
+        fed += until - place
+        place = until
+        now = step.state
+        movements += step.movements
+        if waiting and (place == len(seen) or waiting[0].at <= seen[place].at):
+            count = waiting.pop(0)
+            step = recounted(now, count.pieces, count.at, count.because)
+            now = step.state
+            movements += step.movements
+        elif now.last is not None and place < len(seen) and not now.pending:
+            # Not while a gain may be revoked: that may be decided by the clock, and a state from
+            # before would decide it again.
+            checkpoints.append((from_us(now.last[0]), now))
+            fed = 0
+    return CaughtUp(state=now, movements=movements, checkpoints=checkpoints, fed=fed)
+
+
+def _next_stop(seen: Sequence[Seen], place: int, waiting: Sequence[Counted], fed: int) -> int:
+    """Up to which reading to follow at once: to the next count, or where a checkpoint is due."""
+    stop = min(len(seen), place + max(1, FEED_MAX - fed))
+    if waiting:
+        stop = next((n for n in range(place, stop) if seen[n].at >= waiting[0].at), stop)
+    if place < stop and seen[stop - 1].at - seen[place].at > CHECKPOINT_EVERY:
+        day = seen[place].at + CHECKPOINT_EVERY
+        stop = next(n for n in range(place, stop) if seen[n].at > day)
+    return max(stop, place)
+
+
+# ------------------------------------------------------------------ what had been booked before
+
+
+class Told(NamedTuple):
+    """What followed again comes to, beside what had been booked of the same time."""
+
+    gone: list[int]  # places in the booked
+    new: list[Movement]
+
+
+def compare(booked: Sequence[Movement], found: Sequence[Movement]) -> Told:
+    """What is the same stays, with the time at which it was first known."""
+    left: dict[object, list[int]] = {}
+    for place, movement in enumerate(booked):
+        left.setdefault(_what(movement), []).append(place)
+    new = []
+    for movement in found:
+        same = left.get(_what(movement))
+        if same:
+            same.pop(0)
+        else:
+            new.append(movement)
+    return Told(gone=sorted(place for rest in left.values() for place in rest), new=new)
+
+
+def _what(movement: Movement) -> object:
+    return (
+        movement.kind,
+        movement.before_pieces,
+        movement.after_pieces,
+        movement.event_at,
+        movement.after.first,
+    )
+
+
+# ------------------------------------------------------------------ another unit weight, tare, sensor
+
+
+def restated(
+    movements: Iterable[Movement], before: Calibration, after: Calibration
+) -> list[Movement]:
+    """The same movements by another unit weight: no other times, none more, and the sum holds.
+
+    What a person counted stays what was counted, and the correction is what it takes to get there.
+    """
+    told = []
+    pieces = 0
+    for movement in movements:
+        counted = movement.kind is MovementKind.CORRECTION and movement.before == movement.after
+        if movement.after_mg is None or counted:
+            become = movement.after_pieces
+        elif movement.before_mg is None:
+            become = level_of(movement.after_mg, after).pieces
+        else:
+            apart_ug = (movement.after_mg - movement.before_mg) * 1_000
+            become = max(0, pieces + _nearest(apart_ug, after.unit_weight_ug))
+        told.append(
+            replace(
+                movement, before_pieces=pieces, after_pieces=become, pieces=become - pieces
+            )
+        )
+        pieces = become
+    assert before.unit_weight_ug != after.unit_weight_ug, "the same weight restates nothing"
+    return told
+
+
+def _nearest(apart_ug: int, unit_ug: int) -> int:
+    """To the nearest whole, halves away from zero, so that a take and its return are alike."""
+    whole = (2 * abs(apart_ug) + unit_ug) // (2 * unit_ug)
+    return whole if apart_ug >= 0 else -whole
+
+
+def carried_over(opening: Movement, pieces: int, because: str) -> Movement:
+    """An opening where a level was known already is a correction of it."""
+    return replace(
+        opening,
+        kind=MovementKind.CORRECTION,
+        before_pieces=pieces,
+        pieces=opening.after_pieces - pieces,
+        because=because,
+    )

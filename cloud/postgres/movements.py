@@ -1,0 +1,115 @@
+"""Movements: what was booked of a bin, and what took its place."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import psycopg
+
+from cloud.core.followed import Movement, MovementKind, ReadingRange, ReadingRef
+
+_COLUMNS = (
+    "kind, pieces, before_pieces, after_pieces, event_at, confirmed_at, before_refs, after_refs,"
+    " before_mg, after_mg, because"
+)
+_INSERT = f"""
+INSERT INTO movements (bin_id, item_id, known_at, restated, {_COLUMNS})
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+"""  # noqa: S608 - made of constants
+
+
+class Booked(NamedTuple):
+    movement_id: int
+    movement: Movement
+    known_at: datetime
+
+
+class New(NamedTuple):
+    bin_id: int
+    item_id: int
+    movement: Movement
+    restated: bool = False
+
+
+def live_since(
+    conn: psycopg.Connection, bin_id: int, item_id: int, since: datetime | None
+) -> list[Booked]:
+    """What is booked of the item in the bin and was concluded from what came after `since`."""
+    rows = conn.execute(
+        f"SELECT movement_id, known_at, {_COLUMNS} FROM movements"  # noqa: S608 - constants
+        "  WHERE bin_id = %s AND item_id = %s AND replaced_at IS NULL"
+        "    AND (%s::timestamptz IS NULL OR greatest(confirmed_at, event_at) > %s)"
+        "  ORDER BY confirmed_at, movement_id",
+        (bin_id, item_id, since, since),
+    ).fetchall()
+    return [Booked(row[0], _movement(row[2:]), row[1]) for row in rows]
+
+
+def replace(conn: psycopg.Connection, movement_ids: Sequence[int], now: datetime) -> None:
+    if movement_ids:
+        conn.execute(
+            "UPDATE movements SET replaced_at = %s WHERE movement_id = ANY(%s)",
+            (now, list(movement_ids)),
+        )
+
+
+def insert(conn: psycopg.Connection, new: Sequence[New], now: datetime) -> None:
+    if not new:
+        return
+    with conn.cursor() as cursor:
+        cursor.executemany(_INSERT, [_row(one, now) for one in new])
+
+
+def _row(new: New, now: datetime) -> tuple[object, ...]:
+    moved = new.movement
+    return (
+        new.bin_id,
+        new.item_id,
+        now,
+        new.restated,
+        moved.kind.value,
+        moved.pieces,
+        moved.before_pieces,
+        moved.after_pieces,
+        moved.event_at,
+        moved.known_at_reading,
+        None if moved.before is None else _refs(moved.before),
+        _refs(moved.after),
+        moved.before_mg,
+        moved.after_mg,
+        moved.because,
+    )
+
+
+def _refs(readings: ReadingRange) -> list[int]:
+    return [*readings.first, *readings.last]
+
+
+def _range(refs: Sequence[int]) -> ReadingRange:
+    return ReadingRange(ReadingRef(refs[0], refs[1]), ReadingRef(refs[2], refs[3]))
+
+
+def _movement(row: Sequence[object]) -> Movement:
+    (kind, pieces, before, after, event_at, confirmed_at) = row[:6]
+    (before_refs, after_refs, before_mg, after_mg, because) = row[6:]
+    assert isinstance(event_at, datetime)
+    assert isinstance(confirmed_at, datetime)
+    assert isinstance(after_refs, list)
+    return Movement(
+        kind=MovementKind(str(kind)),
+        pieces=_int(pieces),
+        before_pieces=_int(before),
+        after_pieces=_int(after),
+        event_at=event_at,
+        known_at_reading=confirmed_at,
+        before=_range(before_refs) if isinstance(before_refs, list) else None,
+        after=_range(after_refs),
+        before_mg=None if before_mg is None else _int(before_mg),
+        after_mg=None if after_mg is None else _int(after_mg),
+        because=str(because),
+    )
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int)
+    return value

@@ -1,0 +1,307 @@
+"""What it takes to follow bins: what waits, what is remembered of them, and what was read since.
+
+    follow_due   by ingest, per transaction: which sensors have something new, since when
+    bin_follow   the same by the bin; from there bins are taken, a few at a time
+    bin_tracks   what is remembered, locked by whoever follows the bin
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+from psycopg.rows import namedtuple_row
+
+from cloud.core.followed import Measure, Rules, Seen
+from cloud.core.following import Counted
+from cloud.core.levels import Calibration
+
+DUE_ROWS_MAX = 1_000  # transactions of ingest, spread over their bins at once
+
+_SPREAD = """
+WITH taken AS (
+    DELETE FROM follow_due WHERE follow_due_id IN
+        (SELECT follow_due_id FROM follow_due ORDER BY follow_due_id LIMIT %s FOR UPDATE SKIP LOCKED)
+    RETURNING sensor_ids, from_ms),
+news AS (
+    SELECT s.bin_id, timestamptz 'epoch' + min(t.ms) * interval '1 ms' AS from_at
+      FROM taken, unnest(sensor_ids, from_ms) AS t(sensor_id, ms) JOIN sensors s USING (sensor_id)
+     WHERE s.bin_id IS NOT NULL GROUP BY s.bin_id ORDER BY s.bin_id),
+marked AS (
+    INSERT INTO bin_follow AS b (bin_id, from_at) SELECT bin_id, from_at FROM news
+        ON CONFLICT (bin_id) DO UPDATE SET from_at = least(b.from_at, EXCLUDED.from_at)
+    RETURNING 1)
+SELECT (SELECT count(*) FROM taken), (SELECT count(*) FROM marked)
+"""
+_MARK_SETTLING = """
+INSERT INTO bin_follow SELECT bin_id, NULL FROM bin_levels WHERE settles_at <= %s ORDER BY bin_id
+    ON CONFLICT DO NOTHING
+"""
+_TAKE = """
+DELETE FROM bin_follow WHERE bin_id IN
+    (SELECT bin_id FROM bin_follow WHERE bin_id <> ALL(%s) ORDER BY from_at DESC NULLS FIRST, bin_id
+      LIMIT %s FOR UPDATE SKIP LOCKED)
+RETURNING bin_id, from_at
+"""
+_RULES = """
+SELECT b.bin_id, b.item_id, bi.from_at, b.tare_mg, b.scale_sd_mg, b.measure, b.pieces_per_count,
+       b.capacity, b.interval_s, coalesce(b.refill_min_pieces, i.pack) AS refill_pieces,
+       i.unit_weight_ug, i.unit_sd_ug, i.unit_error_ug,
+       (SELECT array_agg(sensor_id ORDER BY sensor_id) FROM sensors s WHERE s.bin_id = b.bin_id)
+           AS sensors
+  FROM bins b JOIN items i USING (item_id)
+  JOIN bin_items bi ON bi.bin_id = b.bin_id AND bi.to_at IS NULL
+ WHERE b.bin_id = ANY(%s) ORDER BY b.bin_id
+"""
+_LOCK = """
+SELECT bin_id, item_id, from_at, rules, state, counted_at, fed, version FROM bin_tracks
+ WHERE bin_id = ANY(%s) ORDER BY bin_id FOR UPDATE
+"""
+_BEGIN = """
+INSERT INTO bin_tracks (bin_id, item_id, from_at, rules) VALUES (%s, %s, %s, %s)
+ON CONFLICT DO NOTHING
+"""
+# Each sensor from its own time on. The least of all is said again, for weeks to be left out when
+# the question is planned.
+_SEEN = """
+SELECT t.sensor_id, r.at, r.stream_no, r.seq, r.weight_mg, r.condition, r.stability, r.quality,
+       r.clock_trusted, r.total, r.code, r.change
+  FROM unnest(%(ids)s::int[], %(since)s::timestamptz[]) AS t(sensor_id, since),
+       LATERAL (SELECT * FROM (
+           (SELECT measured_at AS at, stream_no, seq, weight_mg, condition, stability, quality,
+                   clock_trusted, total, code, change
+              FROM readings WHERE sensor_id = t.sensor_id AND corrected_at IS NULL
+               AND measured_at >= t.since AND measured_at >= %(least)s
+             ORDER BY measured_at, stream_no, seq LIMIT %(limit)s)
+           UNION ALL
+           (SELECT corrected_at, stream_no, seq, weight_mg, condition, stability, quality,
+                   clock_trusted, total, code, change
+              FROM readings WHERE sensor_id = t.sensor_id AND corrected_at >= t.since
+             ORDER BY corrected_at, stream_no, seq LIMIT %(limit)s)) u
+        ORDER BY at, stream_no, seq LIMIT %(limit)s) r
+"""
+
+
+class Due(NamedTuple):
+    bin_id: int
+    from_at: datetime | None  # the earliest news; None: nothing new was read
+
+
+class Now(NamedTuple):
+    """What a bin is by now."""
+
+    item_id: int
+    from_at: datetime  # since when the item lies in it
+    rules: Rules
+
+
+class Track(NamedTuple):
+    """What is remembered of it."""
+
+    bin_id: int
+    item_id: int
+    from_at: datetime
+    rules: Rules
+    state: str | None
+    counted_at: datetime | None
+    fed: int
+    version: int
+
+
+def spread(conn: psycopg.Connection) -> int:
+    """Say by the bin what ingest said by the sensor; how many transactions of it were read."""
+    row = conn.execute(_SPREAD, (DUE_ROWS_MAX,)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def mark_settling(conn: psycopg.Connection, now: datetime) -> None:
+    conn.execute(_MARK_SETTLING, (now,))
+
+
+def take(conn: psycopg.Connection, limit: int, but: Sequence[int]) -> list[Due]:
+    """Bins to follow, the freshest news first: a month of backlog does not hold up the present."""
+    rows = conn.execute(_TAKE, (list(but), limit)).fetchall()
+    return sorted(Due(*row) for row in rows)
+
+
+def give_back(conn: psycopg.Connection, due: Sequence[Due]) -> None:
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO bin_follow AS b VALUES (%s, %s) ON CONFLICT (bin_id)"
+            " DO UPDATE SET from_at = least(b.from_at, EXCLUDED.from_at)",
+            list(due),
+        )
+
+
+def now_of(conn: psycopg.Connection, bin_ids: Sequence[int]) -> dict[int, Now]:
+    with conn.cursor(row_factory=namedtuple_row) as cursor:
+        rows = cursor.execute(_RULES, (list(bin_ids),)).fetchall()
+    return {
+        row.bin_id: Now(
+            row.item_id,
+            row.from_at,
+            Rules(
+                calibration=Calibration(
+                    tare_mg=row.tare_mg,
+                    unit_weight_ug=row.unit_weight_ug,
+                    unit_sd_ug=row.unit_sd_ug,
+                    unit_error_ug=row.unit_error_ug,
+                    scale_sd_mg=row.scale_sd_mg,
+                ),
+                interval_s=row.interval_s,
+                refill_pieces=row.refill_pieces,
+                measure=Measure(row.measure),
+                pieces_per_count=row.pieces_per_count,
+                capacity=row.capacity,
+                sensors=tuple(row.sensors or ()),
+            ),
+        )
+        for row in rows
+    }
+
+
+def lock(conn: psycopg.Connection, now: Mapping[int, Now]) -> dict[int, Track]:
+    """What is remembered, held until the transaction ends; what is new is begun."""
+    ids = sorted(now)
+    rows = conn.execute(_LOCK, (ids,)).fetchall()
+    begun = sorted(set(ids) - {row[0] for row in rows})
+    if begun:
+        with conn.cursor() as cursor:
+            cursor.executemany(
+                _BEGIN,
+                [(i, now[i].item_id, now[i].from_at, rules_json(now[i].rules)) for i in begun],
+            )
+        rows += conn.execute(_LOCK, (begun,)).fetchall()
+    return {row[0]: Track(*row[:3], _rules(row[3]), *row[4:]) for row in rows}
+
+
+def save(conn: psycopg.Connection, tracks: Sequence[Track]) -> None:
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE bin_tracks SET item_id = %s, from_at = %s, rules = %s, state = %s,"
+            " counted_at = %s, fed = %s, version = version + 1 WHERE bin_id = %s",
+            [
+                (t.item_id, t.from_at, rules_json(t.rules), t.state, t.counted_at, t.fed, t.bin_id)
+                for t in tracks
+            ],
+        )
+
+
+def seen(
+    conn: psycopg.Connection, since: Sequence[tuple[int, datetime]], limit: int
+) -> dict[int, list[Seen]]:
+    """Per sensor what was read from its time on, in order, at most so many."""
+    found: dict[int, list[Seen]] = {sensor_id: [] for sensor_id, _ in since}
+    if not since:
+        return found
+    # Binary: the times of a hundred thousand readings are slow to read as text.
+    rows = conn.cursor(binary=True).execute(
+        _SEEN,
+        {
+            "ids": [sensor_id for sensor_id, _ in since],
+            "since": [at for _, at in since],
+            "least": min(at for _, at in since),
+            "limit": limit,
+        },
+    )
+    for sensor_id, *rest in rows:
+        found[sensor_id].append(Seen(*rest, sensor_id))
+    return found
+
+
+def counts_after(
+    conn: psycopg.Connection, since: Mapping[int, datetime]
+) -> dict[int, list[Counted]]:
+    rows = conn.execute(
+        "SELECT c.bin_id, c.counted_at, c.pieces, c.because"
+        "  FROM unnest(%s::int[], %s::timestamptz[]) AS t(bin_id, since)"
+        "  JOIN counts c ON c.bin_id = t.bin_id AND c.counted_at > t.since"
+        " ORDER BY c.counted_at, c.count_id",
+        (list(since), list(since.values())),
+    ).fetchall()
+    found: dict[int, list[Counted]] = {}
+    for bin_id, *rest in rows:
+        found.setdefault(bin_id, []).append(Counted(*rest))
+    return found
+
+
+# ------------------------------------------------------------------ checkpoints
+
+
+def checkpoint_before(
+    conn: psycopg.Connection, bin_id: int, at: datetime, item_since: datetime
+) -> tuple[datetime, str] | None:
+    """The last state before `at`; those from then on are forgotten, they miss what came late."""
+    conn.execute("DELETE FROM checkpoints WHERE bin_id = %s AND at >= %s", (bin_id, at))
+    row = conn.execute(
+        "SELECT at, state FROM checkpoints WHERE bin_id = %s AND at >= %s ORDER BY at DESC LIMIT 1",
+        (bin_id, item_since),
+    ).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
+def keep_checkpoints(
+    conn: psycopg.Connection, new: Sequence[tuple[int, datetime, str]]
+) -> None:
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO checkpoints VALUES (%s, %s, %s)"
+            " ON CONFLICT (bin_id, at) DO UPDATE SET state = EXCLUDED.state",
+            list(new),
+        )
+
+
+def forget_checkpoints(conn: psycopg.Connection, bin_id: int) -> None:
+    conn.execute("DELETE FROM checkpoints WHERE bin_id = %s", (bin_id,))
+
+
+def prune_checkpoints(conn: psycopg.Connection, recent: datetime, oldest: datetime) -> int:
+    """Older than `recent` one a day stays, older than `oldest` none."""
+    return conn.execute(
+        "DELETE FROM checkpoints c WHERE at < %s OR (at < %s AND EXISTS (SELECT FROM checkpoints o"
+        "  WHERE o.bin_id = c.bin_id AND o.at < c.at"
+        "    AND o.at >= date_trunc('day', c.at, 'UTC')))",
+        (oldest, recent),
+    ).rowcount
+
+
+# ------------------------------------------------------------------ rules as JSON
+
+
+def rules_json(rules: Rules) -> str:
+    calibration = rules.calibration
+    return json.dumps(
+        {
+            "tare_mg": calibration.tare_mg,
+            "unit_weight_ug": calibration.unit_weight_ug,
+            "unit_sd_ug": calibration.unit_sd_ug,
+            "unit_error_ug": calibration.unit_error_ug,
+            "scale_sd_mg": calibration.scale_sd_mg,
+            "interval_s": rules.interval_s,
+            "refill_pieces": rules.refill_pieces,
+            "measure": rules.measure,
+            "pieces_per_count": rules.pieces_per_count,
+            "capacity": rules.capacity,
+            "sensors": rules.sensors,
+        }
+    )
+
+
+def _rules(known: Mapping[str, Any]) -> Rules:
+    return Rules(
+        calibration=Calibration(
+            tare_mg=known["tare_mg"],
+            unit_weight_ug=known["unit_weight_ug"],
+            unit_sd_ug=known["unit_sd_ug"],
+            unit_error_ug=known["unit_error_ug"],
+            scale_sd_mg=known["scale_sd_mg"],
+        ),
+        interval_s=known["interval_s"],
+        refill_pieces=known["refill_pieces"],
+        measure=Measure(known["measure"]),
+        pieces_per_count=known["pieces_per_count"],
+        capacity=known["capacity"],
+        sensors=tuple(known["sensors"]),
+    )
