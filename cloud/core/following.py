@@ -114,12 +114,10 @@ def _what(movement: Movement) -> object:
     )
 
 
-# ------------------------------------------------------------------ another unit weight, tare, sensor
+# ------------------------------------------------------------------ another unit weight, sensor
 
 
-def restated(
-    movements: Iterable[Movement], before: Calibration, after: Calibration
-) -> list[Movement]:
+def restated(movements: Iterable[Movement], calibration: Calibration) -> list[Movement]:
     """The same movements by another unit weight: no other times, none more, and the sum holds.
 
     What a person counted stays what was counted, and the correction is what it takes to get there.
@@ -131,17 +129,14 @@ def restated(
         if movement.after_mg is None or counted:
             become = movement.after_pieces
         elif movement.before_mg is None:
-            become = level_of(movement.after_mg, after).pieces
+            become = level_of(movement.after_mg, calibration).pieces
         else:
             apart_ug = (movement.after_mg - movement.before_mg) * 1_000
-            become = max(0, pieces + _nearest(apart_ug, after.unit_weight_ug))
+            become = max(0, pieces + _nearest(apart_ug, calibration.unit_weight_ug))
         told.append(
-            replace(
-                movement, before_pieces=pieces, after_pieces=become, pieces=become - pieces
-            )
+            replace(movement, before_pieces=pieces, after_pieces=become, pieces=become - pieces)
         )
         pieces = become
-    assert before.unit_weight_ug != after.unit_weight_ug, "the same weight restates nothing"
     return told
 
 

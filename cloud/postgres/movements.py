@@ -113,3 +113,33 @@ def _movement(row: Sequence[object]) -> Movement:
 def _int(value: object) -> int:
     assert isinstance(value, int)
     return value
+
+
+def last_before(conn: psycopg.Connection, bin_id: int, item_id: int, at: datetime) -> int | None:
+    """The level that the last movement before `at` left behind."""
+    row = conn.execute(
+        "SELECT after_pieces FROM movements WHERE bin_id = %s AND item_id = %s"
+        "   AND replaced_at IS NULL AND greatest(confirmed_at, event_at) <= %s"
+        " ORDER BY greatest(confirmed_at, event_at) DESC, movement_id DESC LIMIT 1",
+        (bin_id, item_id, at),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+class Restated(NamedTuple):
+    bin_id: int
+    item_id: int
+    at: datetime
+    from_ug: int
+    to_ug: int
+    movements: int
+    before_pieces: int
+    after_pieces: int
+
+
+def note_restated(conn: psycopg.Connection, restated: Restated) -> None:
+    conn.execute(
+        "INSERT INTO restatements (bin_id, item_id, at, from_ug, to_ug, movements, before_pieces,"
+        " after_pieces) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        restated,
+    )

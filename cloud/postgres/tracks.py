@@ -1,8 +1,8 @@
 """What it takes to follow bins: what waits, what is remembered of them, and what was read since.
 
-    follow_due   by ingest, per transaction: which sensors have something new, since when
-    bin_follow   the same by the bin; from there bins are taken, a few at a time
-    bin_tracks   what is remembered, locked by whoever follows the bin
+follow_due   by ingest, per transaction: which sensors have something new, since when
+bin_follow   the same by the bin; from there bins are taken, a few at a time
+bin_tracks   what is remembered, locked by whoever follows the bin
 """
 
 import json
@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg.rows import namedtuple_row
+from psycopg.rows import dict_row
 
 from cloud.core.followed import Measure, Rules, Seen
 from cloud.core.following import Counted
@@ -22,7 +22,8 @@ DUE_ROWS_MAX = 1_000  # transactions of ingest, spread over their bins at once
 _SPREAD = """
 WITH taken AS (
     DELETE FROM follow_due WHERE follow_due_id IN
-        (SELECT follow_due_id FROM follow_due ORDER BY follow_due_id LIMIT %s FOR UPDATE SKIP LOCKED)
+        (SELECT follow_due_id FROM follow_due ORDER BY follow_due_id LIMIT %s
+            FOR UPDATE SKIP LOCKED)
     RETURNING sensor_ids, from_ms),
 news AS (
     SELECT s.bin_id, timestamptz 'epoch' + min(t.ms) * interval '1 ms' AS from_at
@@ -136,26 +137,26 @@ def give_back(conn: psycopg.Connection, due: Sequence[Due]) -> None:
 
 
 def now_of(conn: psycopg.Connection, bin_ids: Sequence[int]) -> dict[int, Now]:
-    with conn.cursor(row_factory=namedtuple_row) as cursor:
+    with conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_RULES, (list(bin_ids),)).fetchall()
     return {
-        row.bin_id: Now(
-            row.item_id,
-            row.from_at,
+        row["bin_id"]: Now(
+            row["item_id"],
+            row["from_at"],
             Rules(
                 calibration=Calibration(
-                    tare_mg=row.tare_mg,
-                    unit_weight_ug=row.unit_weight_ug,
-                    unit_sd_ug=row.unit_sd_ug,
-                    unit_error_ug=row.unit_error_ug,
-                    scale_sd_mg=row.scale_sd_mg,
+                    tare_mg=row["tare_mg"],
+                    unit_weight_ug=row["unit_weight_ug"],
+                    unit_sd_ug=row["unit_sd_ug"],
+                    unit_error_ug=row["unit_error_ug"],
+                    scale_sd_mg=row["scale_sd_mg"],
                 ),
-                interval_s=row.interval_s,
-                refill_pieces=row.refill_pieces,
-                measure=Measure(row.measure),
-                pieces_per_count=row.pieces_per_count,
-                capacity=row.capacity,
-                sensors=tuple(row.sensors or ()),
+                interval_s=row["interval_s"],
+                refill_pieces=row["refill_pieces"],
+                measure=Measure(row["measure"]),
+                pieces_per_count=row["pieces_per_count"],
+                capacity=row["capacity"],
+                sensors=tuple(row["sensors"] or ()),
             ),
         )
         for row in rows
@@ -174,7 +175,10 @@ def lock(conn: psycopg.Connection, now: Mapping[int, Now]) -> dict[int, Track]:
                 [(i, now[i].item_id, now[i].from_at, rules_json(now[i].rules)) for i in begun],
             )
         rows += conn.execute(_LOCK, (begun,)).fetchall()
-    return {row[0]: Track(*row[:3], _rules(row[3]), *row[4:]) for row in rows}
+    return {
+        bin_id: Track(bin_id, item_id, from_at, _rules(rules), state, counted_at, fed, version)
+        for bin_id, item_id, from_at, rules, state, counted_at, fed, version in rows
+    }
 
 
 def save(conn: psycopg.Connection, tracks: Sequence[Track]) -> None:
@@ -207,7 +211,7 @@ def seen(
         },
     )
     for sensor_id, *rest in rows:
-        found[sensor_id].append(Seen(*rest, sensor_id))
+        found[sensor_id].append(Seen._make((*rest, sensor_id)))
     return found
 
 
@@ -242,15 +246,19 @@ def checkpoint_before(
     return None if row is None else (row[0], row[1])
 
 
-def keep_checkpoints(
-    conn: psycopg.Connection, new: Sequence[tuple[int, datetime, str]]
-) -> None:
+def keep_checkpoints(conn: psycopg.Connection, new: Sequence[tuple[int, datetime, str]]) -> None:
     with conn.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO checkpoints VALUES (%s, %s, %s)"
             " ON CONFLICT (bin_id, at) DO UPDATE SET state = EXCLUDED.state",
             list(new),
         )
+
+
+def checkpoints_of(conn: psycopg.Connection, bin_id: int) -> list[tuple[datetime, str]]:
+    return conn.execute(
+        "SELECT at, state FROM checkpoints WHERE bin_id = %s ORDER BY at", (bin_id,)
+    ).fetchall()
 
 
 def forget_checkpoints(conn: psycopg.Connection, bin_id: int) -> None:

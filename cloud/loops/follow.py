@@ -1,0 +1,100 @@
+"""The loop of `binline cloud work` that follows bins: soon after a reading, its level is known.
+
+Any number of these may run: each takes bins that wait, and a bin is held by one at a time. What is
+remembered between two rounds is only for speed; whoever finds it outdated reads it again.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import psycopg
+from prometheus_client import Counter, Gauge, Histogram
+from psycopg import errors
+
+from cloud.actions.follow import Outcome, Remembered, follow_bins
+from cloud.postgres import tracks
+from cloud.postgres.tracks import Due
+
+BINS_AT_ONCE = 200  # in one transaction: long enough to be worth it, short enough to be no wait
+REMEMBERED_MAX = 100_000
+ASIDE_S = 60.0  # for a bin that cannot be followed: the others go on meanwhile
+SETTLE_EVERY_S = 1.0
+
+log = logging.getLogger(__name__)
+
+_followed = Counter("binline_readings_followed", "Readings that levels were made of")
+_moved = Counter("binline_movements", "Movements that were booked")
+_took = Histogram(
+    "binline_follow_seconds",
+    "One transaction of bins that were followed",
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+)
+_aside = Gauge("binline_bins_aside", "Bins that cannot be followed at the moment: a defect")
+
+_IN_THE_WAY = (errors.DeadlockDetected, errors.LockNotAvailable, errors.QueryCanceled)
+_OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
+
+
+class FollowLoop:
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+        self._remembered: dict[int, Remembered] = {}
+        self._aside: dict[int, float] = {}  # bin -> until when (monotonic)
+        self._settle_next = 0.0
+
+    def round(self, conn: psycopg.Connection) -> None:
+        if time.monotonic() >= self._settle_next:
+            tracks.mark_settling(conn, datetime.now(UTC))
+            self._settle_next = time.monotonic() + SETTLE_EVERY_S
+        while not self._stop.is_set():
+            while tracks.spread(conn) == tracks.DUE_ROWS_MAX:
+                pass
+            if not self._some(conn, BINS_AT_ONCE):
+                return
+
+    def _some(self, conn: psycopg.Connection, limit: int) -> bool:
+        """Whether there may be more that wait."""
+        now = time.monotonic()
+        self._aside = {bin_id: until for bin_id, until in self._aside.items() if until > now}
+        _aside.set(len(self._aside))
+        taken: Sequence[Due] = []
+        try:
+            with _took.time(), conn.transaction():
+                taken = tracks.take(conn, limit, list(self._aside))
+                if not taken:
+                    return False
+                outcome = follow_bins(conn, taken, datetime.now(UTC), self._remembered)
+                tracks.give_back(conn, outcome.again)
+        except _IN_THE_WAY as error:
+            log.debug("bins were in use, next round: %s", error)
+            return False
+        except _OUTAGES:
+            raise
+        except Exception:
+            if len(taken) > 1:
+                return self._one_by_one(conn, taken)
+            if not taken:
+                raise
+            (one,) = taken
+            log.exception("bin %s cannot be followed, set aside for a minute", one.bin_id)
+            self._aside[one.bin_id] = time.monotonic() + ASIDE_S
+            return True
+        self._keep(outcome)
+        return len(taken) == limit or bool(outcome.again)
+
+    def _one_by_one(self, conn: psycopg.Connection, taken: Sequence[Due]) -> bool:
+        """One of these is bad: the others do not wait for it."""
+        for _ in taken:
+            if not self._some(conn, 1):
+                break
+        return True
+
+    def _keep(self, outcome: Outcome) -> None:
+        _followed.inc(outcome.readings)
+        _moved.inc(outcome.movements)
+        if len(self._remembered) > REMEMBERED_MAX:
+            self._remembered.clear()
+        self._remembered.update(outcome.remembered)

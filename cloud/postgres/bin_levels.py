@@ -1,0 +1,60 @@
+"""The level of each bin, written by whoever follows it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import psycopg
+
+from cloud.core.followed import Doubt, Doubting
+
+_SAVE = """
+INSERT INTO bin_levels AS l (bin_id, pieces, sd_pieces, exact, level_at, plateau_since, unconfirmed,
+                             doubts, followed_at, settles_at, zero_error_mg)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (bin_id) DO UPDATE SET
+    pieces = EXCLUDED.pieces, sd_pieces = EXCLUDED.sd_pieces, exact = EXCLUDED.exact,
+    level_at = EXCLUDED.level_at, plateau_since = EXCLUDED.plateau_since,
+    unconfirmed = EXCLUDED.unconfirmed, doubts = EXCLUDED.doubts,
+    followed_at = EXCLUDED.followed_at, settles_at = EXCLUDED.settles_at,
+    zero_error_mg = EXCLUDED.zero_error_mg,
+    changed_xid = CASE WHEN (l.pieces, l.exact, l.unconfirmed, l.doubts, l.zero_error_mg)
+        IS DISTINCT FROM (EXCLUDED.pieces, EXCLUDED.exact, EXCLUDED.unconfirmed, EXCLUDED.doubts,
+                          EXCLUDED.zero_error_mg)
+        THEN pg_current_xact_id() ELSE l.changed_xid END
+"""
+_MARK_DUE = (
+    "INSERT INTO bin_due (bin_id) SELECT * FROM unnest(%s::int[]) ON CONFLICT (bin_id) DO NOTHING"
+)
+
+
+class BinLevel(NamedTuple):
+    bin_id: int
+    pieces: int | None
+    sd_pieces: float
+    exact: bool
+    level_at: datetime | None
+    plateau_since: datetime | None
+    unconfirmed: int
+    doubts: tuple[Doubt, ...]
+    followed_at: datetime | None
+    settles_at: datetime | None
+    zero_error_mg: int | None
+
+
+def save(conn: psycopg.Connection, levels: Iterable[BinLevel]) -> None:
+    with conn.cursor() as cursor:
+        cursor.executemany(
+            _SAVE, [(*one[:7], json.dumps(one.doubts), *one[8:]) for one in sorted(levels)]
+        )
+
+
+def mark_due(conn: psycopg.Connection, bin_ids: Sequence[int]) -> None:
+    """Their level or its trust is another: somebody should look."""
+    if bin_ids:
+        conn.execute(_MARK_DUE, (sorted(bin_ids),))
+
+
+def doubts_of(said: Sequence[Sequence[str]] | None) -> tuple[Doubt, ...]:
+    return tuple(Doubt(Doubting(kind), because) for kind, because in said or ())
