@@ -7,7 +7,8 @@ Gateways take turns, one message each: who sends a hundred times as much as the 
 behind itself alone. Who has more waiting than its share, or is over its quota, is shed: the broker
 may forget the message, the gateway is told nothing, keeps it, and sends it again.
 
-Bytes become values here, in the broker's thread, while the other one waits for the database.
+Messages are opened in the broker's thread, while the other one waits for the database; what is
+plain is then read by the other one, all that it takes at once: that is an eighth of the work.
 """
 
 import threading
@@ -15,11 +16,12 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from cloud.core.fairness import Bucket, Quota
 from cloud.core.readings import Arrival, Batch
 from cloud.intake import translate
+from cloud.intake.translate import Opened
 from edge_agent.wire import topics
 
 MESSAGES_MAX = 2_000
@@ -28,6 +30,12 @@ SHARE = 4  # at most one of so many waiting messages is of one gateway
 BUCKETS_MAX = 50_000
 
 Put = Literal["waiting", "shed", "full"]
+
+
+class _Waiting(NamedTuple):
+    connection: Any
+    receipt: Any
+    said: Opened | Arrival
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,7 +82,7 @@ class HandOver:
         self._now = now
         self._bytes = 0
         self._count = 0
-        self._waiting: OrderedDict[str, deque[Delivery]] = OrderedDict()  # whose turn is next
+        self._waiting: OrderedDict[str, deque[_Waiting]] = OrderedDict()  # whose turn is next
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
         self._shed: Counter[str] = Counter()
         self._changed = threading.Condition()
@@ -91,12 +99,12 @@ class HandOver:
             if not self._may(gateway, len(payload)):
                 self._shed[gateway] += 1
                 return "shed"
-        arrival = translate.arrival(topic, payload, kept=kept)
+        said = translate.opened(topic, payload, kept=kept)
         with self._changed:
-            if isinstance(arrival.content, Batch) and gateway in self._buckets:
-                self._buckets[gateway].take_readings(len(arrival.content.readings))
-            delivery = Delivery(connection=connection, receipt=receipt, arrival=arrival)
-            self._waiting.setdefault(gateway, deque()).append(delivery)
+            if gateway in self._buckets:
+                self._buckets[gateway].take_readings(_count(said))
+            message = _Waiting(connection, receipt, said)
+            self._waiting.setdefault(gateway, deque()).append(message)
             self._count += 1
             self._bytes += len(payload)
             self._changed.notify()
@@ -114,7 +122,12 @@ class HandOver:
                 left_s = until - time.monotonic()
                 if left_s <= 0 or not self._changed.wait(left_s):
                     break
-            return self._pop(messages_max, bytes_max)
+            taken = self._pop(messages_max, bytes_max)
+        arrivals = translate.arrivals([message.said for message in taken])
+        return [
+            Delivery(connection=message.connection, receipt=message.receipt, arrival=arrival)
+            for message, arrival in zip(taken, arrivals, strict=True)
+        ]
 
     def clear(self) -> None:
         with self._changed:
@@ -144,16 +157,22 @@ class HandOver:
                 self._buckets.popitem(last=False)
         return bucket.take_bytes(size, self._now())
 
-    def _pop(self, messages_max: int, bytes_max: int) -> list[Delivery]:
-        taken: list[Delivery] = []
+    def _pop(self, messages_max: int, bytes_max: int) -> list[_Waiting]:
+        taken: list[_Waiting] = []
         size = 0
         while self._waiting and len(taken) < messages_max and size < bytes_max:
             gateway, mine = self._waiting.popitem(last=False)
-            delivery = mine.popleft()
+            message = mine.popleft()
             if mine:
                 self._waiting[gateway] = mine  # at the end: the others come first
-            size += len(delivery.arrival.payload)
-            taken.append(delivery)
+            size += len(message.said.payload)
+            taken.append(message)
         self._count -= len(taken)
         self._bytes -= size
         return taken
+
+
+def _count(said: Opened | Arrival) -> int:
+    if isinstance(said, Opened):
+        return said.count
+    return len(said.content.readings) if isinstance(said.content, Batch) else 0
