@@ -48,10 +48,22 @@ class _Placing:
     rows: list[readings.Rows] = field(default_factory=list)
     asides: list[tuple[int, list[readings.Aside]]] = field(default_factory=list)
 
-    def one_by_one(self) -> "_Placing":
+    def to_rows(self) -> None:
         """Nothing in columns: who looks for a bad reading looks at each."""
-        more = [readings.Rows(new.stream_no, new.sensor_ids, new.weights, {}) for new in self.plain]
-        return _Placing(rows=[*self.rows, *more], asides=self.asides)
+        self.rows += [
+            readings.Rows(new.stream_no, new.sensor_ids, new.weights, {}) for new in self.plain
+        ]
+        self.plain.clear()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    """What was in columns, and what was refused one by one."""
+
+    plain: int = 0
+    placed: Sequence[Placed] = ()
+    touched: Touched = Touched(set(), {})  # noqa: RUF009 - read only
+    spoiled: Sequence[tuple[Reading, str]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,27 +98,19 @@ def store(
         if key not in ids_of:
             ids_of[key] = [known[gateway_id, name].sensor_id for name in batch.sensors]
         _place(placing, batch, stream.stream_no, ids_of[key], steps.get(stream.stream_no, ()), span)
-    if bisecting:
-        placing = placing.one_by_one()
-    table = columns.placed(placing.plain) if placing.plain else None
-    if bisecting:
-        spoiled = _copy_one_by_one(conn, placing.rows, now)
-    else:
-        spoiled = []
-        if table is not None or placing.rows:
-            readings.copy_in(conn, placing.rows, now, table)
+    written = (
+        _write_singly(conn, placing, now) if bisecting else _write(conn, placing, now, origins)
+    )
     for stream_no, asides in placing.asides:
         readings.set_aside(conn, stream_no, asides, now)
-    placed, touched = _news_of(placing.rows, origins, {reading.seq for reading, _ in spoiled})
-    if table is not None:
-        placed += columns.newest(table, origins)
-        touched = touched.plus(columns.touched(table))
+    lost = {reading.seq for reading, _ in written.spoiled}
+    placed, touched = _news_of(placing.rows, origins, lost)
+    touched = touched.plus(written.touched)
     mark_due(conn, touched)
-    move(conn, placed, {s.sensor_id: s.bin_id for s in known.values()}, now)
+    move(conn, [*placed, *written.placed], {s.sensor_id: s.bin_id for s in known.values()}, now)
     aside = sum(len(asides) for _, asides in placing.asides)
-    count = sum(len(rows.readings) for rows in placing.rows) - len(spoiled) + aside
-    count += 0 if table is None else len(table)
-    return Stored(readings=count, aside=aside, spoiled=spoiled)
+    count = sum(len(rows.readings) for rows in placing.rows) - len(lost) + written.plain + aside
+    return Stored(readings=count, aside=aside, spoiled=written.spoiled)
 
 
 def mark_due(conn: psycopg.Connection, touched: Touched) -> None:
@@ -206,15 +210,33 @@ def _part_aside(
     return good, asides
 
 
-def _copy_one_by_one(
-    conn: psycopg.Connection, stored: Iterable[readings.Rows], now: datetime
-) -> list[tuple[Reading, str]]:
+def _write(
+    conn: psycopg.Connection, placing: _Placing, now: datetime, origins: Mapping[int, Place]
+) -> _Written:
+    """All of it, or nothing when the database refuses one of them."""
+    if not placing.plain:
+        if placing.rows:
+            readings.copy_in(conn, placing.rows, now)
+        return _Written()
+    table = columns.placed(placing.plain)
+    found: list[_Written] = []
+
+    def look() -> None:
+        placed, touched = columns.newest(table, origins), columns.touched(table)
+        found.append(_Written(plain=len(table), placed=placed, touched=touched))
+
+    readings.copy_in(conn, placing.rows, now, table, meanwhile=look)
+    return found[0]
+
+
+def _write_singly(conn: psycopg.Connection, placing: _Placing, now: datetime) -> _Written:
     """All but those that the database refuses; which these are, and why."""
+    placing.to_rows()
     spoiled: list[tuple[Reading, str]] = []
-    waiting = [*stored]
+    waiting = [*placing.rows]
     for _ in range(BISECT_TRIES_MAX):
         if not waiting:
-            return spoiled
+            return _Written(spoiled=spoiled)
         rows = waiting.pop()
         try:
             with conn.transaction():

@@ -105,7 +105,8 @@ def placed(batches: Sequence[New]) -> Table:
     chart reads, and because the index is walked in its own order.
     """
     sizes = np.array([len(batch.weights) for batch in batches])
-    said = np.concatenate([batch.weights.said for batch in batches])
+    # As plain bytes: NumPy compares the fields of two structures by name, for each pair of them.
+    said = np.concatenate([batch.weights.said.view(np.uint8) for batch in batches]).view(SAID)
     before = np.cumsum(sizes) - sizes
     firsts = np.array([batch.weights.first_seq for batch in batches])
     seq = np.arange(len(said)) + np.repeat(firsts - before, sizes)

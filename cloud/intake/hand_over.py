@@ -7,8 +7,9 @@ Gateways take turns, one message each: who sends a hundred times as much as the 
 behind itself alone. Who has more waiting than its share, or is over its quota, is shed: the broker
 may forget the message, the gateway is told nothing, keeps it, and sends it again.
 
-Messages are opened in the broker's thread, while the other one waits for the database; what is
-plain is then read by the other one, all that it takes at once: that is an eighth of the work.
+Messages are opened in the broker's thread, while the other one waits for the database, and what is
+plain is read there as soon as there is enough of it: many at once are an eighth of the work. What
+is taken before that is read by who takes it.
 """
 
 import threading
@@ -16,7 +17,7 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 from cloud.core.fairness import Bucket, Quota
 from cloud.core.readings import Arrival, Batch
@@ -26,16 +27,18 @@ from edge_agent.wire import topics
 
 MESSAGES_MAX = 2_000
 BYTES_MAX = 64 * 1024 * 1024
+READ_TOGETHER = 50
 SHARE = 4  # at most one of so many waiting messages is of one gateway
 BUCKETS_MAX = 50_000
 
 Put = Literal["waiting", "shed", "full"]
 
 
-class _Waiting(NamedTuple):
+@dataclass(kw_only=True, slots=True)
+class _Waiting:
     connection: Any
     receipt: Any
-    said: Opened | Arrival
+    said: Opened | Arrival  # once it is read, an arrival
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +88,7 @@ class HandOver:
         self._waiting: OrderedDict[str, deque[_Waiting]] = OrderedDict()  # whose turn is next
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
         self._shed: Counter[str] = Counter()
+        self._unread: list[_Waiting] = []  # of the broker's thread alone
         self._changed = threading.Condition()
 
     def put(
@@ -103,11 +107,16 @@ class HandOver:
         with self._changed:
             if gateway in self._buckets:
                 self._buckets[gateway].take_readings(_count(said))
-            message = _Waiting(connection, receipt, said)
+            message = _Waiting(connection=connection, receipt=receipt, said=said)
             self._waiting.setdefault(gateway, deque()).append(message)
             self._count += 1
             self._bytes += len(payload)
             self._changed.notify()
+        if isinstance(said, Opened):
+            self._unread.append(message)
+            if len(self._unread) >= READ_TOGETHER:
+                _read(self._unread)
+                self._unread.clear()
         return "waiting"
 
     def take(
@@ -123,10 +132,11 @@ class HandOver:
                 if left_s <= 0 or not self._changed.wait(left_s):
                     break
             taken = self._pop(messages_max, bytes_max)
-        arrivals = translate.arrivals([message.said for message in taken])
+        _read(taken)
         return [
-            Delivery(connection=message.connection, receipt=message.receipt, arrival=arrival)
-            for message, arrival in zip(taken, arrivals, strict=True)
+            Delivery(connection=message.connection, receipt=message.receipt, arrival=message.said)
+            for message in taken
+            if isinstance(message.said, Arrival)
         ]
 
     def clear(self) -> None:
@@ -176,3 +186,10 @@ def _count(said: Opened | Arrival) -> int:
     if isinstance(said, Opened):
         return said.count
     return len(said.content.readings) if isinstance(said.content, Batch) else 0
+
+
+def _read(waiting: Sequence[_Waiting]) -> None:
+    """Both threads may read the same message at once: they find the same."""
+    said = [message.said for message in waiting]
+    for message, arrival in zip(waiting, translate.arrivals(said), strict=True):
+        message.said = arrival

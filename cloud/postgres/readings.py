@@ -5,7 +5,7 @@ anything rarer is put together field by field. Both make the same bytes (Postgre
 "Binary Format"): per row the number of fields, per field its length, -1 for null, and its value.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from struct import Struct
 from typing import NamedTuple
@@ -34,7 +34,7 @@ _BOOL = Struct(">i?").pack
 _COUNT = Struct(">h").pack
 # The server reads a message whole before it begins with its rows: while it works on one of this
 # size the next is on its way.
-_CHUNK_BYTES = 64 * 1024
+_CHUNK_ROWS = 640
 
 # A row of a plain weight, in the order of COLUMNS: each value after its length, and a null is one.
 _PLAIN = np.dtype(
@@ -90,17 +90,19 @@ def copy_in(
     batches: Iterable[Rows],
     received_at: datetime,
     table: Table | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> None:
+    """`meanwhile`: what is to be done while the database still works on the last that was sent."""
     received_us = (received_at - _EPOCH_OF_POSTGRES) // _US
     with conn.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.write(_HEADER)
         if table is not None:
-            packed = _plain(table, received_us)
-            for begin in range(0, len(packed), _CHUNK_BYTES):
-                copy.write(packed[begin : begin + _CHUNK_BYTES])
+            for begin in range(0, len(table), _CHUNK_ROWS):
+                copy.write(_plain(table, slice(begin, begin + _CHUNK_ROWS), received_us))
         for rows in batches:
             copy.write(b"".join(_packed(rows, _INT8(8, received_us))))
         copy.write(_TRAILER)
+        meanwhile()
 
 
 def set_aside(
@@ -160,16 +162,16 @@ def there(
     return {seq for (seq,) in rows}
 
 
-def _plain(table: Table, received_us: int) -> memoryview:
-    rows = np.zeros(len(table), _PLAIN)
-    rows[:] = _plain_row(received_us)
-    rows["stream_no"] = table.stream_no
-    rows["sensor_id"] = table.sensor_id
-    rows["seq"] = table.seq
-    rows["measured_at"] = (table.said["at_ms"] - _EPOCH_MS) * 1_000
+def _plain(table: Table, part: slice, received_us: int) -> bytes:
+    said = table.said[part]
+    rows = np.full(len(said), _plain_row(received_us), _PLAIN)
+    rows["stream_no"] = table.stream_no[part]
+    rows["sensor_id"] = table.sensor_id[part]
+    rows["seq"] = table.seq[part]
+    rows["measured_at"] = (said["at_ms"] - _EPOCH_MS) * 1_000
     for column in ("stability", "quality", "clock_trusted", "weight_mg"):
-        rows[column] = table.said[column]
-    return memoryview(rows.view(np.uint8).data)
+        rows[column] = said[column]
+    return rows.tobytes()
 
 
 def _plain_row(received_us: int) -> npt.NDArray[np.void]:
