@@ -106,8 +106,12 @@ def store(
     lost = {reading.seq for reading, _ in written.spoiled}
     placed, touched = _news_of(placing.rows, origins, lost)
     touched = touched.plus(written.touched)
+    if placed and written.placed:
+        placed = present.last_of_streams([*placed, *written.placed])
+    else:
+        placed += written.placed
     mark_due(conn, touched)
-    move(conn, [*placed, *written.placed], {s.sensor_id: s.bin_id for s in known.values()}, now)
+    move(conn, placed, {s.sensor_id: s.bin_id for s in known.values()}, now)
     aside = sum(len(asides) for _, asides in placing.asides)
     count = sum(len(rows.readings) for rows in placing.rows) - len(lost) + written.plain + aside
     return Stored(readings=count, aside=aside, spoiled=written.spoiled)
