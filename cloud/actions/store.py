@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 import psycopg
 
-from cloud.core import present, times
+from cloud.core import columns, present, times
+from cloud.core.columns import Weights
 from cloud.core.present import Place, Placed
 from cloud.core.ranges import Range
 from cloud.core.readings import Batch, Reading
 from cloud.core.times import Span, StepAt
+from cloud.core.touched import Touched
 from cloud.postgres import bin_state, clock_steps, readings, rollups, sensors
 from cloud.postgres.streams import Stream
 
@@ -42,8 +44,26 @@ class New(NamedTuple):
 class _Placing:
     """New readings on their way: which are stored, which set aside, what is news."""
 
+    plain: list[columns.New] = field(default_factory=list)
     rows: list[readings.Rows] = field(default_factory=list)
     asides: list[tuple[int, list[readings.Aside]]] = field(default_factory=list)
+
+    def to_rows(self) -> None:
+        """Nothing in columns: who looks for a bad reading looks at each."""
+        self.rows += [
+            readings.Rows(new.stream_no, new.sensor_ids, new.weights, {}) for new in self.plain
+        ]
+        self.plain.clear()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Written:
+    """What was in columns, and what was refused one by one."""
+
+    plain: int = 0
+    placed: Sequence[Placed] = ()
+    touched: Touched = Touched(set(), {})  # noqa: RUF009 - read only
+    spoiled: Sequence[tuple[Reading, str]] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,15 +98,28 @@ def store(
         if key not in ids_of:
             ids_of[key] = [known[gateway_id, name].sensor_id for name in batch.sensors]
         _place(placing, batch, stream.stream_no, ids_of[key], steps.get(stream.stream_no, ()), span)
-    spoiled = _copy(conn, placing, now, bisecting=bisecting)
+    written = (
+        _write_singly(conn, placing, now) if bisecting else _write(conn, placing, now, origins)
+    )
     for stream_no, asides in placing.asides:
         readings.set_aside(conn, stream_no, asides, now)
-    placed, hours = _news_of(placing.rows, origins, {reading.seq for reading, _ in spoiled})
-    rollups.mark_due(conn, hours)
+    lost = {reading.seq for reading, _ in written.spoiled}
+    placed, touched = _news_of(placing.rows, origins, lost)
+    touched = touched.plus(written.touched)
+    if placed and written.placed:
+        placed = present.last_of_streams([*placed, *written.placed])
+    else:
+        placed += written.placed
+    mark_due(conn, touched)
     move(conn, placed, {s.sensor_id: s.bin_id for s in known.values()}, now)
     aside = sum(len(asides) for _, asides in placing.asides)
-    count = sum(len(rows.readings) for rows in placing.rows) - len(spoiled) + aside
-    return Stored(readings=count, aside=aside, spoiled=spoiled)
+    count = sum(len(rows.readings) for rows in placing.rows) - len(lost) + written.plain + aside
+    return Stored(readings=count, aside=aside, spoiled=written.spoiled)
+
+
+def mark_due(conn: psycopg.Connection, touched: Touched) -> None:
+    """Say to those who compute something of readings what is new, in the transaction of these."""
+    rollups.mark_due(conn, touched.hours)
 
 
 def _by_seq(new: New) -> tuple[int, Range]:
@@ -102,34 +135,25 @@ def _sensors_of(fresh: Iterable[New]) -> set[sensors.SensorKey]:
 
 def _news_of(
     stored: Iterable[readings.Rows], origins: Mapping[int, Place], lost: Container[int]
-) -> tuple[list[Placed], set[tuple[int, int]]]:
-    """What can be news of what is stored, and which hours of which sensors it touches."""
+) -> tuple[list[Placed], Touched]:
+    """What can be news of what is stored, and what it touches."""
     placed: list[Placed] = []
-    hours: set[tuple[int, int]] = set()
+    touched = Touched(set(), {})
     for stream_no, batches in groupby(stored, key=attrgetter("stream_no")):
         latest = present.Latest(origins[stream_no])
         corrected: dict[int, int] = {}
-        by_hour: dict[int, set[int]] = defaultdict(set)
         for rows in batches:
             sound = [r for r in rows.readings if r.seq not in lost] if lost else rows.readings
             latest.add(sound, rows.sensor_ids)
             corrected |= rows.corrected
-            _touch(by_hour, rows)
+            touched = touched.plus(Touched.of(_times(rows)))
         placed += latest.placed(corrected)
-        hours |= {(sensor_id, hour) for hour, ids in by_hour.items() for sensor_id in ids}
-    return placed, hours
+    return placed, touched
 
 
-def _touch(by_hour: dict[int, set[int]], rows: readings.Rows) -> None:
-    """Nearly always a batch is of one hour; more of its sensors than said something do no harm."""
-    stamps: list[int] = [*map(_at_ms, rows.readings)]
-    first, last = min(stamps) // rollups.HOUR_MS, max(stamps) // rollups.HOUR_MS
-    if first == last and not rows.corrected:
-        by_hour[first].update(rows.sensor_ids)
-        return
-    for reading in rows.readings:
-        at_ms = rows.corrected.get(reading.seq, reading.at_ms)
-        by_hour[at_ms // rollups.HOUR_MS].add(rows.sensor_ids[reading.sensor])
+def _times(rows: readings.Rows) -> Iterable[tuple[int, int]]:
+    for said in rows.readings:
+        yield rows.sensor_ids[said.sensor], rows.corrected.get(said.seq, said.at_ms)
 
 
 def _steps(
@@ -161,11 +185,16 @@ def _place(  # noqa: PLR0917 - what a batch is judged by
         said, asides = _part_aside(said, sensor_ids, corrected, span)
         if asides:
             placing.asides.append((stream_no, asides))
+    elif isinstance(said, Weights):
+        placing.plain.append(columns.New(stream_no, sensor_ids, said))
+        return
     if said:
         placing.rows.append(readings.Rows(stream_no, sensor_ids, said, corrected))
 
 
 def _believed(said: Sequence[Reading], span: Span) -> bool:
+    if isinstance(said, Weights):
+        return said.within(span.earliest_ms, span.latest_ms)
     stamps: list[int] = [*map(_at_ms, said)]
     return span.earliest_ms <= min(stamps) and max(stamps) <= span.latest_ms
 
@@ -185,20 +214,33 @@ def _part_aside(
     return good, asides
 
 
-def _copy(
-    conn: psycopg.Connection, placing: _Placing, now: datetime, *, bisecting: bool
-) -> list[tuple[Reading, str]]:
-    """Those that the database refuses, and why; without `bisecting` one of them stops it all."""
-    if not placing.rows:
-        return []
-    if not bisecting:
-        readings.copy_in(conn, placing.rows, now)
-        return []
+def _write(
+    conn: psycopg.Connection, placing: _Placing, now: datetime, origins: Mapping[int, Place]
+) -> _Written:
+    """All of it, or nothing when the database refuses one of them."""
+    if not placing.plain:
+        if placing.rows:
+            readings.copy_in(conn, placing.rows, now)
+        return _Written()
+    table = columns.placed(placing.plain)
+    found: list[_Written] = []
+
+    def look() -> None:
+        placed, touched = columns.newest(table, origins), columns.touched(table)
+        found.append(_Written(plain=len(table), placed=placed, touched=touched))
+
+    readings.copy_in(conn, placing.rows, now, table, meanwhile=look)
+    return found[0]
+
+
+def _write_singly(conn: psycopg.Connection, placing: _Placing, now: datetime) -> _Written:
+    """All but those that the database refuses; which these are, and why."""
+    placing.to_rows()
     spoiled: list[tuple[Reading, str]] = []
     waiting = [*placing.rows]
     for _ in range(BISECT_TRIES_MAX):
         if not waiting:
-            return spoiled
+            return _Written(spoiled=spoiled)
         rows = waiting.pop()
         try:
             with conn.transaction():

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import psycopg
 
-from cloud.actions.store import POISON, New, Stored, move, refused, store
+from cloud.actions.store import POISON, New, Stored, mark_due, move, refused, store
 from cloud.core import taking, times, twins
 from cloud.core.ranges import Range
 from cloud.core.readings import (
@@ -30,6 +30,7 @@ from cloud.core.readings import (
     to_ms,
 )
 from cloud.core.taking import Claim, Verdicts
+from cloud.core.touched import Touched
 from cloud.core.twins import Twins
 from cloud.intake import translate
 from cloud.postgres import (
@@ -37,7 +38,6 @@ from cloud.postgres import (
     dead_letters,
     gateways,
     ledger,
-    rollups,
     sensors,
     streams,
 )
@@ -123,9 +123,7 @@ def correct_some(conn: psycopg.Connection, now: datetime, *, age_max: timedelta 
         if released:
             ids = [item.sensor_id for item in released]
             stamps = [item.place.at_ms for item in released]
-            rollups.mark_due(
-                conn, {(i, ms // rollups.HOUR_MS) for i, ms in zip(ids, stamps, strict=True)}
-            )
+            mark_due(conn, Touched.of(zip(ids, stamps, strict=True)))
             move(conn, released, sensors.bins_of(conn, set(ids)), now)
     return True
 

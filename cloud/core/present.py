@@ -114,6 +114,23 @@ def newest(placed: Iterable[Placed]) -> list[News]:
     ]
 
 
+def last_of_streams(placed: Iterable[Placed]) -> list[Placed]:
+    """Of each sensor and stream what can be news: its last sign of life, and its last number.
+
+    Streams are compared by their last readings only, in one order: among more of their readings
+    `is_newer` goes round in a circle, when a clock was set back within one of them.
+    """
+    heard: dict[tuple[int, int], Placed] = {}
+    numbers: dict[tuple[int, int], Placed] = {}
+    for item in placed:
+        key = item.sensor_id, item.place.stream_no
+        for found in (heard, numbers) if is_number(item.reading) else (heard,):
+            if key not in found or is_newer(item.place, found[key].place):
+                found[key] = item
+    others = [item for key, item in numbers.items() if heard[key] is not item]
+    return sorted([*heard.values(), *others], key=_stream_no)
+
+
 class Latest:
     """Of one stream, what can be news: the last of each sensor, and the last number of each.
 
@@ -144,6 +161,10 @@ class Latest:
         gateway_id, stream_no, life, _, _ = self._origin
         at_ms = corrected.get(said.seq, said.at_ms)
         return Placed(sensor_id, Place(gateway_id, stream_no, life, said.seq, at_ms), said)
+
+
+def _stream_no(item: Placed) -> int:
+    return item.place.stream_no
 
 
 def _ailing(reading: Reading) -> str | None:

@@ -13,6 +13,7 @@ from uuid import UUID
 from cloud.core.ranges import Range
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
 
 
 class Reading(NamedTuple):
@@ -153,4 +154,4 @@ def from_ms(at_ms: int) -> datetime:
 
 
 def to_ms(at: datetime) -> int:
-    return (at - EPOCH) // timedelta(milliseconds=1)
+    return (at - EPOCH) // _MS

@@ -79,13 +79,17 @@ def judge(
     """
     verdicts = Verdicts()
     fresh: dict[int, list[Entry]] = defaultdict(list)
+    ends: dict[int, int] = defaultdict(int)  # nearly always a claim begins after all before it
     for place, claim in enumerate(claims):
         wanted = claim.wants.range
         overlapped = [*there.get(place, ())]
         overlapped += _pruned(claim, overlapped, upto.get(claim.stream_no, 0))
-        overlapped += [entry for entry in fresh[claim.stream_no] if entry.range.overlaps(wanted)]
+        if wanted.first <= ends[claim.stream_no]:
+            here = fresh[claim.stream_no]
+            overlapped += [entry for entry in here if entry.range.overlaps(wanted)]
         added = _judge_one(claim, overlapped, verdicts)
         fresh[claim.stream_no].extend(added)
+        ends[claim.stream_no] = max(ends[claim.stream_no], wanted.last)
         verdicts.entries.extend(added)
     return verdicts
 

@@ -8,7 +8,10 @@ from collections.abc import Iterable
 
 
 def numbers(values: Iterable[int | None]) -> str:
-    return "{" + ",".join(["NULL" if value is None else str(int(value)) for value in values]) + "}"
+    text = ",".join(map(str, values))
+    if "e" in text:  # None, True, False: seldom, and looked for in all of them at once
+        text = text.replace("None", "NULL").replace("True", "1").replace("False", "0")
+    return "{" + text + "}"
 
 
 def words(values: Iterable[str | None]) -> str:

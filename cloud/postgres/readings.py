@@ -1,17 +1,20 @@
 """Readings, written once. Binary COPY: the fastest way in that PostgreSQL has.
 
-A batch of plain weights has a head in common, and a row is that and one `pack`; anything rarer is
-put together field by field. Both make the same bytes (PostgreSQL manual, COPY, "Binary
-Format"): per row the number of fields, per field its length, -1 for null, and its value.
+Rows of plain weights all have the same length, so they are one array, filled by the column;
+anything rarer is put together field by field. Both make the same bytes (PostgreSQL manual, COPY,
+"Binary Format"): per row the number of fields, per field its length, -1 for null, and its value.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from struct import Struct
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import psycopg
 
+from cloud.core.columns import Table
 from cloud.core.readings import Batch, Reading, from_ms
 
 COLUMNS = (
@@ -23,15 +26,41 @@ _FIELDS = 15
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _TRAILER = b"\xff\xff"
-_NOTHING = {None}
 _NULL = b"\xff\xff\xff\xff"
 _INT2 = Struct(">ih").pack
 _INT4 = Struct(">ii").pack
 _INT8 = Struct(">iq").pack
 _BOOL = Struct(">i?").pack
 _COUNT = Struct(">h").pack
-# sensor_id, measured_at, seq, weight_mg
-_TAIL = Struct(">iiiqiqiq").pack
+# The server reads a message whole before it begins with its rows: while it works on one of this
+# size the next is on its way.
+_CHUNK_ROWS = 640
+
+# A row of a plain weight, in the order of COLUMNS: each value after its length, and a null is one.
+_PLAIN = np.dtype(
+    [
+        ("fields", ">i2"),
+        ("stream_no_length", ">i4"),
+        ("stream_no", ">i4"),
+        ("received_at_length", ">i4"),
+        ("received_at", ">i8"),
+        ("stability_length", ">i4"),
+        ("stability", ">i2"),
+        ("quality_length", ">i4"),
+        ("quality", ">i2"),
+        ("clock_trusted_length", ">i4"),
+        ("clock_trusted", np.bool_),
+        ("nulls", ">i4", 6),  # total, condition, because, code, change, corrected_at
+        ("sensor_id_length", ">i4"),
+        ("sensor_id", ">i4"),
+        ("measured_at_length", ">i4"),
+        ("measured_at", ">i8"),
+        ("seq_length", ">i4"),
+        ("seq", ">i8"),
+        ("weight_mg_length", ">i4"),
+        ("weight_mg", ">i8"),
+    ]
+)
 
 _EPOCH_OF_POSTGRES = datetime(2000, 1, 1, tzinfo=UTC)
 _EPOCH_MS = 946_684_800_000  # from 1970 to there
@@ -56,14 +85,24 @@ class Rows(NamedTuple):
     corrected: Mapping[int, int]  # seq: milliseconds since 1970
 
 
-def copy_in(conn: psycopg.Connection, batches: Iterable[Rows], received_at: datetime) -> None:
-    received = _INT8(8, (received_at - _EPOCH_OF_POSTGRES) // _US)
+def copy_in(
+    conn: psycopg.Connection,
+    batches: Iterable[Rows],
+    received_at: datetime,
+    table: Table | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
+    """`meanwhile`: what is to be done while the database still works on the last that was sent."""
+    received_us = (received_at - _EPOCH_OF_POSTGRES) // _US
     with conn.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.write(_HEADER)
+        if table is not None:
+            for begin in range(0, len(table), _CHUNK_ROWS):
+                copy.write(_plain(table, slice(begin, begin + _CHUNK_ROWS), received_us))
         for rows in batches:
-            if rows.readings:
-                copy.write(b"".join(_packed(rows, received)))
+            copy.write(b"".join(_packed(rows, _INT8(8, received_us))))
         copy.write(_TRAILER)
+        meanwhile()
 
 
 def set_aside(
@@ -123,23 +162,34 @@ def there(
     return {seq for (seq,) in rows}
 
 
+def _plain(table: Table, part: slice, received_us: int) -> bytes:
+    said = table.said[part]
+    rows = np.full(len(said), _plain_row(received_us), _PLAIN)
+    rows["stream_no"] = table.stream_no[part]
+    rows["sensor_id"] = table.sensor_id[part]
+    rows["seq"] = table.seq[part]
+    rows["measured_at"] = (said["at_ms"] - _EPOCH_MS) * 1_000
+    for column in ("stability", "quality", "clock_trusted", "weight_mg"):
+        rows[column] = said[column]
+    return rows.tobytes()
+
+
+def _plain_row(received_us: int) -> npt.NDArray[np.void]:
+    """What all of them have in common."""
+    row = np.zeros((), _PLAIN)
+    row["fields"], row["nulls"], row["received_at"] = _FIELDS, -1, received_us
+    for name in _PLAIN.names or ():
+        if name.endswith("_length"):
+            row[name] = _PLAIN[name.removesuffix("_length")].itemsize
+    return row
+
+
 def _packed(rows: Rows, received: bytes) -> list[bytes]:
     stream_no, sensor_ids, readings, corrected = rows
     begin = _COUNT(_FIELDS) + _INT4(4, stream_no) + received
-    sensors, seqs, stamps, weights, *others, stills, goods, clocks, codes, changes = zip(
-        *readings, strict=True
-    )
-    plain = all(set(column) == _NOTHING for column in (*others, codes, changes))
-    marks = set(zip(stills, goods, clocks, strict=True))
-    if corrected or not plain or None in weights or len(marks) > 1:
-        return [
-            begin + _rarer(reading, sensor_ids[reading.sensor], corrected.get(reading.seq))
-            for reading in readings
-        ]
-    head, tail = begin + _head(readings[0], None), _TAIL
     return [
-        head + tail(4, sensor_ids[sensor], 8, (at_ms - _EPOCH_MS) * 1_000, 8, seq, 8, weight_mg)
-        for sensor, seq, at_ms, weight_mg in zip(sensors, seqs, stamps, weights, strict=True)
+        begin + _packed_one(said, sensor_ids[said.sensor], corrected.get(said.seq))
+        for said in readings
     ]
 
 
@@ -159,7 +209,7 @@ def _head(reading: Reading, corrected_ms: int | None) -> bytes:
     )
 
 
-def _rarer(reading: Reading, sensor_id: int, corrected_ms: int | None) -> bytes:
+def _packed_one(reading: Reading, sensor_id: int, corrected_ms: int | None) -> bytes:
     weight_mg = reading.weight_mg
     return b"".join(
         (

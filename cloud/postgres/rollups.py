@@ -14,7 +14,6 @@ import psycopg
 
 from cloud.postgres import arrays
 
-HOUR_MS = 3_600_000
 _ONLY_ONE = 0x726F6C6C757073  # "rollups" in ASCII: any number, as long as it is always the same
 
 _MARK = (

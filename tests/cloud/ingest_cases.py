@@ -95,7 +95,8 @@ def gap(first_seq: int, last_seq: int, because: str = "the spool was full") -> m
 def arrived(message: messages.UpMessage, gateway: str = "lindau-1") -> Arrival:
     presence = isinstance(message, messages.Presence)
     topic = topics.presence(gateway) if presence else topics.readings(gateway)
-    return translate.arrival(topic, codec.encode(message))
+    (arrival,) = translate.arrivals([translate.opened(topic, codec.encode(message))])
+    return arrival
 
 
 def seqs(admin: psycopg.Connection) -> list[int]:

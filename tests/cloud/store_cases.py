@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from cloud.core.readings import to_ms
+from cloud.core.touched import HOUR_MS
 from cloud.loops import keep
 from cloud.postgres import rollups
 from cloud.settings import Keeping
@@ -54,7 +55,7 @@ def put(
             (sensor_id, at, STREAM_NO, seq, TODAY, weight_mg, corrected is None, better),
         )
         if due:
-            rollups.mark_due(admin, {(sensor_id, to_ms(better or at) // rollups.HOUR_MS)})
+            rollups.mark_due(admin, {(sensor_id, to_ms(better or at) // HOUR_MS)})
 
 
 def keep_once(database: Any, now: datetime = TODAY, keeping: Keeping | None = None) -> None:

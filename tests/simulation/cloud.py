@@ -52,7 +52,8 @@ class Cloud:
     def take_in(self, payloads: Sequence[bytes]) -> list[bytes]:
         """One transaction; the acknowledgements to be said after it."""
         tables = self.tables
-        arrivals = [translate.arrival(topics.readings(GATEWAY), payload) for payload in payloads]
+        topic = topics.readings(GATEWAY)
+        arrivals = translate.arrivals([translate.opened(topic, payload) for payload in payloads])
         claims, touched = [], {}
         for arrival in arrivals:
             stream = getattr(arrival.content, "stream", None)
