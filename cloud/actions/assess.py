@@ -12,12 +12,11 @@ import psycopg
 
 from cloud.core.bins import Bin
 from cloud.core.breaches import next_breach
-from cloud.core.levels import Level, level_of
 from cloud.core.orders import Place, Wait, decide_order
 from cloud.core.orders import close as close_order
 from cloud.core.trust import trust_of
 from cloud.postgres import bins, breaches, notices, orders
-from cloud.postgres.bins import Assessable, Source
+from cloud.postgres.bins import Assessable, Source, SureLevel
 from cloud.postgres.breaches import OpenBreach
 
 ACTOR_RULES = "binline"
@@ -51,18 +50,19 @@ def assess_bin(conn: psycopg.Connection, bin_id: int, now: datetime) -> Assessme
             return Assessment(
                 outcome=Outcome.NOT_TRUSTED, bin_code=found.bin.code, because=judgement.because
             )
-        return _act(conn, found, now)
+        if found.level is None:
+            return Assessment(
+                outcome=Outcome.NOT_TRUSTED, bin_code=found.bin.code, because="Not followed yet."
+            )
+        return _act(conn, found, found.level, now)
 
 
-def _act(conn: psycopg.Connection, found: Assessable, now: datetime) -> Assessment:
-    state, bin_ = found.state, found.bin
-    assert state.weight_mg is not None
-    assert state.measured_at is not None
-    level = level_of(state.weight_mg, state.calibration)
+def _act(
+    conn: psycopg.Connection, found: Assessable, level: SureLevel, now: datetime
+) -> Assessment:
+    bin_ = found.bin
     current = breaches.find_open(conn, bin_.bin_id)
-    breach = next_breach(
-        current.breach if current else None, level.pieces, state.measured_at, bin_.limits
-    )
+    breach = next_breach(current.breach if current else None, level.pieces, level.at, bin_.limits)
     if current is None:
         if breach is None:
             return Assessment(outcome=Outcome.UNCHANGED, bin_code=bin_.code)
@@ -80,7 +80,7 @@ def _act(conn: psycopg.Connection, found: Assessable, now: datetime) -> Assessme
 
 
 def _order(
-    conn: psycopg.Connection, found: Assessable, breach_id: int, level: Level, now: datetime
+    conn: psycopg.Connection, found: Assessable, breach_id: int, level: SureLevel, now: datetime
 ) -> Assessment:
     bin_, limits = found.bin, found.bin.limits
     decision = decide_order(
@@ -102,7 +102,7 @@ def _order(
 
 
 def _close(
-    conn: psycopg.Connection, bin_: Bin, current: OpenBreach, level: Level, now: datetime
+    conn: psycopg.Connection, bin_: Bin, current: OpenBreach, level: SureLevel, now: datetime
 ) -> Assessment:
     breaches.close(conn, current.breach_id, level.pieces, now)
     bins.touch(conn, bin_.bin_id)
@@ -116,13 +116,12 @@ def _close(
     return Assessment(outcome=Outcome.CLOSED, bin_code=bin_.code, because=because)
 
 
-def _evidence(found: Assessable, level: Level) -> dict[str, object]:
+def _evidence(found: Assessable, level: SureLevel) -> dict[str, object]:
     """What the decision rests on, so that anybody can check it later without us."""
     state, bin_, source = found.state, found.bin, found.source
-    assert state.measured_at is not None
     return {
         "reading": {
-            "measured_at": _text(state.measured_at),
+            "measured_at": _text(state.measured_at or level.at),
             "weight_mg": state.weight_mg,
             **(_named(source) if source else {}),
         },
@@ -130,7 +129,7 @@ def _evidence(found: Assessable, level: Level) -> dict[str, object]:
             "tare_mg": state.calibration.tare_mg,
             "unit_weight_ug": state.calibration.unit_weight_ug,
         },
-        "level": {"pieces": level.pieces, "net_mg": level.net_mg},
+        "level": {"pieces": level.pieces, "exact": level.exact, "at": _text(level.at)},
         "rule": {
             "minimum": bin_.limits.minimum,
             "margin": bin_.limits.margin,

@@ -15,12 +15,12 @@ import psycopg
 
 from cloud.core import columns, present, times
 from cloud.core.columns import Weights
-from cloud.core.present import Place, Placed
+from cloud.core.present import News, Place, Placed
 from cloud.core.ranges import Range
 from cloud.core.readings import Batch, Reading
 from cloud.core.times import Span, StepAt
 from cloud.core.touched import Touched
-from cloud.postgres import bin_state, clock_steps, readings, rollups, sensors
+from cloud.postgres import bin_state, clock_steps, readings, rollups, sensors, tracks
 from cloud.postgres.streams import Stream
 
 # What the bytes are to blame for. Anything else is an outage or our own defect.
@@ -120,6 +120,7 @@ def store(
 def mark_due(conn: psycopg.Connection, touched: Touched) -> None:
     """Say to those who compute something of readings what is new, in the transaction of these."""
     rollups.mark_due(conn, touched.hours)
+    tracks.mark_due(conn, touched.earliest_ms)
 
 
 def _by_seq(new: New) -> tuple[int, Range]:
@@ -261,11 +262,11 @@ def move(
     bin_of: Mapping[int, int | None],
     now: datetime,
 ) -> None:
-    news = {
-        bin_id: item
-        for item in present.newest(placed)
-        if (bin_id := bin_of.get(item.sensor_id)) is not None
-    }
+    news: dict[int, News] = {}
+    for item in present.newest(placed):
+        bin_id = bin_of.get(item.sensor_id)
+        if bin_id is not None:
+            news[bin_id] = present.newer(news.get(bin_id), item)
     bin_state.move(conn, news, now)
 
 

@@ -131,6 +131,18 @@ def last_of_streams(placed: Iterable[Placed]) -> list[Placed]:
     return sorted([*heard.values(), *others], key=_stream_no)
 
 
+def newer(one: News | None, other: News) -> News:
+    """The news of a bin under which several sensors stand: the newest sign of life of any."""
+    if one is None:
+        return other
+    heard, number = one.heard, one.number
+    if is_newer(other.heard.place, heard.place):
+        heard = other.heard
+    if number is None or (other.number is not None and is_newer(other.number.place, number.place)):
+        number = other.number
+    return News(heard.sensor_id, heard, number)
+
+
 class Latest:
     """Of one stream, what can be news: the last of each sensor, and the last number of each.
 

@@ -1,4 +1,4 @@
-"""The loops of `binline cloud work`: look at bins that moved, send the notices owed; and `keep`.
+"""The loops of `binline cloud work`: `follow`, look at bins that moved, send what is owed, `keep`.
 
 They take their work from tables, so any number of these processes may run, and one that is killed
 loses nothing: an assessment is one transaction, and a notice that was taken comes back when its
@@ -26,12 +26,13 @@ from cloud.channels.registry import make_channels
 from cloud.core.notices import Notice
 from cloud.core.orders import order_label
 from cloud.core.retry import next_send_after, outage_wait_s
+from cloud.loops.follow import FollowLoop
 from cloud.loops.keep import KeepLoop
 from cloud.postgres import bins, notices, pools
 from cloud.postgres.bins import Due
 from cloud.settings import JobsSettings
 
-POLL_S = 0.3
+POLL_S = 0.15
 DUE_MAX = 100_000  # looked through per round: as many as there are bins
 ASIDE_S = 60.0  # for a bin whose assessment fails: the others go on meanwhile
 # Of one who died, the notices come back after this; while he lives, he holds on to them.
@@ -69,9 +70,10 @@ def run_work(settings: JobsSettings, stop: threading.Event) -> None:
         # They log each address called, and a webhook's address may hold its owner's secret.
         logging.getLogger(library).setLevel(logging.WARNING)
     assess, send = AssessLoop(stop), SendLoop(settings)
-    keep = KeepLoop(settings.keeping, stop)
-    with ThreadPoolExecutor(3, thread_name_prefix="work") as threads:
+    follow, keep = FollowLoop(stop), KeepLoop(settings.keeping, stop)
+    with ThreadPoolExecutor(4, thread_name_prefix="work") as threads:
         running = [
+            threads.submit(_keep_going, settings.dsn, "follow", follow.round, stop),
             threads.submit(_keep_going, settings.dsn, "assess", assess.round, stop),
             threads.submit(_keep_going, settings.dsn, "send", send.round, stop),
             threads.submit(_keep_going, settings.dsn, "keep", keep.round, stop),
@@ -114,7 +116,7 @@ class AssessLoop:
 
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
-        self._put_off: dict[int, datetime] = {}  # bin -> what was heard when it was not trusted
+        self._put_off: dict[int, object] = {}  # bin -> what was known when it was not trusted
         self._aside: dict[int, float] = {}  # bin -> until when (monotonic)
         self._waiting: set[int] = set()  # low without an order, and told so
 
@@ -130,7 +132,7 @@ class AssessLoop:
             self._assess(conn, entry)
 
     def _is_wanted(self, due: Due) -> bool:
-        if self._put_off.get(due.bin_id) == due.heard_at:
+        if self._put_off.get(due.bin_id) == due.known:
             return False
         return self._aside.get(due.bin_id, 0.0) <= time.monotonic()
 
@@ -153,7 +155,7 @@ class AssessLoop:
         _assessed.labels(assessment.outcome).inc()
         match assessment.outcome:
             case Outcome.NOT_TRUSTED:
-                self._put_off[due.bin_id] = due.heard_at
+                self._put_off[due.bin_id] = due.known
                 return  # whether it still waits for a pack to fit is not known now
             case Outcome.ORDERED:
                 log.info("bin %s: ordered, %s", assessment.bin_code, assessment.because)

@@ -6,20 +6,23 @@ then the bin, then what hangs on it. So ingest, an assessment and an answer neve
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
 from cloud.core.bins import Bin
 from cloud.core.breaches import Limits
+from cloud.core.followed import Measure
 from cloud.core.levels import Calibration
 from cloud.core.trust import BinState
+from cloud.postgres import bin_levels
 
 
 @dataclass(frozen=True, kw_only=True)
 class Due:
     bin_id: int
-    heard_at: datetime
+    known: tuple[datetime, datetime | None, str | None]  # changes whenever more is known of it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,18 +38,32 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SureLevel:
+    """What whoever follows the bin holds it for."""
+
+    pieces: int
+    sd_pieces: float
+    exact: bool
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Assessable:
     bin: Bin
     state: BinState
+    level: SureLevel | None  # None: none is known, or the newest number is still to be followed
     source: Source | None
 
 
 def due(conn: psycopg.Connection, limit: int) -> list[Due]:
     """Bins that somebody should look at; nothing is locked or taken yet."""
     rows = conn.execute(
-        "SELECT bin_id, heard_at FROM bin_due JOIN bin_state USING (bin_id) LIMIT %s", (limit,)
+        "SELECT bin_id, heard_at, followed_at, l.changed_xid::text"
+        "  FROM bin_due JOIN bin_state USING (bin_id) LEFT JOIN bin_levels l USING (bin_id)"
+        " LIMIT %s",
+        (limit,),
     ).fetchall()
-    return [Due(bin_id=bin_id, heard_at=heard_at) for bin_id, heard_at in rows]
+    return [Due(bin_id=bin_id, known=tuple(known)) for bin_id, *known in rows]
 
 
 def lock_state_if_free(conn: psycopg.Connection, bin_id: int) -> bool:
@@ -90,7 +107,13 @@ def lock(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
         ),
         state=BinState(
             interval_s=row["interval_s"],
-            calibration=Calibration(tare_mg=row["tare_mg"], unit_weight_ug=row["unit_weight_ug"]),
+            calibration=Calibration(
+                tare_mg=row["tare_mg"],
+                unit_weight_ug=row["unit_weight_ug"],
+                unit_sd_ug=row["unit_sd_ug"],
+                unit_error_ug=row["unit_error_ug"],
+                scale_sd_mg=row["scale_sd_mg"],
+            ),
             heard_at=row["heard_at"],
             condition=row["condition"],
             measured_at=row["measured_at"],
@@ -100,7 +123,10 @@ def lock(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
             gateway=row["gateway"],
             gateway_presence=row["presence"],
             gateway_twins=row["twins"],
+            measure=Measure(row["measure"]),
+            doubts=bin_levels.doubts_of(row["doubts"]),
         ),
+        level=_level(row),
         source=_source(row),
     )
 
@@ -110,16 +136,31 @@ SELECT b.code, b.item_id, b.supplier_id, b.minimum, b.margin, b.capacity, b.tare
        i.unit_weight_ug, i.pack,
        s.heard_at, s.received_at, s.condition, s.measured_at, s.weight_mg, s.stability, s.quality,
        s.clock_trusted, s.seq, st.stream, se.name AS sensor, g.name AS gateway, g.presence,
-       g.twin_since IS NOT NULL AS twins
+       g.twin_since IS NOT NULL AS twins,
+       b.measure, b.scale_sd_mg, i.unit_sd_ug, i.unit_error_ug,
+       l.pieces, l.sd_pieces, l.exact, l.level_at, l.doubts, l.followed_at
   FROM bins b
   JOIN items i USING (item_id)
   JOIN bin_state s USING (bin_id)
   JOIN sensors se USING (sensor_id)
   JOIN gateways g ON g.gateway_id = se.gateway_id
+  LEFT JOIN bin_levels l USING (bin_id)
   LEFT JOIN streams st ON st.stream_no = s.stream_no
  WHERE b.bin_id = %s
    FOR NO KEY UPDATE OF b
 """
+
+
+def _level(row: dict[str, Any]) -> SureLevel | None:
+    heard = row["measured_at"] or row["heard_at"]
+    if row["pieces"] is None or row["followed_at"] is None or row["followed_at"] < heard:
+        return None
+    return SureLevel(
+        pieces=row["pieces"],
+        sd_pieces=row["sd_pieces"],
+        exact=row["exact"],
+        at=row["level_at"] or row["followed_at"],
+    )
 
 
 def _source(row: dict[str, object]) -> Source | None:

@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from cloud.core.followed import Measure, Rules, Seen
 from cloud.core.following import Counted
 from cloud.core.levels import Calibration
+from cloud.postgres import arrays
 
 DUE_ROWS_MAX = 1_000  # transactions of ingest, spread over their bins at once
 
@@ -82,6 +83,15 @@ SELECT t.sensor_id, r.at, r.stream_no, r.seq, r.weight_mg, r.condition, r.stabil
              ORDER BY corrected_at, stream_no, seq LIMIT %(limit)s)) u
         ORDER BY at, stream_no, seq LIMIT %(limit)s) r
 """
+
+
+def mark_due(conn: psycopg.Connection, earliest_ms: Mapping[int, int]) -> None:
+    """By ingest: these sensors have something new from these times on."""
+    if earliest_ms:
+        conn.execute(
+            "INSERT INTO follow_due (sensor_ids, from_ms) VALUES (%s::int[], %s::bigint[])",
+            (arrays.numbers(earliest_ms), arrays.numbers(earliest_ms.values())),
+        )
 
 
 class Due(NamedTuple):
