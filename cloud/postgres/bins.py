@@ -144,7 +144,7 @@ SELECT b.code, b.item_id, b.supplier_id, b.minimum, b.margin, b.capacity, b.tare
   JOIN bin_state s USING (bin_id)
   JOIN sensors se USING (sensor_id)
   JOIN gateways g ON g.gateway_id = se.gateway_id
-  LEFT JOIN bin_levels l USING (bin_id)
+  LEFT JOIN bin_levels l ON l.bin_id = b.bin_id
   LEFT JOIN streams st ON st.stream_no = s.stream_no
  WHERE b.bin_id = %s
    FOR NO KEY UPDATE OF b

@@ -25,7 +25,10 @@ class Shelf:
     stream_no: int
 
     def weigh(self, pieces: int, at: datetime | None = None, **changes: object) -> None:
-        """What ingest writes when the scale shows `pieces`; `changes` are columns of bin_state."""
+        """What ingest and whoever follows write when the scale shows `pieces`.
+
+        `changes` are columns of bin_state.
+        """
         at = at or datetime.now(UTC)
         state: dict[str, object] = {
             "sensor_id": self.sensor_id,
@@ -47,6 +50,13 @@ class Shelf:
                 f"INSERT INTO bin_state (bin_id, {', '.join(state)})"
                 f" VALUES (%s{', %s' * len(state)})",
                 (self.bin_id, *state.values()),
+            )
+            self.admin.execute(
+                "INSERT INTO bin_levels AS l (bin_id, pieces, exact, level_at, followed_at)"
+                " VALUES (%s, %s, true, %s, %s) ON CONFLICT (bin_id) DO UPDATE SET"
+                " pieces = EXCLUDED.pieces, level_at = EXCLUDED.level_at,"
+                " followed_at = EXCLUDED.followed_at, changed_xid = pg_current_xact_id()",
+                (self.bin_id, pieces, at, at),
             )
             self.admin.execute(
                 "INSERT INTO bin_due VALUES (%s) ON CONFLICT DO NOTHING", (self.bin_id,)

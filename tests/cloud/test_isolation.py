@@ -31,6 +31,9 @@ WITHOUT_ROW_SECURITY = {
     "readings_kept": "bookkeeping of whoever keeps the store",
     "rollups": "portals read the view portal_rollups, which may read an aggregate instead",
     "rollups_due": "bookkeeping of whoever keeps the store",
+    "follow_due": "bookkeeping of ingest",
+    "bin_tracks": "bookkeeping of whoever follows bins",
+    "checkpoints": "bookkeeping of whoever follows bins",
 }
 # What runs with the rights of the owner of all tables: only this, and only for these.
 RUN_AS_OWNER = {

@@ -175,6 +175,7 @@ BEGIN
     END LOOP;
 END $$;
 CREATE POLICY triggers_all ON bin_follow TO binline_owner USING (true) WITH CHECK (true);
+CREATE POLICY triggers_read ON bins FOR SELECT TO binline_owner USING (true);   -- which bins an item lies in
 
 GRANT INSERT ON follow_due TO binline_ingest;
 GRANT SELECT, DELETE, UPDATE ON follow_due TO binline_jobs;      -- UPDATE: what is taken is locked first

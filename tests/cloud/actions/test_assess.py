@@ -67,7 +67,7 @@ def test_an_order_keeps_the_reading_and_the_rule_it_rests_on(
             "stability": 0,
         },
         "calibration": {"tare_mg": 350_000, "unit_weight_ug": 4_200_000},
-        "level": {"pieces": 412, "net_mg": 412 * 4_200},
+        "level": {"pieces": 412, "exact": True, "at": "2026-11-20T12:00:00Z"},
         "rule": {"minimum": 500, "margin": 20, "capacity": 2_000, "pack": 500},
     }
 

@@ -166,6 +166,16 @@ class World:
                 },
             )
 
+            if weight_mg is not None:
+                pieces = (weight_mg - TARE_MG) * 1000 // UNIT_UG
+                conn.execute(
+                    "INSERT INTO bin_levels AS l (bin_id, pieces, exact, level_at, followed_at)"
+                    " VALUES (%s, greatest(0, %s), true, %s, %s) ON CONFLICT (bin_id) DO UPDATE SET"
+                    " pieces = EXCLUDED.pieces, level_at = EXCLUDED.level_at,"
+                    " followed_at = EXCLUDED.followed_at, changed_xid = pg_current_xact_id()",
+                    (bin_id, pieces, at, at),
+                )
+
     def _stream_of(self, conn: psycopg.Connection, code: str) -> tuple[int, int, int]:
         row = conn.execute(
             "SELECT s.sensor_id, b.bin_id, s.gateway_id FROM bins b JOIN sensors s USING (bin_id)"

@@ -1,0 +1,232 @@
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cloud.actions.follow import Remembered, follow_bins
+from cloud.actions.take_in import take_in
+from cloud.postgres import tracks
+from tests.cloud import ingest_cases as cases
+
+TARE_MG = 350_000
+PIECE_MG = 4_200
+MINUTE_MS = 60_000
+NOW = cases.NOW + timedelta(hours=12)
+
+# A morning of one bin, one reading a minute: pieces, and None where the scale was silent.
+MORNING: list[int | None] = (
+    [480] * 6 + [455] * 4 + [455, 430, 430, 430] + [None] * 3 + [400] * 5 + [390] * 4 + [1_890] * 6
+)
+
+
+@pytest.fixture
+def bin_id(database: Any) -> int:
+    with database.admin() as admin:
+        admin.autocommit = True
+        (bin_id,) = cases.make_site(admin, bins=1)
+        admin.execute("UPDATE bins SET tare_mg = %s WHERE bin_id = %s", (TARE_MG, bin_id))
+        admin.execute("UPDATE items SET pack = 500")
+    return bin_id
+
+
+@pytest.fixture
+def jobs(database: Any) -> Iterator[psycopg.Connection]:
+    with database.connect("binline_jobs") as conn:
+        conn.autocommit = True
+        yield conn
+
+
+def of_minute(minute: int, pieces: int | None) -> cases.messages.Reading:
+    if pieces is None:
+        return cases.messages.Condition(
+            sensor=0, after_ms=minute * MINUTE_MS, condition="silent", clock_trusted=True
+        )
+    return cases.messages.Weighed(
+        sensor=0,
+        after_ms=minute * MINUTE_MS,
+        weight_mg=TARE_MG + pieces * PIECE_MG,
+        stability=0,
+        clock_trusted=True,
+    )
+
+
+def batches(story: Sequence[int | None], size: int) -> list[Any]:
+    return [
+        cases.batch(
+            first + 1,
+            [of_minute(first + n, one) for n, one in enumerate(story[first : first + size])],
+            sensors=("s01",),
+        )
+        for first in range(0, len(story), size)
+    ]
+
+
+def come(database: Any, messages: Sequence[Any]) -> None:
+    with database.connect("binline_ingest") as conn:
+        conn.autocommit = True
+        take_in(conn, [cases.arrived(one) for one in messages], NOW, set())
+
+
+def follow(jobs: psycopg.Connection, remembered: dict[int, Remembered] | None = None) -> int:
+    memory: dict[int, Remembered] = {} if remembered is None else remembered
+    moved = 0
+    while True:
+        tracks.spread(jobs)
+        with jobs.transaction():
+            due = tracks.take(jobs, 100, [])
+            if not due:
+                return moved
+            outcome = follow_bins(jobs, due, NOW, memory)
+            tracks.give_back(jobs, outcome.again)
+        memory.update(outcome.remembered)
+        moved += outcome.movements
+
+
+def told(jobs: psycopg.Connection) -> list[tuple[Any, ...]]:
+    return jobs.execute(
+        "SELECT kind, pieces, after_pieces, event_at, after_refs FROM movements"
+        " WHERE replaced_at IS NULL ORDER BY event_at"
+    ).fetchall()
+
+
+def level(jobs: psycopg.Connection) -> tuple[Any, ...] | None:
+    return jobs.execute("SELECT pieces, exact, doubts, followed_at FROM bin_levels").fetchone()
+
+
+def test_a_morning_becomes_its_movements_and_they_sum_up_to_the_level(
+    database: Any, jobs: psycopg.Connection, bin_id: int
+) -> None:
+    come(database, batches(MORNING, 8))
+    follow(jobs)
+    assert [(kind, pieces) for kind, pieces, *_ in told(jobs)] == [
+        ("opening", 480),
+        ("usage", -25),
+        ("usage", -25),
+        ("usage", -30),
+        ("usage", -10),
+        ("refill", 1_500),
+    ]
+    known = level(jobs)
+    assert known is not None
+    assert known[0] == sum(pieces for _, pieces, *_ in told(jobs)) == 1_890
+    due = jobs.execute("SELECT bin_id FROM bin_due").fetchall()
+    assert due == [(bin_id,)]
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_in_whichever_order_and_however_often_readings_come_the_same_is_told(
+    database: Any, jobs: psycopg.Connection, bin_id: int, data: st.DataObject
+) -> None:
+    parts = batches(MORNING, data.draw(st.integers(2, 9), label="size"))
+    come(database, parts)
+    follow(jobs)
+    clean = told(jobs), level(jobs)
+
+    with database.admin() as admin:
+        for table in ("movements", "bin_levels", "bin_tracks", "checkpoints", "bin_follow",
+                      "follow_due", "readings", "ledger", "bin_state", "bin_due", "streams"):  # fmt: skip
+            admin.execute(f"TRUNCATE {table} CASCADE")
+    shuffled = data.draw(st.permutations([*parts, *parts[::2]]), label="order")
+    memory: dict[int, Remembered] = {}
+    for part in shuffled:
+        come(database, [part])
+        if data.draw(st.booleans(), label="follow now"):
+            if data.draw(st.booleans(), label="restart"):
+                memory.clear()
+            follow(jobs, memory)
+    follow(jobs, memory)
+    assert (told(jobs), level(jobs)) == clean
+
+
+def test_what_late_readings_take_back_stays_with_the_time_of_its_end(
+    database: Any, jobs: psycopg.Connection, bin_id: int
+) -> None:
+    first, second, third = batches([480] * 5 + [450] * 5 + [420] * 5, 5)
+    come(database, [first, third])
+    follow(jobs)
+    assert [pieces for _, pieces, *_ in told(jobs)] == [480, -60]
+    come(database, [second])
+    follow(jobs)
+    assert [pieces for _, pieces, *_ in told(jobs)] == [480, -30, -30]
+    gone = jobs.execute("SELECT pieces FROM movements WHERE replaced_at IS NOT NULL").fetchall()
+    assert gone == [(-60,)]
+
+
+def test_a_unit_weight_learnt_anew_restates_history_and_invents_nothing(
+    database: Any, jobs: psycopg.Connection, bin_id: int
+) -> None:
+    come(database, batches(MORNING, 8))
+    follow(jobs)
+    before = told(jobs)
+    with database.admin() as admin:
+        admin.execute("UPDATE items SET unit_weight_ug = 4284000")  # two per cent more
+    follow(jobs)
+    after = told(jobs)
+    assert [(kind, at) for kind, _, _, at, _ in after] == [(kind, at) for kind, _, _, at, _ in before]
+    assert [pieces for _, pieces, *_ in after] == [471, -25, -25, -29, -10, 1_471]
+    known = level(jobs)
+    assert known is not None
+    assert known[0] == sum(pieces for _, pieces, *_ in after)
+    (row,) = jobs.execute(
+        "SELECT from_ug, to_ug, movements, before_pieces, after_pieces FROM restatements"
+    ).fetchall()
+    assert row == (4_200_000, 4_284_000, 6, 1_890, known[0])
+
+
+def test_a_count_is_a_correction_never_usage_and_stands_in_its_time(
+    database: Any, jobs: psycopg.Connection, bin_id: int
+) -> None:
+    come(database, batches([480] * 10 + [450] * 10, 20))
+    follow(jobs)
+    jobs.execute(
+        "INSERT INTO counts (bin_id, kind, pieces, counted_at, entered_at, by, because)"
+        " VALUES (%s, 'cycle', 478, %s, %s, 'ann', 'counted by hand')",
+        (bin_id, cases.NOW + timedelta(minutes=5, seconds=30), NOW),
+    )
+    follow(jobs)
+    assert [(kind, pieces) for kind, pieces, *_ in told(jobs)] == [
+        ("opening", 480),
+        ("correction", -2),
+        ("usage", -30),
+    ]
+    follow(jobs)
+    known = level(jobs)
+    assert known is not None
+    assert known[0] == 448
+
+
+def test_another_tare_is_a_correction_and_another_item_begins_anew(
+    database: Any, jobs: psycopg.Connection, bin_id: int
+) -> None:
+    come(database, batches([480] * 10, 10))
+    follow(jobs)
+    with database.admin() as admin:
+        admin.execute("UPDATE bins SET tare_mg = tare_mg - %s", (2 * PIECE_MG,))
+    follow(jobs)
+    assert [(kind, pieces) for kind, pieces, *_ in told(jobs)] == [
+        ("opening", 480),
+        ("correction", 2),
+    ]
+    with database.admin() as admin:
+        admin.execute(
+            "SELECT set_config('app.from_at', %s, true)",
+            ((cases.NOW + timedelta(minutes=15)).isoformat(),),
+        )
+        admin.execute(
+            "INSERT INTO items (sku, name, unit_weight_ug) VALUES ('other', 'Other', 2100000)"
+        )
+        admin.execute(
+            "UPDATE bins SET item_id = (SELECT item_id FROM items WHERE sku = 'other')"
+        )
+    follow(jobs)
+    come(database, [cases.batch(11, [of_minute(20 + n, 480) for n in range(5)], sensors=("s01",))])
+    follow(jobs)
+    known = level(jobs)
+    assert known is not None
+    assert known[0] == (480 + 2) * 2
+    assert told(jobs)[-1][0] == "opening"
