@@ -6,7 +6,11 @@ transaction (`set_config(..., true)`), so the next one on the same connection st
     with pool.connection() as conn, conn.transaction():
         asking.as_supplier(conn, supplier_id)
         ...
+
+What a transaction changes is remembered with who asked; it may also say why, and since when it holds.
 """
+
+from datetime import datetime
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -26,6 +30,15 @@ def as_operations(conn: psycopg.Connection, user: str) -> None:
 def as_supplier(conn: psycopg.Connection, supplier_id: int, user: str = "") -> None:
     """See what belongs to one supplier, and of the others nothing."""
     _ask(conn, "supplier", str(int(supplier_id)), user)
+
+
+def because(conn: psycopg.Connection, why: str, from_at: datetime | None = None) -> None:
+    """Why this transaction changes what it changes, and since when that holds: now, if not said."""
+    since = "" if from_at is None else from_at.isoformat()
+    conn.execute(
+        "SELECT set_config('app.because', %s, true), set_config('app.from_at', %s, true)",
+        (why, since),
+    )
 
 
 def _ask(conn: psycopg.Connection, role: str, supplier: str, user: str) -> None:

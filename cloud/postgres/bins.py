@@ -91,7 +91,7 @@ def touch(conn: psycopg.Connection, bin_id: int) -> None:
 
 
 def lock(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
-    """The bin and its present, nobody else deciding on it meanwhile. None: never heard of."""
+    """The bin and its present, nobody else deciding on it meanwhile. None: never heard of, or out of use."""
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_LOCK, (bin_id,)).fetchone()
     if row is None:
@@ -133,7 +133,7 @@ def lock(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
 
 _LOCK = """
 SELECT b.code, b.item_id, b.supplier_id, b.minimum, b.margin, b.capacity, b.tare_mg, b.interval_s,
-       i.unit_weight_ug, i.pack,
+       i.unit_weight_ug, coalesce(line.pack, i.pack) AS pack,
        s.heard_at, s.received_at, s.condition, s.measured_at, s.weight_mg, s.stability, s.quality,
        s.clock_trusted, s.seq, st.stream, se.name AS sensor, g.name AS gateway, g.presence,
        g.twin_since IS NOT NULL AS twins,
@@ -141,12 +141,13 @@ SELECT b.code, b.item_id, b.supplier_id, b.minimum, b.margin, b.capacity, b.tare
        l.pieces, l.sd_pieces, l.exact, l.level_at, l.doubts, l.followed_at
   FROM bins b
   JOIN items i USING (item_id)
+  LEFT JOIN item_suppliers line ON line.item_id = b.item_id AND line.supplier_id = b.supplier_id
   JOIN bin_state s USING (bin_id)
   JOIN sensors se USING (sensor_id)
   JOIN gateways g ON g.gateway_id = se.gateway_id
   LEFT JOIN bin_levels l ON l.bin_id = b.bin_id
   LEFT JOIN streams st ON st.stream_no = s.stream_no
- WHERE b.bin_id = %s
+ WHERE b.bin_id = %s AND b.active
    FOR NO KEY UPDATE OF b
 """
 

@@ -95,7 +95,8 @@ SELECT at, corrected, received_at, seq, weight_mg, total, condition, because, st
 
 _ORDERS = """
 SELECT o.order_id, o.number, o.bin_id, b.code, b.place, si.name AS site, si.place AS site_place,
-       si.time_zone, i.name AS part, i.sku, i.supplier_sku, i.pack, b.capacity, b.minimum,
+       si.time_zone, i.name AS part, i.sku, coalesce(line.supplier_sku, i.supplier_sku) AS supplier_sku,
+       coalesce(line.pack, i.pack) AS pack, b.capacity, b.minimum,
        o.supplier_id, su.name AS supplier, o.quantity, o.state, o.because, o.evidence,
        o.placed_at, o.acknowledged_at, o.acknowledged_by, o.closed_at, o.received_pieces
   FROM orders o
@@ -103,6 +104,7 @@ SELECT o.order_id, o.number, o.bin_id, b.code, b.place, si.name AS site, si.plac
   JOIN sites si USING (site_id)
   JOIN items i ON i.item_id = o.item_id
   JOIN suppliers su ON su.supplier_id = o.supplier_id
+  LEFT JOIN item_suppliers line ON line.item_id = o.item_id AND line.supplier_id = o.supplier_id
 """
 
 

@@ -104,8 +104,9 @@ def ensure_gateway(conn: psycopg.Connection, *, name: str, site_id: int) -> int:
 def ensure_watch(conn: psycopg.Connection, *, gateway_id: int, sensor: str, bin_id: int) -> None:
     """The sensor watches the bin, unless somebody has given either of them another partner."""
     conn.execute(
-        "INSERT INTO sensors (gateway_id, name, bin_id) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-        (gateway_id, sensor, bin_id),
+        "INSERT INTO sensors (gateway_id, name, bin_id) SELECT %s, %s, %s"
+        " WHERE NOT EXISTS (SELECT FROM sensors WHERE bin_id = %s) ON CONFLICT DO NOTHING",
+        (gateway_id, sensor, bin_id, bin_id),
     )
 
 

@@ -69,7 +69,8 @@ class GatewayRow:
 _BINS = """
 SELECT b.bin_id, b.code, b.place, b.capacity, b.minimum, b.margin, b.tare_mg, b.interval_s,
        b.site_id, si.name AS site, si.place AS site_place, si.time_zone,
-       i.sku, i.name AS part, i.supplier_sku, i.unit_weight_ug, i.pack, su.name AS supplier,
+       i.sku, i.name AS part, coalesce(line.supplier_sku, i.supplier_sku) AS supplier_sku,
+       i.unit_weight_ug, coalesce(line.pack, i.pack) AS pack, su.name AS supplier,
        g.name AS gateway, g.presence, g.twin_since IS NOT NULL AS twins,
        st.heard_at, st.received_at, st.condition, st.measured_at, st.weight_mg,
        st.stability, st.quality, st.clock_trusted,
@@ -80,8 +81,12 @@ SELECT b.bin_id, b.code, b.place, b.capacity, b.minimum, b.margin, b.tare_mg, b.
   JOIN sites si USING (site_id)
   JOIN items i USING (item_id)
   JOIN suppliers su USING (supplier_id)
+  LEFT JOIN item_suppliers line ON line.item_id = b.item_id AND line.supplier_id = b.supplier_id
   LEFT JOIN bin_state st USING (bin_id)
-  LEFT JOIN sensors se ON se.bin_id = b.bin_id
+  LEFT JOIN LATERAL
+       -- Of several sensors the one that was heard last, or any of them.
+       (SELECT gateway_id FROM sensors WHERE bin_id = b.bin_id
+         ORDER BY sensor_id = st.sensor_id DESC NULLS LAST, sensor_id LIMIT 1) se ON true
   LEFT JOIN gateways g USING (gateway_id)
   LEFT JOIN breaches br ON br.bin_id = b.bin_id AND br.closed_at IS NULL
   LEFT JOIN orders o ON o.bin_id = b.bin_id AND o.state <> 'closed'
@@ -97,7 +102,7 @@ def horizon(conn: psycopg.Connection) -> str:
 
 def all_bins(conn: psycopg.Connection) -> list[BinRow]:
     cursor = conn.cursor(row_factory=class_row(BinRow))
-    return cursor.execute(f"{_BINS} ORDER BY si.name, b.place, b.code").fetchall()
+    return cursor.execute(f"{_BINS} WHERE b.active ORDER BY si.name, b.place, b.code").fetchall()
 
 
 def bins_changed_since(conn: psycopg.Connection, since: str) -> list[BinRow]:

@@ -92,13 +92,13 @@ ALTER TABLE items
 -- What a piece is worth to whoever keeps the books, in ten-thousandths. Apart from `items`, because every
 -- supplier of an item may read that, and no supplier this.
 CREATE TABLE item_prices (
-    item_id  int PRIMARY KEY REFERENCES items,
+    item_id  int PRIMARY KEY REFERENCES items ON DELETE CASCADE,
     price_e4 bigint NOT NULL CHECK (price_e4 >= 0),
     currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$')
 );
 
 CREATE TABLE item_suppliers (
-    item_id        int NOT NULL REFERENCES items,
+    item_id        int NOT NULL REFERENCES items ON DELETE CASCADE,
     supplier_id    int NOT NULL REFERENCES suppliers,
     supplier_sku   text NOT NULL DEFAULT '',
     pack           int CHECK (pack > 0),                          -- null: the item's
@@ -140,7 +140,7 @@ CREATE INDEX ON bins (item_id);
 -- Names were free text: each becomes a place of its own at the top of its site.
 INSERT INTO places (site_id, name)
 SELECT DISTINCT site_id, btrim(replace(place, '/', '-')) FROM bins WHERE btrim(place) <> '';
-UPDATE bins b SET place_id = p.place_id FROM places p
+UPDATE bins b SET place_id = p.place_id, place = p.name FROM places p
  WHERE p.site_id = b.site_id AND p.name = btrim(replace(b.place, '/', '-'));
 
 -- Where a bin hangs on a place, its own `place` is that place's name.
@@ -180,7 +180,7 @@ CREATE FUNCTION who_asks() RETURNS text LANGUAGE sql STABLE
     RETURN coalesce(nullif(current_setting('app.user', true), ''), session_user::text);
 
 CREATE TABLE bin_items (
-    bin_id      int NOT NULL REFERENCES bins,
+    bin_id      int NOT NULL REFERENCES bins ON DELETE CASCADE,
     item_id     int NOT NULL REFERENCES items,
     supplier_id int NOT NULL REFERENCES suppliers,
     tare_mg     bigint NOT NULL,
@@ -193,8 +193,8 @@ CREATE INDEX ON bin_items (item_id);
 CREATE INDEX ON bin_items (supplier_id);
 
 CREATE TABLE bin_sensors (
-    sensor_id int NOT NULL REFERENCES sensors,
-    bin_id    int NOT NULL REFERENCES bins,
+    sensor_id int NOT NULL REFERENCES sensors ON DELETE CASCADE,
+    bin_id    int NOT NULL REFERENCES bins ON DELETE CASCADE,
     from_at   timestamptz NOT NULL,
     to_at     timestamptz CHECK (to_at > from_at),
     by        text NOT NULL,
@@ -206,7 +206,7 @@ CREATE INDEX ON bin_sensors (bin_id, from_at);
 -- `from_at` is when it began to hold, `known_at` when we learnt so. The newest known of the latest begun holds.
 CREATE TABLE item_calibrations (
     item_calibration_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    item_id             int NOT NULL REFERENCES items,
+    item_id             int NOT NULL REFERENCES items ON DELETE CASCADE,
     unit_weight_ug      bigint NOT NULL CHECK (unit_weight_ug > 0),
     unit_sd_ug          bigint NOT NULL,
     unit_error_ug       bigint NOT NULL,

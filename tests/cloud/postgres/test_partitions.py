@@ -135,7 +135,7 @@ def test_readings_from_before_are_carried_over_and_rolled_up(
         conn.execute("SET search_path = binline")
         sensor, _ = store_cases.make_site(conn)
         put(conn, sensor, [(TODAY - n * DAY, n) for n in (1, 90, 900)], due=False)
-        assert blank.migrate() == ["0004_store"]
+        assert blank.migrate()[0] == "0004_store"
         conn.execute("SET search_path = binline")
         rows = conn.execute("SELECT weight_mg FROM readings ORDER BY 1").fetchall()
         assert rows == [(1,), (90,), (900,)]
