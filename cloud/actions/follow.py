@@ -13,7 +13,14 @@ from datetime import datetime, timedelta
 import psycopg
 
 from cloud.core.followed import Followed, Movement, MovementKind, Seen, from_us
-from cloud.core.following import CaughtUp, carried_over, catch_up, compare, restated
+from cloud.core.following import (
+    CaughtUp,
+    Counted,
+    carried_over,
+    catch_up,
+    compare,
+    restated,
+)
 from cloud.core.levels import level_of
 from cloud.core.movements import settle_until
 from cloud.core.plateaus import REVOCABLE_US
@@ -69,6 +76,7 @@ class _Bin:
     before: Followed | None = None  # as it was shown until now
     seen: list[Seen] = field(default_factory=list)
     more: bool = False
+    tares: Sequence[tuple[datetime, int]] = ()  # of the past, for what is followed again
 
     @property
     def bin_id(self) -> int:
@@ -146,7 +154,7 @@ def _read(conn: psycopg.Connection, bins: Sequence[_Bin]) -> None:
 def _is_late(bin_: _Bin) -> bool:
     """Whether something came that belongs before what was followed already."""
     counted = bin_.counted_at
-    if bin_.due.from_at is not None and counted is not None and bin_.due.from_at <= counted:
+    if bin_.due.from_at is not None and counted is not None and bin_.due.from_at < counted:
         return True
     if bin_.state is None or bin_.state.last is None or not bin_.seen:
         return False
@@ -160,6 +168,7 @@ def _rewind(conn: psycopg.Connection, bin_: _Bin) -> None:
     if bin_.due.from_at is not None:
         late.append(bin_.due.from_at)
     found = tracks.checkpoint_before(conn, bin_.bin_id, min(late), bin_.track.from_at)
+    bin_.tares = tracks.tares_of(conn, bin_.bin_id)
     bin_.rewound = bin_.dirty = True
     bin_.recent = frozenset()
     bin_.fed = 0
@@ -252,6 +261,7 @@ def _tare(conn: psycopg.Connection, bin_: _Bin, now: datetime) -> None:
         conn,
         counts.NewCount(
             bin_id=bin_.bin_id,
+            item_id=bin_.track.item_id,
             kind="tare",
             pieces=level_of(round(state.reference_mg), calibration).pieces,
             counted_at=now,
@@ -268,7 +278,7 @@ def _tare(conn: psycopg.Connection, bin_: _Bin, now: datetime) -> None:
 
 def _conclude(conn: psycopg.Connection, bins: Sequence[_Bin], now: datetime) -> Outcome:
     counted = tracks.counts_after(
-        conn, {b.bin_id: max(b.cursor, b.counted_at or b.cursor) for b in bins}
+        conn, {b.bin_id: (b.track.item_id, max(b.cursor, b.counted_at or b.cursor)) for b in bins}
     )
     levels: list[BinLevel] = []
     changed: list[int] = []
@@ -278,7 +288,7 @@ def _conclude(conn: psycopg.Connection, bins: Sequence[_Bin], now: datetime) -> 
     outcome: dict[int, Remembered] = {}
     for bin_ in bins:
         here = counted.get(bin_.bin_id, [])
-        caught = catch_up(bin_.state, bin_.seen, here, bin_.now.rules, bin_.fed)
+        caught = _caught_up(bin_, here)
         step = settle_until(caught.state, now, bin_.now.rules)
         found = [*caught.movements, *step.movements]
         booked += _book(conn, bin_, found, now)
@@ -311,6 +321,36 @@ def _conclude(conn: psycopg.Connection, bins: Sequence[_Bin], now: datetime) -> 
         readings=sum(len(bin_.seen) for bin_ in bins),
         movements=len(booked),
     )
+
+
+def _caught_up(bin_: _Bin, counted: Sequence[Counted]) -> CaughtUp:
+    """With the tare that held at the time; the unit weight is the one that is known best."""
+    rules, ends = bin_.now.rules, [at for at, _ in bin_.tares[1:]]
+    if not ends:
+        return catch_up(bin_.state, bin_.seen, counted, rules, bin_.fed)
+    caught = CaughtUp(state=bin_.state or Followed(), movements=[], checkpoints=[], fed=bin_.fed)
+    began = None
+    for (_, tare_mg), end in zip(bin_.tares, [*ends, None], strict=True):
+        then = replace(rules, calibration=replace(rules.calibration, tare_mg=tare_mg))
+        part = catch_up(
+            caught.state,
+            [one for one in bin_.seen if _lies_in(one.at, began, end)],
+            [one for one in counted if _lies_in(one.at, began, end)],
+            then,
+            caught.fed,
+        )
+        caught = CaughtUp(
+            state=part.state,
+            movements=caught.movements + part.movements,
+            checkpoints=caught.checkpoints + part.checkpoints,
+            fed=part.fed,
+        )
+        began = end
+    return caught
+
+
+def _lies_in(at: datetime, began: datetime | None, end: datetime | None) -> bool:
+    return (began is None or at >= began) and (end is None or at < end)
 
 
 def _book(conn: psycopg.Connection, bin_: _Bin, found: list[Movement], now: datetime) -> list[New]:

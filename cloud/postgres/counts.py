@@ -9,6 +9,7 @@ import psycopg
 @dataclass(frozen=True, kw_only=True)
 class NewCount:
     bin_id: int
+    item_id: int
     kind: str  # audit, cycle, correction, tare
     pieces: int
     counted_at: datetime
@@ -19,10 +20,11 @@ class NewCount:
 
 def insert(conn: psycopg.Connection, count: NewCount, now: datetime) -> None:
     conn.execute(
-        "INSERT INTO counts (bin_id, kind, pieces, counted_at, entered_at, by, because,"
-        " level_pieces) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
+        "INSERT INTO counts (bin_id, item_id, kind, pieces, counted_at, entered_at, by, because,"
+        " level_pieces) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             count.bin_id,
+            count.item_id,
             count.kind,
             count.pieces,
             count.counted_at,

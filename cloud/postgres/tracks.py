@@ -47,13 +47,15 @@ DELETE FROM bin_follow WHERE bin_id IN
 RETURNING bin_id, from_at
 """
 _RULES = """
-SELECT b.bin_id, b.item_id, bi.from_at, b.tare_mg, b.scale_sd_mg, b.measure, b.pieces_per_count,
+SELECT b.bin_id, b.item_id, b.tare_mg,
+       coalesce((SELECT max(to_at) FROM bin_items o
+                  WHERE o.bin_id = b.bin_id AND o.item_id <> b.item_id), 'epoch') AS from_at,
+       b.scale_sd_mg, b.measure, b.pieces_per_count,
        b.capacity, b.interval_s, coalesce(b.refill_min_pieces, i.pack) AS refill_pieces,
        i.unit_weight_ug, i.unit_sd_ug, i.unit_error_ug,
        (SELECT array_agg(sensor_id ORDER BY sensor_id) FROM sensors s WHERE s.bin_id = b.bin_id)
            AS sensors
   FROM bins b JOIN items i USING (item_id)
-  JOIN bin_items bi ON bi.bin_id = b.bin_id AND bi.to_at IS NULL
  WHERE b.bin_id = ANY(%s) ORDER BY b.bin_id
 """
 _LOCK = """
@@ -226,19 +228,26 @@ def seen(
 
 
 def counts_after(
-    conn: psycopg.Connection, since: Mapping[int, datetime]
+    conn: psycopg.Connection, since: Mapping[int, tuple[int, datetime]]
 ) -> dict[int, list[Counted]]:
     rows = conn.execute(
         "SELECT c.bin_id, c.counted_at, c.pieces, c.because"
-        "  FROM unnest(%s::int[], %s::timestamptz[]) AS t(bin_id, since)"
-        "  JOIN counts c ON c.bin_id = t.bin_id AND c.counted_at > t.since"
+        "  FROM unnest(%s::int[], %s::int[], %s::timestamptz[]) AS t(bin_id, item_id, since)"
+        "  JOIN counts c ON c.bin_id = t.bin_id AND c.item_id = t.item_id AND c.counted_at > t.since"
         " ORDER BY c.counted_at, c.count_id",
-        (list(since), list(since.values())),
+        (list(since), [one for one, _ in since.values()], [at for _, at in since.values()]),
     ).fetchall()
     found: dict[int, list[Counted]] = {}
     for bin_id, *rest in rows:
         found.setdefault(bin_id, []).append(Counted(*rest))
     return found
+
+
+def tares_of(conn: psycopg.Connection, bin_id: int) -> list[tuple[datetime, int]]:
+    """What the empty bin weighed, and from when on."""
+    return conn.execute(
+        "SELECT from_at, tare_mg FROM bin_items WHERE bin_id = %s ORDER BY from_at", (bin_id,)
+    ).fetchall()
 
 
 # ------------------------------------------------------------------ checkpoints

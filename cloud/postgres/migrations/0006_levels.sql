@@ -109,6 +109,7 @@ CREATE INDEX ON restatements (bin_id, at);
 CREATE TABLE counts (
     count_id     bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     bin_id       int NOT NULL REFERENCES bins,
+    item_id      int NOT NULL REFERENCES items,
     kind         text NOT NULL CHECK (kind IN ('audit', 'cycle', 'correction', 'tare')),
     pieces       int NOT NULL CHECK (pieces >= 0),
     counted_at   timestamptz NOT NULL,
@@ -117,7 +118,7 @@ CREATE TABLE counts (
     because      text NOT NULL CHECK (because <> ''),
     level_pieces int                                 -- what we held it for when it was entered; null: nothing
 );
-CREATE INDEX ON counts (bin_id, counted_at);
+CREATE UNIQUE INDEX counts_one_at_a_time ON counts (bin_id, counted_at);
 
 ---------------------------------------------------------------------- what makes a bin to be looked at again
 
