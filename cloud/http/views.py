@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from cloud.core.levels import Calibration, Level, level_of
+from cloud.core.followed import Measure
+from cloud.core.levels import Calibration, level_of
 from cloud.core.orders import order_label
 from cloud.core.trust import BinState, Judgement, Trust, stale_after, trust_of
 from cloud.http import words
+from cloud.postgres.bin_levels import doubts_of
 from cloud.postgres.wall import BinRow, GatewayRow
 
 ANSWER_EXPECTED = timedelta(minutes=30)  # a supplier that has not answered by then wants a call
@@ -138,13 +140,16 @@ def judged(row: BinRow, now: datetime) -> Judgement:
             gateway=row.gateway or "",
             gateway_presence=row.presence or "silent",
             gateway_twins=row.twins,
+            measure=Measure(row.measure),
+            doubts=doubts_of(row.doubts),
         ),
         now,
     )
 
 
-def level(row: BinRow) -> Level | None:
-    return None if row.weight_mg is None else level_of(row.weight_mg, _calibration(row))
+def pieces(row: BinRow) -> int | None:
+    """The level, with what is seen to have changed and is not confirmed yet."""
+    return None if row.pieces is None else max(0, row.pieces + (row.unconfirmed or 0))
 
 
 def pieces_of(row: BinRow, weight_mg: int) -> int:
@@ -154,12 +159,12 @@ def pieces_of(row: BinRow, weight_mg: int) -> int:
 
 def status_of(row: BinRow, judgement: Judgement) -> Status:
     """Trust first: a number that may not be acted on is neither low nor fine."""
-    now_level = level(row)
-    if not judgement.may_act or now_level is None:
+    shown = pieces(row)
+    if not judgement.may_act or shown is None:
         return "stale"
-    if now_level.pieces == 0:
+    if shown == 0:
         return "empty"
-    if now_level.pieces <= row.minimum or row.low_since is not None:
+    if shown <= row.minimum or row.low_since is not None:
         return "low"
     return "ok"
 
@@ -171,7 +176,6 @@ def word_for(status: Status, judgement: Judgement) -> str:
 def tile_of(row: BinRow, now: datetime) -> Tile:
     judgement = judged(row, now)
     status = status_of(row, judgement)
-    shown = level(row)
     doubtful = judgement.trust in (Trust.ABSENT, Trust.SUSPECT, Trust.UNKNOWN)
     return Tile(
         code=row.code,
@@ -182,7 +186,7 @@ def tile_of(row: BinRow, now: datetime) -> Tile:
         site_id=row.site_id,
         capacity=row.capacity,
         minimum=row.minimum,
-        pieces=None if shown is None else shown.pieces,
+        pieces=pieces(row),
         status=status,
         word=word_for(status, judgement),
         because=judgement.because if doubtful else "",
@@ -518,7 +522,13 @@ def _some(names: list[str], most: int = NAMED_SHORT_MAX) -> str:
 
 
 def _calibration(row: BinRow) -> Calibration:
-    return Calibration(tare_mg=row.tare_mg, unit_weight_ug=row.unit_weight_ug)
+    return Calibration(
+        tare_mg=row.tare_mg,
+        unit_weight_ug=row.unit_weight_ug,
+        unit_sd_ug=row.unit_sd_ug,
+        unit_error_ug=row.unit_error_ug,
+        scale_sd_mg=row.scale_sd_mg,
+    )
 
 
 def _ms(moment: datetime | None) -> int | None:

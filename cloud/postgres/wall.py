@@ -55,6 +55,22 @@ class BinRow:
     order_quantity: int | None
     placed_at: datetime | None
     acknowledged_at: datetime | None
+    measure: str
+    unit_sd_ug: int
+    unit_error_ug: int
+    scale_sd_mg: int
+    pieces: int | None  # what whoever follows the bin holds it for; None: no level is known
+    unconfirmed: int | None  # pieces; a change that is seen and not confirmed yet
+    sd_pieces: float | None
+    exact: bool | None
+    level_at: datetime | None
+    plateau_since: datetime | None
+    followed_at: datetime | None
+    doubts: list[list[str]] | None
+    zero_error_mg: int | None
+    usage_per_day: float | None
+    usage_sd: float | None
+    usage_days: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,13 +92,17 @@ SELECT b.bin_id, b.code, b.place, b.capacity, b.minimum, b.margin, b.tare_mg, b.
        st.stability, st.quality, st.clock_trusted,
        br.opened_at AS low_since,
        o.order_id, o.number AS order_number, o.state AS order_state, o.quantity AS order_quantity,
-       o.placed_at, o.acknowledged_at
+       o.placed_at, o.acknowledged_at,
+       b.measure, i.unit_sd_ug, i.unit_error_ug, b.scale_sd_mg,
+       l.pieces, l.unconfirmed, l.sd_pieces, l.exact, l.level_at, l.plateau_since, l.followed_at,
+       l.doubts, l.zero_error_mg, l.usage_per_day, l.usage_sd, l.usage_days
   FROM bins b
   JOIN sites si USING (site_id)
   JOIN items i USING (item_id)
   JOIN suppliers su USING (supplier_id)
   LEFT JOIN item_suppliers line ON line.item_id = b.item_id AND line.supplier_id = b.supplier_id
-  LEFT JOIN bin_state st USING (bin_id)
+  LEFT JOIN bin_state st ON st.bin_id = b.bin_id
+  LEFT JOIN bin_levels l ON l.bin_id = b.bin_id
   LEFT JOIN LATERAL
        -- Of several sensors the one that was heard last, or any of them.
        (SELECT gateway_id FROM sensors WHERE bin_id = b.bin_id
@@ -107,7 +127,10 @@ def all_bins(conn: psycopg.Connection) -> list[BinRow]:
 
 def bins_changed_since(conn: psycopg.Connection, since: str) -> list[BinRow]:
     cursor = conn.cursor(row_factory=class_row(BinRow))
-    return cursor.execute(f"{_BINS} WHERE st.changed_xid >= %s::xid8", (since,)).fetchall()
+    return cursor.execute(
+        f"{_BINS} WHERE st.changed_xid >= %(since)s::xid8 OR l.changed_xid >= %(since)s::xid8",
+        {"since": since},
+    ).fetchall()
 
 
 def one_bin(conn: psycopg.Connection, code: str) -> BinRow | None:

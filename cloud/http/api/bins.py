@@ -163,7 +163,6 @@ def _pieces(row: BinRow, weight_mg: int | None) -> int | None:
 
 def _out(row: BinRow, now: datetime) -> BinOut:
     judgement = views.judged(row, now)
-    level = views.level(row)
     return BinOut(
         code=row.code,
         part=row.part,
@@ -171,7 +170,7 @@ def _out(row: BinRow, now: datetime) -> BinOut:
         site=row.site,
         place=row.place,
         supplier=row.supplier,
-        pieces=None if level is None else level.pieces,
+        pieces=views.pieces(row),
         capacity=row.capacity,
         minimum=row.minimum,
         status=views.status_of(row, judgement),

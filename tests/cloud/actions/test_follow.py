@@ -260,4 +260,4 @@ def test_another_tare_is_a_correction_and_another_item_begins_anew(
     follow(jobs)
     known = level(jobs, bin_id)
     assert known[0] == (480 + 2) * 2
-    assert told(jobs, bin_id)[-1][0] == "opening"
+    assert [kind for kind, *_ in told(jobs, bin_id)].count("opening") == 2
