@@ -10,11 +10,23 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from uuid import UUID
 
 import psycopg
+from psycopg.errors import DeadlockDetected, UniqueViolation
 
-from cloud.actions.store import POISON, New, Stored, mark_due, move, refused, store
+from cloud.actions.store import (
+    POISON,
+    Ahead,
+    New,
+    Stored,
+    copy_ahead,
+    mark_due,
+    move,
+    refused,
+    store,
+)
 from cloud.core import taking, times, twins
 from cloud.core.ranges import Range
 from cloud.core.readings import (
@@ -30,6 +42,7 @@ from cloud.core.readings import (
     to_ms,
 )
 from cloud.core.taking import Claim, Verdicts
+from cloud.core.times import Span
 from cloud.core.touched import Touched
 from cloud.core.twins import Twins
 from cloud.intake import translate
@@ -46,6 +59,18 @@ from cloud.postgres.gateways import Gateway
 from cloud.postgres.streams import Stream, StreamKey
 
 AGE_MAX = timedelta(days=400)
+
+
+class Holding(Enum):
+    """When the streams are held, until the commit: what is new must not change meanwhile."""
+
+    AT_ONCE = auto()  # or not at all, when somebody else has them
+    AFTER_COPY = auto()
+    WHEN_FREE = auto()
+
+
+class _OutrunError(Exception):
+    """Somebody else stored, or changed, what seemed to be new."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +129,7 @@ def take_in(
     Readings older than `age_max` are set aside.
     """
     try:
-        return _together(conn, arrivals, now, known_letters, age_max)
+        return _soon(conn, arrivals, now, known_letters, age_max)
     except POISON as error:
         if len(arrivals) == 1:
             return _alone(conn, arrivals[0], now, known_letters, age_max, error)
@@ -126,6 +151,29 @@ def correct_some(conn: psycopg.Connection, now: datetime, *, age_max: timedelta 
             mark_due(conn, Touched.of(zip(ids, stamps, strict=True)))
             move(conn, released, sensors.bins_of(conn, set(ids)), now)
     return True
+
+
+def _soon(
+    conn: psycopg.Connection,
+    arrivals: Sequence[Arrival],
+    now: datetime,
+    known_letters: Container[bytes],
+    age_max: timedelta,
+) -> TakenIn:
+    """Together. When another process is at work on their streams, only the last part waits for it.
+
+    Copying is most of the work, and needs the streams only for knowing what is new: that is
+    looked at before, and again when the streams are held. If it then is another thing, nearly
+    always the same message in two hands, all of it is undone and done again.
+    """
+    try:
+        return _together(conn, arrivals, now, known_letters, age_max, holding=Holding.AT_ONCE)
+    except (streams.HeldError, DeadlockDetected):
+        pass
+    try:
+        return _together(conn, arrivals, now, known_letters, age_max, holding=Holding.AFTER_COPY)
+    except (_OutrunError, UniqueViolation, DeadlockDetected):
+        return _together(conn, arrivals, now, known_letters, age_max)
 
 
 def _alone(  # noqa: PLR0917 - what `take_in` was given, and why it failed
@@ -154,16 +202,21 @@ def _together(
     age_max: timedelta,
     *,
     bisecting: bool = False,
+    holding: Holding = Holding.WHEN_FREE,
 ) -> TakenIn:
+    span = times.believed(to_ms(now), age_max)
     with conn.transaction():
-        heard = _listen(conn, arrivals, now)
-        upto = {stream.stream_no: stream.contiguous_upto for stream in heard.streams.values()}
-        verdicts = taking.judge(heard.claims, _overlapped(conn, heard.claims), upto)
-        clock_steps.insert(conn, verdicts.steps, now)
-        span = times.believed(to_ms(now), age_max)
-        stepped = {stream_no for stream_no, _ in verdicts.steps}
+        ahead = None
+        if holding is Holding.AFTER_COPY:
+            ahead = _copy_ahead(conn, arrivals, now, span)
+        heard = _listen(conn, arrivals, now, wait=holding is not Holding.AT_ONCE)
+        verdicts = _judge(conn, heard)
         fresh = _fresh(heard, verdicts)
-        stored = store(conn, fresh, now, span, stepped=stepped, bisecting=bisecting)
+        if ahead is not None and (verdicts.steps or not ahead.is_of(fresh)):
+            raise _OutrunError
+        clock_steps.insert(conn, verdicts.steps, now)
+        stepped = {stream_no for stream_no, _ in verdicts.steps}
+        stored = store(conn, fresh, now, span, stepped=stepped, bisecting=bisecting, ahead=ahead)
         ledger.insert(conn, _entries(verdicts, stored), now)
         alarms = _note_presence(conn, heard, now)
         committed, rewound = _how_far(conn, heard)
@@ -193,8 +246,42 @@ def _together(
     )
 
 
-def _listen(conn: psycopg.Connection, arrivals: Sequence[Arrival], now: datetime) -> _Heard:
-    known = gateways.by_name(conn, {a.gateway for a in arrivals if a.gateway is not None})
+def _copy_ahead(
+    conn: psycopg.Connection, arrivals: Sequence[Arrival], now: datetime, span: Span
+) -> Ahead | None:
+    """What seems to be new, copied while others hold its streams."""
+    known = _gateways_of(conn, arrivals)
+    wanted, asked = _wanted(arrivals, known)
+    heard = _part(arrivals, known, streams.seen(conn, {*wanted, *asked}))
+    verdicts = _judge(conn, heard)
+    fresh = _fresh(heard, verdicts)
+    return copy_ahead(conn, fresh, now, span) if fresh and not verdicts.steps else None
+
+
+def _judge(conn: psycopg.Connection, heard: _Heard) -> Verdicts:
+    upto = {stream.stream_no: stream.contiguous_upto for stream in heard.streams.values()}
+    return taking.judge(heard.claims, _overlapped(conn, heard.claims), upto)
+
+
+def _listen(
+    conn: psycopg.Connection, arrivals: Sequence[Arrival], now: datetime, *, wait: bool
+) -> _Heard:
+    known = _gateways_of(conn, arrivals)
+    wanted, asked = _wanted(arrivals, known)
+    # In one go, for the order in which they are held; what was only asked for is not registered.
+    found = streams.find(conn, {*wanted, *asked}, wait=wait)
+    found |= streams.lock(conn, wanted, now, found)
+    return _part(arrivals, known, found)
+
+
+def _gateways_of(conn: psycopg.Connection, arrivals: Iterable[Arrival]) -> dict[str, Gateway]:
+    return gateways.by_name(conn, {a.gateway for a in arrivals if a.gateway is not None})
+
+
+def _wanted(
+    arrivals: Iterable[Arrival], known: Mapping[str, Gateway]
+) -> tuple[dict[StreamKey, int], set[StreamKey]]:
+    """The streams that are to be registered, with the life they say; and those only asked for."""
     wanted: dict[StreamKey, int] = {}
     asked: set[StreamKey] = set()
     for arrival in arrivals:
@@ -209,10 +296,7 @@ def _listen(conn: psycopg.Connection, arrivals: Sequence[Arrival], now: datetime
             wanted.setdefault((gateway.gateway_id, arrival.content.stream), 0)
         elif isinstance(arrival.content, KeptSaid):
             asked.add((gateway.gateway_id, arrival.content.stream))
-    # In one go, for the order in which they are held; what was only asked for is not registered.
-    found = streams.find(conn, {*wanted, *asked})
-    found |= streams.lock(conn, wanted, now, found)
-    return _part(arrivals, known, found)
+    return wanted, asked
 
 
 def _is_voice(arrival: Arrival) -> bool:
