@@ -8,7 +8,7 @@ What is new, a repeat or a contradiction, and what is acknowledged, `cloud.core.
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from uuid import UUID
@@ -86,6 +86,7 @@ class TakenIn:
     held: int = 0  # messages of a machine that uses another's name
     rewound: list[tuple[str, UUID]] = field(default_factory=list)  # gateways remember more than we
     steps: int = 0
+    crowded: bool = False  # others were found at work on the same streams
     twins: dict[str, Twins | None] = field(default_factory=dict)  # alarms raised, or gone quiet
 
     def plus(self, other: "TakenIn") -> "TakenIn":
@@ -99,6 +100,7 @@ class TakenIn:
             held=self.held + other.held,
             rewound=[*self.rewound, *other.rewound],
             steps=self.steps + other.steps,
+            crowded=self.crowded or other.crowded,
             twins={**self.twins, **other.twins},
         )
 
@@ -122,14 +124,15 @@ def take_in(
     known_letters: Container[bytes] = (),
     *,
     age_max: timedelta = AGE_MAX,
+    crowded: bool = False,
 ) -> TakenIn:
     """All of `arrivals` in one transaction; when one of them is poison, halves, down to the row.
 
     `known_letters` are fingerprints of dead letters already kept; the same is not kept twice.
-    Readings older than `age_max` are set aside.
+    Readings older than `age_max` are set aside. `crowded`: others are at work on the same streams.
     """
     try:
-        return _soon(conn, arrivals, now, known_letters, age_max)
+        return _soon(conn, arrivals, now, known_letters, age_max, crowded=crowded)
     except POISON as error:
         if len(arrivals) == 1:
             return _alone(conn, arrivals[0], now, known_letters, age_max, error)
@@ -159,6 +162,8 @@ def _soon(
     now: datetime,
     known_letters: Container[bytes],
     age_max: timedelta,
+    *,
+    crowded: bool,
 ) -> TakenIn:
     """Together. When another process is at work on their streams, only the last part waits for it.
 
@@ -166,12 +171,14 @@ def _soon(
     looked at before, and again when the streams are held. If it then is another thing, nearly
     always the same message in two hands, all of it is undone and done again.
     """
+    if not crowded:
+        try:
+            return _together(conn, arrivals, now, known_letters, age_max, holding=Holding.AT_ONCE)
+        except (streams.HeldError, DeadlockDetected):
+            pass
     try:
-        return _together(conn, arrivals, now, known_letters, age_max, holding=Holding.AT_ONCE)
-    except (streams.HeldError, DeadlockDetected):
-        pass
-    try:
-        return _together(conn, arrivals, now, known_letters, age_max, holding=Holding.AFTER_COPY)
+        taken = _together(conn, arrivals, now, known_letters, age_max, holding=Holding.AFTER_COPY)
+        return taken if crowded else replace(taken, crowded=True)
     except (_OutrunError, UniqueViolation, DeadlockDetected):
         return _together(conn, arrivals, now, known_letters, age_max)
 
