@@ -98,6 +98,23 @@ def test_the_same_message_in_two_hands_is_stored_once(site: Any) -> None:
     assert cases.seqs(admin) == [*range(1, 12)]
 
 
+def test_who_is_alone_and_takes_others_for_granted_takes_in_what_is_new_as_always(
+    site: Any,
+) -> None:
+    admin, one, _ = site
+    stranger = messages.ReadingBatch(
+        stream=cases.OTHER_STREAM,
+        first_seq=1,
+        base_ms=cases.NOW_MS,
+        sensors=["never-heard"],
+        readings=[cases.weighed(5)],
+    )
+    mine = [arrived(counting(3, 4)), arrived(stranger), arrived(counting(1, 2))]
+    taken = take_in(one, mine, NOW, crowded=True)
+    assert (taken.readings, taken.repeats, taken.crowded) == (3, 1, False)
+    assert sorted(cases.seqs(admin)) == [1, 1, 2, 3, 4]
+
+
 def test_a_clock_that_was_set_meanwhile_corrects_what_was_copied(site: Any) -> None:
     admin, one, other = site
     unsure = messages.Weighed(sensor=0, after_ms=0, weight_mg=5, clock_trusted=False)
@@ -138,7 +155,7 @@ some_batch = st.lists(some_weight, min_size=1, max_size=6) | st.lists(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.lists(st.tuples(some_batch, st.sampled_from(["", "step", "gap"])), max_size=6), st.data())
-def test_in_columns_or_one_by_one_the_database_holds_the_same(
+def test_in_columns_or_one_by_one_ahead_or_not_the_database_holds_the_same(
     site: Any, spoken: Any, data: st.DataObject
 ) -> None:
     admin, conn, _ = site
@@ -152,18 +169,25 @@ def test_in_columns_or_one_by_one_the_database_holds_the_same(
     payloads = [codec.encode(message) for message in data.draw(st.permutations(said))]
     cut = data.draw(st.integers(0, len(payloads)))
     topic = topics.readings("lindau-1")
+    crowded = data.draw(st.booleans())
     columns = translate.arrivals([translate.opened(topic, payload) for payload in payloads])
     exact = [translate.arrival(topic, payload) for payload in payloads]
-    assert held(admin, conn, columns, cut) == held(admin, conn, exact, cut)
+    assert held(admin, conn, columns, cut, crowded=crowded) == held(admin, conn, exact, cut)
 
 
 def held(
-    admin: psycopg.Connection, conn: psycopg.Connection, arrivals: list[Arrival], cut: int
+    admin: psycopg.Connection,
+    conn: psycopg.Connection,
+    arrivals: list[Arrival],
+    cut: int,
+    *,
+    crowded: bool = False,
 ) -> dict[str, list[Any]]:
     """All that is in the tables after it, which are emptied before; and what was answered."""
     admin.execute(f"TRUNCATE {', '.join(TABLES)}, clock_steps, rollups_due")
     admin.execute("UPDATE streams SET contiguous_upto = 2")
-    answers = [take_in(conn, part, NOW) for part in (arrivals[:cut], arrivals[cut:])]
+    parts = (arrivals[:cut], arrivals[cut:])
+    answers = [take_in(conn, part, NOW, crowded=crowded) for part in parts]
     while correct_some(conn, NOW):
         pass
     content: dict[str, list[Any]] = {
