@@ -16,23 +16,13 @@ from uuid import UUID
 import psycopg
 from psycopg.errors import DeadlockDetected, UniqueViolation
 
-from cloud.actions.store import (
-    POISON,
-    Ahead,
-    New,
-    Stored,
-    copy_ahead,
-    mark_due,
-    move,
-    refused,
-    store,
-)
+from cloud.actions.listen import Heard, copy_ahead, judge, listen, new_of
+from cloud.actions.store import POISON, Stored, mark_due, move, refused, store
 from cloud.core import taking, times, twins
 from cloud.core.ranges import Range
 from cloud.core.readings import (
     Arrival,
     Batch,
-    KeptSaid,
     PresenceSaid,
     Reading,
     StreamCommitted,
@@ -41,8 +31,7 @@ from cloud.core.readings import (
     set_aside,
     to_ms,
 )
-from cloud.core.taking import Claim, Verdicts
-from cloud.core.times import Span
+from cloud.core.taking import Verdicts
 from cloud.core.touched import Touched
 from cloud.core.twins import Twins
 from cloud.intake import translate
@@ -56,7 +45,6 @@ from cloud.postgres import (
 )
 from cloud.postgres.dead_letters import DeadLetter
 from cloud.postgres.gateways import Gateway
-from cloud.postgres.streams import Stream, StreamKey
 
 AGE_MAX = timedelta(days=400)
 
@@ -103,18 +91,6 @@ class TakenIn:
             crowded=self.crowded or other.crowded,
             twins={**self.twins, **other.twins},
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Heard:
-    """What a transaction is about, after the doubtful machines were parted off."""
-
-    gateways: Mapping[str, Gateway]
-    streams: Mapping[StreamKey, Stream]  # those that may go on
-    claims: Sequence[Claim]
-    kept: Sequence[tuple[str, KeptSaid]]
-    presences: Sequence[tuple[str, PresenceSaid, bool]]
-    held: int
 
 
 def take_in(
@@ -215,10 +191,10 @@ def _together(
     with conn.transaction():
         ahead = None
         if holding is Holding.AFTER_COPY:
-            ahead = _copy_ahead(conn, arrivals, now, span)
-        heard = _listen(conn, arrivals, now, wait=holding is not Holding.AT_ONCE)
-        verdicts = _judge(conn, heard)
-        fresh = _fresh(heard, verdicts)
+            ahead = copy_ahead(conn, arrivals, now, span)
+        heard = listen(conn, arrivals, now, wait=holding is not Holding.AT_ONCE)
+        verdicts = judge(conn, heard)
+        fresh = new_of(heard, verdicts)
         if ahead is not None and (verdicts.steps or not ahead.is_of(fresh)):
             raise _OutrunError
         clock_steps.insert(conn, verdicts.steps, now)
@@ -253,122 +229,6 @@ def _together(
     )
 
 
-def _copy_ahead(
-    conn: psycopg.Connection, arrivals: Sequence[Arrival], now: datetime, span: Span
-) -> Ahead | None:
-    """What seems to be new, copied while others hold its streams."""
-    known = _gateways_of(conn, arrivals)
-    wanted, asked = _wanted(arrivals, known)
-    heard = _part(arrivals, known, streams.seen(conn, {*wanted, *asked}))
-    verdicts = _judge(conn, heard)
-    fresh = _fresh(heard, verdicts)
-    return copy_ahead(conn, fresh, now, span) if fresh and not verdicts.steps else None
-
-
-def _judge(conn: psycopg.Connection, heard: _Heard) -> Verdicts:
-    upto = {stream.stream_no: stream.contiguous_upto for stream in heard.streams.values()}
-    return taking.judge(heard.claims, _overlapped(conn, heard.claims), upto)
-
-
-def _listen(
-    conn: psycopg.Connection, arrivals: Sequence[Arrival], now: datetime, *, wait: bool
-) -> _Heard:
-    known = _gateways_of(conn, arrivals)
-    wanted, asked = _wanted(arrivals, known)
-    # In one go, for the order in which they are held; what was only asked for is not registered.
-    found = streams.find(conn, {*wanted, *asked}, wait=wait)
-    found |= streams.lock(conn, wanted, now, found)
-    return _part(arrivals, known, found)
-
-
-def _gateways_of(conn: psycopg.Connection, arrivals: Iterable[Arrival]) -> dict[str, Gateway]:
-    return gateways.by_name(conn, {a.gateway for a in arrivals if a.gateway is not None})
-
-
-def _wanted(
-    arrivals: Iterable[Arrival], known: Mapping[str, Gateway]
-) -> tuple[dict[StreamKey, int], set[StreamKey]]:
-    """The streams that are to be registered, with the life they say; and those only asked for."""
-    wanted: dict[StreamKey, int] = {}
-    asked: set[StreamKey] = set()
-    for arrival in arrivals:
-        gateway = known.get(arrival.gateway or "")
-        if gateway is None:
-            continue
-        wants = taking.wants_of(arrival)
-        if wants is not None:
-            key = (gateway.gateway_id, wants.stream)
-            wanted[key] = max(wanted.get(key, 0), wants.life)
-        elif isinstance(arrival.content, PresenceSaid) and _is_voice(arrival):
-            wanted.setdefault((gateway.gateway_id, arrival.content.stream), 0)
-        elif isinstance(arrival.content, KeptSaid):
-            asked.add((gateway.gateway_id, arrival.content.stream))
-    return wanted, asked
-
-
-def _is_voice(arrival: Arrival) -> bool:
-    content = arrival.content
-    return isinstance(content, PresenceSaid) and content.state == "online" and not arrival.kept
-
-
-def _part(
-    arrivals: Iterable[Arrival],
-    known: Mapping[str, Gateway],
-    found: Mapping[StreamKey, Stream],
-) -> _Heard:
-    """Part off the streams of a machine that uses another's name: neither stored nor answered."""
-    twin_of = {gateway.gateway_id: gateway.twins for gateway in known.values()}
-    going = {
-        (gateway_id, stream): row
-        for (gateway_id, stream), row in found.items()
-        if not twins.is_held(twin_of[gateway_id], stream, row.began, refused=row.refused)
-    }
-    claims: list[Claim] = []
-    kept: list[tuple[str, KeptSaid]] = []
-    presences: list[tuple[str, PresenceSaid, bool]] = []
-    held = 0
-    for arrival in arrivals:
-        name = arrival.gateway or ""
-        gateway = known.get(name)
-        if gateway is None:
-            continue
-        content, wants = arrival.content, taking.wants_of(arrival)
-        if isinstance(content, PresenceSaid):
-            presences.append((name, content, arrival.kept))
-        elif isinstance(content, KeptSaid):
-            key = (gateway.gateway_id, content.stream)
-            if key in going or key not in found:
-                kept.append((name, content))
-        elif wants is not None and (gateway.gateway_id, wants.stream) in going:
-            stream = going[gateway.gateway_id, wants.stream]
-            claims.append(Claim(arrival, wants, stream.stream_no))
-        elif wants is not None:
-            held += 1
-    return _Heard(
-        gateways=known, streams=going, claims=claims, kept=kept, presences=presences, held=held
-    )
-
-
-def _overlapped(
-    conn: psycopg.Connection, claims: Sequence[Claim]
-) -> dict[int, Sequence[taking.Entry]]:
-    """What the ledger has in the place of each claim. Nearly always nothing, or the same."""
-    if not claims:
-        return {}
-    nearest = ledger.overlapping_one(conn, [(c.stream_no, c.wants.range) for c in claims])
-    return {
-        place: [entry]
-        if taking.is_repeat(claims[place].wants, entry)
-        else ledger.overlapping_all(conn, claims[place].stream_no, claims[place].wants.range)
-        for place, entry in nearest.items()
-    }
-
-
-def _fresh(heard: _Heard, verdicts: Verdicts) -> list[New]:
-    origins = {stream.stream_no: (key[0], stream) for key, stream in heard.streams.items()}
-    return [New(*origins[stream_no], batch) for stream_no, batch in verdicts.stored]
-
-
 def _entries(verdicts: Verdicts, stored: Stored) -> list[taking.Entry]:
     """The entries, less what was refused: only a batch alone is looked at that closely."""
     if not stored.spoiled:
@@ -379,7 +239,7 @@ def _entries(verdicts: Verdicts, stored: Stored) -> list[taking.Entry]:
 
 
 def _note_presence(
-    conn: psycopg.Connection, heard: _Heard, now: datetime
+    conn: psycopg.Connection, heard: Heard, now: datetime
 ) -> dict[str, Twins | None]:
     """Which alarms of two machines under one name were raised by it, or went quiet."""
     latest = {name: (said, kept) for name, said, kept in heard.presences}
@@ -418,7 +278,7 @@ def _listen_for_twins(
 
 
 def _how_far(
-    conn: psycopg.Connection, heard: _Heard
+    conn: psycopg.Connection, heard: Heard
 ) -> tuple[list[StreamCommitted], list[tuple[str, UUID]]]:
     """Per stream touched, how far it is committed now; and which gateways remember more than we."""
     by_key = {(g, s): row for (g, s), row in heard.streams.items()}
