@@ -73,6 +73,39 @@ class Stored:
     spoiled: Sequence[tuple[Reading, str]] = ()  # refused by the database, one by one
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ahead:
+    """What was copied before its streams were held: nothing else is done of it yet."""
+
+    fresh: Sequence[New]
+    known: Mapping[sensors.SensorKey, sensors.Sensor]
+    written: _Written
+
+    def is_of(self, fresh: Sequence[New]) -> bool:
+        """Whether it is what is new indeed, and its streams are as they were."""
+        return len(fresh) == len(self.fresh) and all(
+            one.batch is other.batch and one.stream[2:] == other.stream[2:]
+            for one, other in zip(self.fresh, fresh, strict=True)
+        )
+
+
+def copy_ahead(
+    conn: psycopg.Connection, fresh: Sequence[New], now: datetime, span: Span
+) -> Ahead | None:
+    """Copy what seems to be new; None, and nothing is done: it is not as plain as that.
+
+    Sensors that are new have to be registered, and for that the streams are held first.
+    """
+    keys = _sensors_of(fresh)
+    known = sensors.find(conn, keys)
+    if len(known) < len(keys) or any(n.batch.range.first < n.stream.stepped_at for n in fresh):
+        return None
+    placing = _placed(fresh, known, {}, span)
+    if not placing.plain or placing.rows or placing.asides:
+        return None
+    return Ahead(fresh=fresh, known=known, written=_write(conn, placing, now, _origins(fresh)))
+
+
 def store(
     conn: psycopg.Connection,
     fresh: Sequence[New],
@@ -81,26 +114,20 @@ def store(
     *,
     stepped: Container[int] = (),
     bisecting: bool = False,
+    ahead: Ahead | None = None,
 ) -> Stored:
     """Copy what is new and move the present. `stepped` are streams whose clock was set just now."""
     if not fresh:
         return Stored()
-    origins = {
-        new.stream.stream_no: Place(new.gateway_id, new.stream.stream_no, new.stream.life, 0, 0)
-        for new in fresh
-    }
-    known = sensors.heard(conn, _sensors_of(fresh))
-    steps = _steps(conn, fresh, stepped)
-    placing = _Placing()
-    ids_of: dict[tuple[int, tuple[str, ...]], list[int]] = {}  # mostly the same ones again
-    for gateway_id, stream, batch in sorted(fresh, key=_by_seq):
-        key = (gateway_id, batch.sensors)
-        if key not in ids_of:
-            ids_of[key] = [known[gateway_id, name].sensor_id for name in batch.sensors]
-        _place(placing, batch, stream.stream_no, ids_of[key], steps.get(stream.stream_no, ()), span)
-    written = (
-        _write_singly(conn, placing, now) if bisecting else _write(conn, placing, now, origins)
-    )
+    origins = _origins(fresh)
+    if ahead is None:
+        known: Mapping[sensors.SensorKey, sensors.Sensor] = sensors.heard(conn, _sensors_of(fresh))
+        placing = _placed(fresh, known, _steps(conn, fresh, stepped), span)
+        written = (
+            _write_singly(conn, placing, now) if bisecting else _write(conn, placing, now, origins)
+        )
+    else:
+        known, placing, written = ahead.known, _Placing(), ahead.written
     for stream_no, asides in placing.asides:
         readings.set_aside(conn, stream_no, asides, now)
     lost = {reading.seq for reading, _ in written.spoiled}
@@ -115,6 +142,29 @@ def store(
     aside = sum(len(asides) for _, asides in placing.asides)
     count = sum(len(rows.readings) for rows in placing.rows) - len(lost) + written.plain + aside
     return Stored(readings=count, aside=aside, spoiled=written.spoiled)
+
+
+def _origins(fresh: Iterable[New]) -> dict[int, Place]:
+    return {
+        new.stream.stream_no: Place(new.gateway_id, new.stream.stream_no, new.stream.life, 0, 0)
+        for new in fresh
+    }
+
+
+def _placed(
+    fresh: Iterable[New],
+    known: Mapping[sensors.SensorKey, sensors.Sensor],
+    steps: Mapping[int, Sequence[StepAt]],
+    span: Span,
+) -> _Placing:
+    placing = _Placing()
+    ids_of: dict[tuple[int, tuple[str, ...]], list[int]] = {}  # mostly the same ones again
+    for gateway_id, stream, batch in sorted(fresh, key=_by_seq):
+        key = (gateway_id, batch.sensors)
+        if key not in ids_of:
+            ids_of[key] = [known[gateway_id, name].sensor_id for name in batch.sensors]
+        _place(placing, batch, stream.stream_no, ids_of[key], steps.get(stream.stream_no, ()), span)
+    return placing
 
 
 def mark_due(conn: psycopg.Connection, touched: Touched) -> None:

@@ -8,19 +8,21 @@ What is new, a repeat or a contradiction, and what is acknowledged, `cloud.core.
 
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from uuid import UUID
 
 import psycopg
+from psycopg.errors import DeadlockDetected, UniqueViolation
 
-from cloud.actions.store import POISON, New, Stored, mark_due, move, refused, store
+from cloud.actions.listen import Heard, copy_ahead, judge, listen, new_of
+from cloud.actions.store import POISON, Stored, mark_due, move, refused, store
 from cloud.core import taking, times, twins
 from cloud.core.ranges import Range
 from cloud.core.readings import (
     Arrival,
     Batch,
-    KeptSaid,
     PresenceSaid,
     Reading,
     StreamCommitted,
@@ -29,7 +31,7 @@ from cloud.core.readings import (
     set_aside,
     to_ms,
 )
-from cloud.core.taking import Claim, Verdicts
+from cloud.core.taking import Verdicts
 from cloud.core.touched import Touched
 from cloud.core.twins import Twins
 from cloud.intake import translate
@@ -43,9 +45,20 @@ from cloud.postgres import (
 )
 from cloud.postgres.dead_letters import DeadLetter
 from cloud.postgres.gateways import Gateway
-from cloud.postgres.streams import Stream, StreamKey
 
 AGE_MAX = timedelta(days=400)
+
+
+class Holding(Enum):
+    """When the streams are held, until the commit: what is new must not change meanwhile."""
+
+    AT_ONCE = auto()  # or not at all, when somebody else has them
+    AFTER_COPY = auto()
+    WHEN_FREE = auto()
+
+
+class _OutrunError(Exception):
+    """Somebody else stored, or changed, what seemed to be new."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +74,7 @@ class TakenIn:
     held: int = 0  # messages of a machine that uses another's name
     rewound: list[tuple[str, UUID]] = field(default_factory=list)  # gateways remember more than we
     steps: int = 0
+    crowded: bool = False  # others were found at work on the same streams
     twins: dict[str, Twins | None] = field(default_factory=dict)  # alarms raised, or gone quiet
 
     def plus(self, other: "TakenIn") -> "TakenIn":
@@ -74,20 +88,9 @@ class TakenIn:
             held=self.held + other.held,
             rewound=[*self.rewound, *other.rewound],
             steps=self.steps + other.steps,
+            crowded=self.crowded or other.crowded,
             twins={**self.twins, **other.twins},
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Heard:
-    """What a transaction is about, after the doubtful machines were parted off."""
-
-    gateways: Mapping[str, Gateway]
-    streams: Mapping[StreamKey, Stream]  # those that may go on
-    claims: Sequence[Claim]
-    kept: Sequence[tuple[str, KeptSaid]]
-    presences: Sequence[tuple[str, PresenceSaid, bool]]
-    held: int
 
 
 def take_in(
@@ -97,14 +100,15 @@ def take_in(
     known_letters: Container[bytes] = (),
     *,
     age_max: timedelta = AGE_MAX,
+    crowded: bool = False,
 ) -> TakenIn:
     """All of `arrivals` in one transaction; when one of them is poison, halves, down to the row.
 
     `known_letters` are fingerprints of dead letters already kept; the same is not kept twice.
-    Readings older than `age_max` are set aside.
+    Readings older than `age_max` are set aside. `crowded`: others are at work on the same streams.
     """
     try:
-        return _together(conn, arrivals, now, known_letters, age_max)
+        return _soon(conn, arrivals, now, known_letters, age_max, crowded=crowded)
     except POISON as error:
         if len(arrivals) == 1:
             return _alone(conn, arrivals[0], now, known_letters, age_max, error)
@@ -126,6 +130,33 @@ def correct_some(conn: psycopg.Connection, now: datetime, *, age_max: timedelta 
             mark_due(conn, Touched.of(zip(ids, stamps, strict=True)))
             move(conn, released, sensors.bins_of(conn, set(ids)), now)
     return True
+
+
+def _soon(
+    conn: psycopg.Connection,
+    arrivals: Sequence[Arrival],
+    now: datetime,
+    known_letters: Container[bytes],
+    age_max: timedelta,
+    *,
+    crowded: bool,
+) -> TakenIn:
+    """Together. When another process is at work on their streams, only the last part waits for it.
+
+    Copying is most of the work, and needs the streams only for knowing what is new: that is
+    looked at before, and again when the streams are held. If it then is another thing, nearly
+    always the same message in two hands, all of it is undone and done again.
+    """
+    if not crowded:
+        try:
+            return _together(conn, arrivals, now, known_letters, age_max, holding=Holding.AT_ONCE)
+        except (streams.HeldError, DeadlockDetected):
+            pass
+    try:
+        taken = _together(conn, arrivals, now, known_letters, age_max, holding=Holding.AFTER_COPY)
+        return taken if crowded else replace(taken, crowded=True)
+    except (_OutrunError, UniqueViolation, DeadlockDetected):
+        return _together(conn, arrivals, now, known_letters, age_max)
 
 
 def _alone(  # noqa: PLR0917 - what `take_in` was given, and why it failed
@@ -154,16 +185,21 @@ def _together(
     age_max: timedelta,
     *,
     bisecting: bool = False,
+    holding: Holding = Holding.WHEN_FREE,
 ) -> TakenIn:
+    span = times.believed(to_ms(now), age_max)
     with conn.transaction():
-        heard = _listen(conn, arrivals, now)
-        upto = {stream.stream_no: stream.contiguous_upto for stream in heard.streams.values()}
-        verdicts = taking.judge(heard.claims, _overlapped(conn, heard.claims), upto)
+        ahead = None
+        if holding is Holding.AFTER_COPY:
+            ahead = copy_ahead(conn, arrivals, now, span)
+        heard = listen(conn, arrivals, now, wait=holding is not Holding.AT_ONCE)
+        verdicts = judge(conn, heard)
+        fresh = new_of(heard, verdicts)
+        if ahead is not None and (verdicts.steps or not ahead.is_of(fresh)):
+            raise _OutrunError
         clock_steps.insert(conn, verdicts.steps, now)
-        span = times.believed(to_ms(now), age_max)
         stepped = {stream_no for stream_no, _ in verdicts.steps}
-        fresh = _fresh(heard, verdicts)
-        stored = store(conn, fresh, now, span, stepped=stepped, bisecting=bisecting)
+        stored = store(conn, fresh, now, span, stepped=stepped, bisecting=bisecting, ahead=ahead)
         ledger.insert(conn, _entries(verdicts, stored), now)
         alarms = _note_presence(conn, heard, now)
         committed, rewound = _how_far(conn, heard)
@@ -193,91 +229,6 @@ def _together(
     )
 
 
-def _listen(conn: psycopg.Connection, arrivals: Sequence[Arrival], now: datetime) -> _Heard:
-    known = gateways.by_name(conn, {a.gateway for a in arrivals if a.gateway is not None})
-    wanted: dict[StreamKey, int] = {}
-    asked: set[StreamKey] = set()
-    for arrival in arrivals:
-        gateway = known.get(arrival.gateway or "")
-        if gateway is None:
-            continue
-        wants = taking.wants_of(arrival)
-        if wants is not None:
-            key = (gateway.gateway_id, wants.stream)
-            wanted[key] = max(wanted.get(key, 0), wants.life)
-        elif isinstance(arrival.content, PresenceSaid) and _is_voice(arrival):
-            wanted.setdefault((gateway.gateway_id, arrival.content.stream), 0)
-        elif isinstance(arrival.content, KeptSaid):
-            asked.add((gateway.gateway_id, arrival.content.stream))
-    # In one go, for the order in which they are held; what was only asked for is not registered.
-    found = streams.find(conn, {*wanted, *asked})
-    found |= streams.lock(conn, wanted, now, found)
-    return _part(arrivals, known, found)
-
-
-def _is_voice(arrival: Arrival) -> bool:
-    content = arrival.content
-    return isinstance(content, PresenceSaid) and content.state == "online" and not arrival.kept
-
-
-def _part(
-    arrivals: Iterable[Arrival],
-    known: Mapping[str, Gateway],
-    found: Mapping[StreamKey, Stream],
-) -> _Heard:
-    """Part off the streams of a machine that uses another's name: neither stored nor answered."""
-    twin_of = {gateway.gateway_id: gateway.twins for gateway in known.values()}
-    going = {
-        (gateway_id, stream): row
-        for (gateway_id, stream), row in found.items()
-        if not twins.is_held(twin_of[gateway_id], stream, row.began, refused=row.refused)
-    }
-    claims: list[Claim] = []
-    kept: list[tuple[str, KeptSaid]] = []
-    presences: list[tuple[str, PresenceSaid, bool]] = []
-    held = 0
-    for arrival in arrivals:
-        name = arrival.gateway or ""
-        gateway = known.get(name)
-        if gateway is None:
-            continue
-        content, wants = arrival.content, taking.wants_of(arrival)
-        if isinstance(content, PresenceSaid):
-            presences.append((name, content, arrival.kept))
-        elif isinstance(content, KeptSaid):
-            key = (gateway.gateway_id, content.stream)
-            if key in going or key not in found:
-                kept.append((name, content))
-        elif wants is not None and (gateway.gateway_id, wants.stream) in going:
-            stream = going[gateway.gateway_id, wants.stream]
-            claims.append(Claim(arrival, wants, stream.stream_no))
-        elif wants is not None:
-            held += 1
-    return _Heard(
-        gateways=known, streams=going, claims=claims, kept=kept, presences=presences, held=held
-    )
-
-
-def _overlapped(
-    conn: psycopg.Connection, claims: Sequence[Claim]
-) -> dict[int, Sequence[taking.Entry]]:
-    """What the ledger has in the place of each claim. Nearly always nothing, or the same."""
-    if not claims:
-        return {}
-    nearest = ledger.overlapping_one(conn, [(c.stream_no, c.wants.range) for c in claims])
-    return {
-        place: [entry]
-        if taking.is_repeat(claims[place].wants, entry)
-        else ledger.overlapping_all(conn, claims[place].stream_no, claims[place].wants.range)
-        for place, entry in nearest.items()
-    }
-
-
-def _fresh(heard: _Heard, verdicts: Verdicts) -> list[New]:
-    origins = {stream.stream_no: (key[0], stream) for key, stream in heard.streams.items()}
-    return [New(*origins[stream_no], batch) for stream_no, batch in verdicts.stored]
-
-
 def _entries(verdicts: Verdicts, stored: Stored) -> list[taking.Entry]:
     """The entries, less what was refused: only a batch alone is looked at that closely."""
     if not stored.spoiled:
@@ -288,7 +239,7 @@ def _entries(verdicts: Verdicts, stored: Stored) -> list[taking.Entry]:
 
 
 def _note_presence(
-    conn: psycopg.Connection, heard: _Heard, now: datetime
+    conn: psycopg.Connection, heard: Heard, now: datetime
 ) -> dict[str, Twins | None]:
     """Which alarms of two machines under one name were raised by it, or went quiet."""
     latest = {name: (said, kept) for name, said, kept in heard.presences}
@@ -327,7 +278,7 @@ def _listen_for_twins(
 
 
 def _how_far(
-    conn: psycopg.Connection, heard: _Heard
+    conn: psycopg.Connection, heard: Heard
 ) -> tuple[list[StreamCommitted], list[tuple[str, UUID]]]:
     """Per stream touched, how far it is committed now; and which gateways remember more than we."""
     by_key = {(g, s): row for (g, s), row in heard.streams.items()}

@@ -28,7 +28,8 @@ _BEGINS = (b"\x86\xa4type\xa8readings", b"\x87\xa4type\xa8readings")
 _WITH_LIFE = 0x87
 _ROW = b"\x97\x01"  # seven places, the first of which says that it is a weight
 _ROW_BYTES_MAX = 2 + 6 * 9
-_ARRAY_16, _ARRAY_32 = 0xDC, 0xDD
+_ARRAY, _ARRAY_16, _ARRAY_32 = 0x90, 0xDC, 0xDD  # the first has its length in the low bits
+_WORD = 3  # two to this power bytes: as many as NumPy's largest number has
 _FALSE, _TRUE, _UINT64 = 0xC2, 0xC3, 0xCF
 # Where they stand, and what the wire allows.
 _NUMBERS = (
@@ -172,7 +173,7 @@ def _tables() -> tuple[Ints, Ints, Ints, Ints]:
         bits = 8 << power
         for token, is_signed in ((0xCC + power, False), (0xD0 + power, True)):
             size[token], shift[token] = 1 + bits // 8, 64 - bits
-            mask[token] = -1 if is_signed or bits == 64 else (1 << bits) - 1  # noqa: PLR2004
+            mask[token] = -1 if is_signed or power == _WORD else (1 << bits) - 1
     return size, shift, mask, small
 
 
@@ -186,7 +187,7 @@ def _counted(readings: bytes) -> tuple[int, bytes]:
         return int.from_bytes(readings[1:3]), readings[3:]
     if head == _ARRAY_32:
         return int.from_bytes(readings[1:5]), readings[5:]
-    return (head & 0x0F, readings[1:]) if head & 0xF0 == 0x90 else (0, b"")  # noqa: PLR2004
+    return (head & 0x0F, readings[1:]) if head & 0xF0 == _ARRAY else (0, b"")
 
 
 def _listed(raw: bytes) -> tuple[str, ...]:

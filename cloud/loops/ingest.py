@@ -32,6 +32,7 @@ GATHER_S = 0.05
 WAIT_S = 0.5
 RETRY_S_FIRST = 0.2
 RETRY_S_MAX = 15.0
+CROWDED_TURNS = 50  # so long it is taken for granted that others are at work on the same streams
 LETTERS_REMEMBERED_MAX = 10_000
 LOOK_AROUND_S = 10.0  # for times to correct, and to write down what was shed
 
@@ -77,6 +78,7 @@ class IngestLoop:
         self._look_around_at = time.monotonic()
         self._shed: collections.Counter[str] = collections.Counter()
         self._letters_beyond = False
+        self._crowded = 0  # for so many turns more
         self._conn: psycopg.Connection | None = None
         self._letters: OrderedDict[bytes, None] = OrderedDict()
         self._away = False
@@ -155,7 +157,12 @@ class IngestLoop:
                 self._conn = self._connect()
             with COMMIT_S.time():
                 return take_in(
-                    self._conn, arrivals, self._now(), self._letters, age_max=self._age_max
+                    self._conn,
+                    arrivals,
+                    self._now(),
+                    self._letters,
+                    age_max=self._age_max,
+                    crowded=self._crowded > 0,
                 )
         except AWAY:
             self._drop_connection()
@@ -163,6 +170,7 @@ class IngestLoop:
 
     def _note_committed(self, taken: TakenIn) -> None:
         self._committed_at = time.monotonic()
+        self._crowded = CROWDED_TURNS if taken.crowded else self._crowded - 1
         if self._away:
             self._away = False
             DATABASE_AWAY.set(0)

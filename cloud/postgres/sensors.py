@@ -28,12 +28,12 @@ _REGISTER = (
 
 def heard(conn: psycopg.Connection, keys: Collection[SensorKey]) -> dict[SensorKey, Sensor]:
     """Each of `keys` as it is known; who is new is registered."""
-    found = _find(conn, keys)
+    found = find(conn, keys)
     # Sorted: two writers who lock in the same order cannot wait for each other.
     strangers = sorted(key for key in keys if key not in found)
     if strangers:
         conn.execute(_REGISTER, _columns(strangers))
-        found |= _find(conn, strangers)
+        found |= find(conn, strangers)
     return found
 
 
@@ -44,7 +44,7 @@ def bins_of(conn: psycopg.Connection, sensor_ids: Collection[int]) -> dict[int, 
     return dict(rows)
 
 
-def _find(conn: psycopg.Connection, keys: Collection[SensorKey]) -> dict[SensorKey, Sensor]:
+def find(conn: psycopg.Connection, keys: Collection[SensorKey]) -> dict[SensorKey, Sensor]:
     rows = conn.execute(_FIND, _columns(keys)).fetchall()
     return {(gateway_id, name): Sensor(sensor, bin_) for gateway_id, name, sensor, bin_ in rows}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -29,14 +29,15 @@ _REGISTER = (
     " FROM unnest(%s::int[], %s::uuid[], %s::bigint[]) AS t(gateway_id, stream, life)"
     " ON CONFLICT (gateway_id, stream) DO NOTHING"
 )
-_LOCK = (
+_READ = (
     "SELECT s.gateway_id, s.stream, s.stream_no, s.contiguous_upto, s.life, s.refused,"
     " s.first_heard_at,"
     " coalesce((SELECT max(c.seq) FROM clock_steps c WHERE c.stream_no = s.stream_no), 0)"
     " FROM unnest(%s::int[], %s::uuid[]) AS t(gateway_id, stream)"
     " JOIN streams s USING (gateway_id, stream)"
-    " ORDER BY s.stream_no FOR NO KEY UPDATE OF s"
 )
+_LOCK = f"{_READ} ORDER BY s.stream_no FOR NO KEY UPDATE OF s"
+_LOCK_FREE = f"{_LOCK} SKIP LOCKED"
 _ADVANCE = (
     "UPDATE streams s SET contiguous_upto = t.upto"
     " FROM unnest(%s::int[], %s::bigint[]) AS t(stream_no, upto)"
@@ -55,6 +56,10 @@ _SPOKE = (
     "UPDATE streams SET present_first_said = %s, present_said = %s, present_heard = %s,"
     " returns = %s, returned_at = %s WHERE gateway_id = %s AND stream = %s"
 )
+
+
+class HeldError(Exception):
+    """Somebody else holds one of these streams, and we were not to wait."""
 
 
 def lock(
@@ -82,11 +87,31 @@ def lock(
     return found
 
 
-def find(conn: psycopg.Connection, keys: Collection[StreamKey]) -> dict[StreamKey, Stream]:
-    """Those of `keys` that are known, held likewise."""
+def find(
+    conn: psycopg.Connection, keys: Collection[StreamKey], *, wait: bool = True
+) -> dict[StreamKey, Stream]:
+    """Those of `keys` that are known, held likewise; or `HeldError`, when we are not to wait."""
     if not keys:
         return {}
-    rows = conn.execute(_LOCK, _columns(keys)).fetchall()
+    if wait:
+        conn.execute(_LOCK, _columns(keys))
+        # Read again: who waited has of other tables what was there before, also of clock steps.
+        return seen(conn, keys)
+    found = _rows(conn, _LOCK_FREE, keys)
+    if len(found) < len(keys) and len(seen(conn, keys)) > len(found):
+        raise HeldError
+    return found
+
+
+def seen(conn: psycopg.Connection, keys: Collection[StreamKey]) -> dict[StreamKey, Stream]:
+    """Those of `keys` that are known, as they were just now: nothing is held."""
+    return _rows(conn, _READ, keys) if keys else {}
+
+
+def _rows(
+    conn: psycopg.Connection, query: LiteralString, keys: Collection[StreamKey]
+) -> dict[StreamKey, Stream]:
+    rows = conn.execute(query, _columns(keys)).fetchall()
     return {(gateway_id, stream): Stream(*rest) for gateway_id, stream, *rest in rows}
 
 

@@ -7,12 +7,14 @@ Not a test: numbers depend on the machine, the ratio much less. fsync is on.
 
 import argparse
 import multiprocessing
+import os
 import shutil
 import tempfile
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -21,43 +23,37 @@ from statistics import median
 import psycopg
 
 from cloud.actions.take_in import take_in
-from cloud.core.readings import Batch
 from cloud.embedded import postgres, programs
-from cloud.intake import translate
 from cloud.intake.hand_over import HandOver
-from cloud.loops.ingest import BYTES_MAX, GATHER_S, MESSAGES_MAX
+from cloud.loops.ingest import BYTES_MAX, CROWDED_TURNS, GATHER_S, MESSAGES_MAX
 from cloud.postgres import migrate
+from cloud.postgres.readings import COLUMNS
 from edge_agent.wire import codec, messages, topics
 from tests.cloud import ingest_cases
 
 RAW = "raw binary COPY, same rows and commits"
+RAW_SORTED = "raw binary COPY, in the order in which ingest writes them"
 FRESH = "broker to commit, all new"
 REPEATS = "the same again, all repeats"
 UNWATCHED = "all new, of sensors that watch no bin"
-TWO = "all new, by two processes"
-COPY = (
-    "COPY readings (sensor_id, measured_at, stream_no, seq, received_at, weight_mg, total,"
-    " condition, because, stability, quality, clock_trusted, code, change)"
-    " FROM STDIN (FORMAT BINARY)"
+TWO = "all new, by two processes, each with gateways of its own"
+TWO_SHARED = "all new, by two processes that share the gateways"
+COPY = f"COPY readings ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
+# The rows that ingest has stored, as ready bytes: whoever sends them does no other work.
+ROWS = f"""
+COPY (SELECT {COLUMNS} FROM (
+        SELECT *, row_number() OVER (ORDER BY (seq - 1) / %s, stream_no, seq) AS number
+          FROM readings) r
+       WHERE (number - 1) / %s = %s ORDER BY %s) TO STDOUT (FORMAT BINARY)
+"""
+CHUNK_BYTES = 64 * 1024
+LOOK_S = 0.005
+WAITS = (
+    "SELECT coalesce(wait_event_type || ' ' || wait_event, 'at work') FROM pg_stat_activity"
+    " WHERE usename = 'binline_ingest' AND state <> 'idle'"
 )
-COPY_TYPES = [
-    "int4",
-    "timestamptz",
-    "int4",
-    "int8",
-    "timestamptz",
-    "int8",
-    "int8",
-    "text",
-    "text",
-    "int2",
-    "int2",
-    "bool",
-    "text",
-    "text",
-]
 PASSWORD = "for-tests-only"
-GATEWAYS = 5
+GATEWAYS = 4  # even: every other message is of every other gateway
 AHEAD_MAX = 2 * MESSAGES_MAX  # understood before their turn, as the broker's window allows
 
 
@@ -96,19 +92,26 @@ def measure(
         for number in range(GATEWAYS):
             ingest_cases.make_site(admin, f"bench-{number}", bins // GATEWAYS)
         payloads = speak(count, size, bins // GATEWAYS)
-        placed = list(already_placed(payloads))
         rows = count * size
         watched = dict(admin.execute("SELECT sensor_id, bin_id FROM sensors").fetchall())
+        take_all(conn, payloads)
+        arriving = ready(admin, size, "number")
+        by_sensor = ready(admin, size, "sensor_id, stream_no, seq")
         rates: dict[str, list[float]] = defaultdict(list)
+        limits: dict[str, Counter[str]] = defaultdict(Counter)
         # In turns, for whatever else the machine does moves all of them alike.
         for _ in range(rounds):
+            for what, chunks in ((RAW, arriving), (RAW_SORTED, by_sensor)):
+                empty(admin)
+                with looked_at(server, limits[what]):
+                    rates[what].append(report(what, rows, lambda c=chunks: copy_all(conn, c)))
             empty(admin)
-            rates[RAW].append(report(RAW, rows, lambda: copy_all(conn, placed, size)))
-            empty(admin)
-            rates[FRESH].append(report(FRESH, rows, lambda: take_all(conn, payloads)))
+            with looked_at(server, limits[FRESH]):
+                rates[FRESH].append(report(FRESH, rows, lambda: take_all(conn, payloads)))
             rates[REPEATS].append(report(REPEATS, rows, lambda: take_all(conn, payloads)))
-            empty(admin)
-            rates[TWO].append(two_at_once(server, payloads, rows))
+            for what, parts in ((TWO, by_gateway(payloads)), (TWO_SHARED, by_turn(payloads))):
+                empty(admin)
+                rates[what].append(two_at_once(server, what, parts, rows, limits[what]))
             empty(admin)
             admin.execute("UPDATE sensors SET bin_id = NULL")
             rates[UNWATCHED].append(report(UNWATCHED, rows, lambda: take_all(conn, payloads)))
@@ -116,10 +119,15 @@ def measure(
                 admin.execute(
                     "UPDATE sensors SET bin_id = %s WHERE sensor_id = %s", (bin_id, sensor_id)
                 )
-    raw = median(rates[RAW])
+    raw, raw_sorted = median(rates[RAW]), median(rates[RAW_SORTED])
+    print(f"{'':>21}of raw, of raw in our order")  # noqa: T201
     for what, found in rates.items():
         middle = median(found)
-        print(f"{middle:>12,.0f} readings/s, {middle / raw:.2f} of raw   {what}")  # noqa: T201
+        print(  # noqa: T201
+            f"{middle:>12,.0f} readings/s, {middle / raw:.2f}, {middle / raw_sorted:.2f}   {what}"
+        )
+    for what, seen in limits.items():
+        print(f"\n{what}:\n    {explained(seen)}")  # noqa: T201
 
 
 def empty(admin: psycopg.Connection) -> None:
@@ -127,48 +135,113 @@ def empty(admin: psycopg.Connection) -> None:
     admin.execute("CHECKPOINT")
 
 
-def copy_all(conn: psycopg.Connection, placed: Sequence[tuple[object, ...]], size: int) -> None:
-    for start in range(0, len(placed), MESSAGES_MAX * size):
+def ready(admin: psycopg.Connection, size: int, order: str) -> list[bytes]:
+    """The bytes of each commit."""
+    chunk = MESSAGES_MAX * size
+    row = admin.execute("SELECT count(*) FROM readings").fetchone()
+    assert row is not None
+    found = []
+    for part in range(-(-row[0] // chunk)):
+        with admin.cursor().copy(ROWS % (size, chunk, part, order)) as copy:
+            found.append(b"".join(bytes(piece) for piece in copy))
+    return found
+
+
+def copy_all(conn: psycopg.Connection, chunks: Sequence[bytes]) -> None:
+    for chunk in chunks:
         with conn.transaction(), conn.cursor() as cursor, cursor.copy(COPY) as copy:
-            copy.set_types(COPY_TYPES)
-            for row in placed[start : start + MESSAGES_MAX * size]:
-                copy.write_row(row)
+            for begin in range(0, len(chunk), CHUNK_BYTES):
+                copy.write(chunk[begin : begin + CHUNK_BYTES])
 
 
 def take_all(conn: psycopg.Connection, payloads: Sequence[tuple[str, bytes]]) -> None:
     waiting = HandOver(messages_max=AHEAD_MAX)
     threading.Thread(target=feed, args=(waiting, payloads), daemon=True).start()
-    left = len(payloads)
+    left, crowded = len(payloads), 0
     while left:
         taken = waiting.take(
             messages_max=MESSAGES_MAX, bytes_max=BYTES_MAX, wait_s=5, gather_s=GATHER_S
         )
         assert taken, "the feeding thread ended"
-        take_in(conn, [delivery.arrival for delivery in taken], datetime.now(UTC))
+        arrivals = [delivery.arrival for delivery in taken]
+        found = take_in(conn, arrivals, datetime.now(UTC), crowded=crowded > 0)
+        crowded = CROWDED_TURNS if found.crowded else crowded - 1
         left -= len(taken)
 
 
+def by_gateway(payloads: Sequence[tuple[str, bytes]]) -> list[Sequence[tuple[str, bytes]]]:
+    return [payloads[0::2], payloads[1::2]]
+
+
+def by_turn(payloads: Sequence[tuple[str, bytes]]) -> list[Sequence[tuple[str, bytes]]]:
+    """As a broker that shares them out would give it: both hear of every gateway."""
+    turns = [payloads[begin : begin + GATEWAYS] for begin in range(0, len(payloads), GATEWAYS)]
+    return [[said for turn in turns[part::2] for said in turn] for part in range(2)]
+
+
 def two_at_once(
-    server: postgres.EmbeddedPostgres, payloads: Sequence[tuple[str, bytes]], rows: int
+    server: postgres.EmbeddedPostgres,
+    what: str,
+    parts: Sequence[Sequence[tuple[str, bytes]]],
+    rows: int,
+    seen: Counter[str],
 ) -> float:
-    """Each takes every other message, as a broker that shares them out would give it."""
     spawning = multiprocessing.get_context("spawn")
-    ready = spawning.Barrier(3)
+    ready_both = spawning.Barrier(3)
     dsn = server.dsn("binline_ingest", PASSWORD)
-    both = [
-        spawning.Process(target=take_part, args=(dsn, payloads[part::2], ready))
-        for part in range(2)
-    ]
+    both = [spawning.Process(target=take_part, args=(dsn, part, ready_both)) for part in parts]
     for one in both:
         one.start()
-    ready.wait(60)
+    ready_both.wait(60)
 
     def until_both_are_done() -> None:
         for one in both:
             one.join()
             assert one.exitcode == 0
 
-    return report(TWO, rows, until_both_are_done)
+    with looked_at(server, seen):
+        return report(what, rows, until_both_are_done)
+
+
+@contextmanager
+def looked_at(server: postgres.EmbeddedPostgres, seen: Counter[str]) -> Iterator[None]:
+    """What the connections of ingest wait for, looked at from time to time; and the cores."""
+    over = threading.Event()
+
+    def look() -> None:
+        with psycopg.connect(server.dsn(), autocommit=True) as watching:
+            while not over.wait(LOOK_S):
+                seen["looks"] += 1
+                seen.update(what for (what,) in watching.execute(WAITS).fetchall())
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    busy, began = busy_s(), time.perf_counter()
+    try:
+        yield
+    finally:
+        seen["busy ms"] += int((busy_s() - busy) * 1000)
+        seen["wall ms"] += int((time.perf_counter() - began) * 1000)
+        over.set()
+        thread.join()
+
+
+def busy_s() -> float:
+    """Of all cores, whoever used them."""
+    with Path("/proc/stat").open() as file:
+        user, nice, system, _, _, *rest = map(int, file.readline().split()[1:])
+    return (user + nice + system + sum(rest[:3])) / os.sysconf("SC_CLK_TCK")
+
+
+def explained(seen: Counter[str]) -> str:
+    cores = seen["busy ms"] / max(seen["wall ms"], 1)
+    looks = max(seen["looks"], 1)
+    waits = ", ".join(
+        f"{count / looks:.0%} {what}"
+        for what, count in seen.most_common()
+        if what not in {"looks", "busy ms", "wall ms"} and count * 50 >= looks
+    )
+    return f"{cores:.1f} of {os.cpu_count()} cores busy; of the looks, by connection: {waits}"
 
 
 def take_part(dsn: str, payloads: Sequence[tuple[str, bytes]], ready: Barrier) -> None:
@@ -185,7 +258,7 @@ def feed(waiting: HandOver, payloads: Sequence[tuple[str, bytes]]) -> None:
 
 
 def speak(count: int, size: int, bins: int) -> list[tuple[str, bytes]]:
-    """`count` messages of five gateways in turn, every reading a new weight."""
+    """`count` messages of the gateways in turn, every reading a new weight."""
     sensors = [f"s{number:02}" for number in range(1, bins + 1)]
     base_ms = int(datetime.now(UTC).timestamp() * 1000) - count * 10
     spoken = []
@@ -205,20 +278,6 @@ def speak(count: int, size: int, bins: int) -> list[tuple[str, bytes]]:
         )
         spoken.append((topics.readings(f"bench-{number % GATEWAYS}"), codec.encode(said)))
     return spoken
-
-
-def already_placed(payloads: Sequence[tuple[str, bytes]]) -> list[tuple[object, ...]]:
-    """Rows that need nothing but to be sent: what is measured against does no other work."""
-    placed: list[tuple[object, ...]] = []
-    now = datetime.now(UTC)
-    for number, (topic, payload) in enumerate(payloads):
-        content = translate.arrival(topic, payload).content
-        assert isinstance(content, Batch)
-        placed += [
-            (number % 97 + 1, said.measured_at, number % 5 + 1, said.seq, now, *said[3:])
-            for said in content.readings
-        ]
-    return placed
 
 
 def report(what: str, rows: int, run: Callable[[], None]) -> float:
