@@ -185,6 +185,7 @@ class Followed:
     total: int | None = None
     codes: tuple[str, ...] = ()
     patience: int = 1  # so many times the usual window, while a remainder is doubtful
+    reversals: int = 0  # bits: which of the last readings went back by pieces
     settled: bool = False  # whether the newest weight was
     unconfirmed: int = 0  # pieces; a change that is seen and not confirmed yet
 

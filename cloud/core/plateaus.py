@@ -55,12 +55,17 @@ PENDING_MAX = 8
 SIGMA_OF_MEDIAN = 1 / (0.6745 * math.sqrt(2))  # the median of |a - b| of two normal numbers
 UNSAID_UNIT_REL = 0.01
 EXACT_SDS = 5
+REVERSALS_SEEN = 0xFF  # of the last eight readings
+REVERSALS_BORNE = 3
+RESTLESS_MIN = 6
+RESTLESS_US = 60_000_000
+SHAKEN = 2
 SAME_MIN = 8
 IMPROBABLE = 1e-9
 STUCK_SAME = 60
 STUCK_SETTLED_US = 7 * 86_400 * 1_000_000
 PATIENCE = 4  # so many times the window, where the remainder is doubtful
-DOUBTFUL_SIGMAS = 2.5
+DOUBTFUL_SIGMAS = 1.75
 REMAINDER_MIN = 0.1
 REMAINDER_TOLD = 0.4  # a wider margin tells nothing: half a piece is the most there can be
 
@@ -109,6 +114,7 @@ class Weighing:
         self.unconfirmed = state.unconfirmed
         self.patience = state.patience
         self.settled = state.settled
+        self.reversals = state.reversals
 
     def done(self) -> Followed:
         doubts = tuple(self._doubts())
@@ -177,6 +183,8 @@ class Weighing:
         self.window.clear()
         self.newest_step_mg = 0
         self.unconfirmed = 0
+        if seen.condition == "unstable":
+            self.reversals = (self.reversals << 1 | 1) & REVERSALS_SEEN
         if self._several:
             self.weights.pop(seen.sensor_id, None)
         if seen.condition == "underload":
@@ -199,6 +207,8 @@ class Weighing:
         flips = step * self.newest_step_mg < 0
         unrest = min(abs(step), abs(self.newest_step_mg)) if flips else abs(step)
         self.newest_step_mg = step
+        reverses = flips and unrest >= NO_MOVEMENT_PIECES * self._unit_mg
+        self.reversals = (self.reversals << 1 | reverses) & REVERSALS_SEEN
         # A settled reading is often news of a change; only what goes back and forth is noise.
         if spot.settled and unrest >= NO_MOVEMENT_PIECES * self._unit_mg and not flips:
             return
@@ -277,26 +287,47 @@ class Weighing:
     def _needed(self, *, settled: bool) -> int:
         ratio = self.sigma_mg / self._unit_mg
         if settled:
-            least, factor = (2 if self._several else 1), SETTLED_FACTOR
+            least = RESTLESS_MIN if self._is_restless() else 2 if self._several else 1
+            factor = SETTLED_FACTOR
         else:
             unsaid = self._floor_mg == 0 and self.unrest_count < RAW_FIRST
             least, factor = (RAW_FIRST if unsaid else RAW_MIN), RAW_FACTOR
         return min(WINDOW_MAX, max(least, math.ceil(factor * ratio * ratio)))
 
+    def _hold_us(self, newest: Spot) -> int:
+        """How long a plateau must have lasted, however many readings tell of it."""
+        if newest.settled and self._is_restless():
+            return RESTLESS_US
+        return TOGETHER_US if self._several else 0
+
+    def _is_restless(self) -> bool:
+        """The weight went up and down by pieces again and again: something shakes the bin, and
+        what seemed to lie still was a lull."""
+        return self.reversals.bit_count() >= REVERSALS_BORNE
+
+    def _is_shaken(self) -> bool:
+        """Noise far beyond the scale's own, and beyond a piece: no mean of it can be believed,
+        because what shakes is no chance but a beat."""
+        return self.sigma_mg > self._unit_mg and self.sigma_mg > SHAKEN * self._own_noise_mg()
+
+    def _own_noise_mg(self) -> float:
+        return self._floor_mg or UNSAID_SCALE_SD_MG
+
     def _look(self) -> None:
         window = self.window
         newest = window[-1]
         needed = min(WINDOW_MAX, self.patience * self._needed(settled=newest.settled))
-        if self._several:
-            while len(window) > needed and newest.at_us - window[1].at_us >= TOGETHER_US:
+        hold_us = self._hold_us(newest)
+        if hold_us:
+            while len(window) > needed and newest.at_us - window[1].at_us >= hold_us:
                 del window[0]
             del window[:-WINDOW_MAX]
-            still = newest.at_us - window[0].at_us >= TOGETHER_US
+            still = newest.at_us - window[0].at_us >= hold_us
         else:
             del window[:-needed]
             still = True
         self._expect(newest.weight_mg)
-        if len(window) < needed or not still:
+        if len(window) < needed or not still or self._is_shaken():
             return
         weights = [spot.weight_mg for spot in window]
         count = len(weights)
@@ -354,7 +385,7 @@ class Weighing:
     def _same_plateau(self, apart: float, older_mg: float, newest: Spot) -> None:
         assert self.reference_mg is not None
         count = len(self.window)
-        share = min(0.25, 4 / count)
+        share = min(0.25, 2 / count)
         if abs(apart) >= FOLLOW_PIECES * self._unit_mg:
             share /= 8  # it may be a piece that noise makes look smaller
         self.reference_mg += share * (older_mg - self.reference_mg)
@@ -451,6 +482,8 @@ class Weighing:
         if abs(apart - round(apart)) <= max(REMAINDER_MIN, DOUBTFUL_SIGMAS * noise):
             return False
         self.patience = PATIENCE
+        since_us = self._plateau(mean_mg).since_us
+        self.window = [spot for spot in self.window if spot.at_us >= since_us]
         return True
 
     def _move(self, plateau: Plateau) -> None:
@@ -505,30 +538,33 @@ class Weighing:
         return (MovementKind.SWAP if plateau.after_absence else MovementKind.REFILL), because
 
     def _pieces_of(self, apart_mg: float) -> int | None:
-        """How many pieces a difference is; None: it is no whole number of them."""
-        change = self._whole(apart_mg)
-        if change is not None:
-            return change
-        if self.unexplained_mg:
-            together = self._whole(apart_mg + self.unexplained_mg)
-            if together is not None:
-                self.unexplained_mg = 0.0
-                self.unexplained_because = ""
-                return together
-        return None
+        """How many pieces a difference is; None: it is no whole number of them.
 
-    def _whole(self, apart_mg: float) -> int | None:
+        What is unexplained goes away as it came: of the two, what leaves less over is believed.
+        """
+        alone, alone_off = self._whole(apart_mg)
+        if not self.unexplained_mg:
+            return alone
+        together, together_off = self._whole(apart_mg + self.unexplained_mg)
+        if together is None or (alone is not None and alone_off <= together_off):
+            return alone
+        self.unexplained_mg = 0.0
+        self.unexplained_because = ""
+        return together
+
+    def _whole(self, apart_mg: float) -> tuple[int | None, float]:
+        """The nearest whole number of pieces, if the rest can be noise; and the rest."""
         calibration = self._rules.calibration
         unit = calibration.unit_weight_ug
         nearest = round(apart_mg / self._unit_mg)
         off = abs(apart_mg / self._unit_mg - nearest)
-        count = max(1, len(self.window))
-        noise = self.sigma_mg * math.sqrt(2 / count) / self._unit_mg
+        noise = self.sigma_mg * math.sqrt(2 / max(1, len(self.window))) / self._unit_mg
         spread = math.sqrt(abs(nearest)) * (calibration.unit_sd_ug / unit or UNSAID_UNIT_REL)
         error = abs(nearest) * (calibration.unit_error_ug / unit or UNSAID_UNIT_REL)
         bearable = max(REMAINDER_MIN, 4 * math.hypot(noise, spread, error))
         # Among so many pieces, or in so much noise, nothing can be told from the remainder.
-        return nearest if bearable >= REMAINDER_TOLD or off <= bearable else None
+        believed = bearable >= REMAINDER_TOLD or off <= bearable
+        return (nearest if believed else None), off
 
     def _leave_open(self, apart_mg: float) -> None:
         self.unexplained_mg += apart_mg
@@ -552,6 +588,11 @@ class Weighing:
             yield Doubt(
                 Doubting.ABSENT,
                 "The scale shows less than the empty bin weighs: the bin is not on it.",
+            )
+        if self._is_shaken():
+            yield Doubt(
+                Doubting.SUSPECT,
+                f"The weight shakes by {self.sigma_mg / 1000:,.1f} g, more than a piece weighs.",
             )
         if self._is_stuck():
             yield Doubt(
