@@ -115,6 +115,8 @@ class Weighing:
         self.patience = state.patience
         self.settled = state.settled
         self.reversals = state.reversals
+        self.between = state.between
+        self.borne_out = state.borne_out
 
     def done(self) -> Followed:
         doubts = tuple(self._doubts())
@@ -386,8 +388,13 @@ class Weighing:
         assert self.reference_mg is not None
         count = len(self.window)
         share = min(0.25, 2 / count)
-        if abs(apart) >= FOLLOW_PIECES * self._unit_mg:
-            share /= 8  # it may be a piece that noise makes look smaller
+        if abs(apart) < FOLLOW_PIECES * self._unit_mg:
+            self.between = 0
+        else:
+            # A piece that noise makes look smaller shows itself within a window; drift stays here.
+            self.between += 1
+            share = share if self.between > count else share / 8
+        self.borne_out += 1
         self.reference_mg += share * (older_mg - self.reference_mg)
         self.pending.clear()
         self.unconfirmed = 0
@@ -431,6 +438,8 @@ class Weighing:
 
     def _stand_on(self, plateau: Plateau, newest: Spot) -> None:
         self.reference_mg = plateau.mean_mg
+        self.between = 0
+        self.borne_out = len(self.window)
         self.plateau_us = plateau.since_us
         self.plateau_first = plateau.first
         self.plateau_last = plateau.last
@@ -619,9 +628,10 @@ class Weighing:
     def _sure(self) -> tuple[float, bool]:
         if self.reference_mg is None or self.pieces is None:
             return 0.0, False
-        calibration = replace(
-            self._rules.calibration, scale_sd_mg=max(self._floor_mg, self.sigma_mg)
-        )
+        # The reference is a moving mean of about so many readings, and of no more than there were.
+        averaged = min(self.borne_out, max(6, self._needed(settled=self.settled)))
+        noise_mg = max(self._floor_mg, self.sigma_mg) / math.sqrt(max(1, averaged))
+        calibration = replace(self._rules.calibration, scale_sd_mg=noise_mg)
         level = level_of(round(self.reference_mg), calibration)
         return level.sd_pieces, level.pieces == self.pieces and EXACT_SDS * level.sd_pieces <= 1 / 2
 
