@@ -181,6 +181,7 @@ class Followed:
     pairs_same: int = 0
     unexplained_mg: float = 0.0
     unexplained_because: str = ""
+    tared: bool = False  # what is unexplained is the weight of the empty bin
     weights: tuple[tuple[int, int], ...] = ()  # of several sensors: the last of each
     total: int | None = None
     codes: tuple[str, ...] = ()

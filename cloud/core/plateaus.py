@@ -35,7 +35,7 @@ from cloud.core.followed import (
     from_us,
     to_us,
 )
-from cloud.core.levels import is_absent, level_of
+from cloud.core.levels import is_absent, level_of, sd_of
 
 WINDOW_MAX = 162  # where one piece is as light as the noise; what is lighter is not resolved
 RAW_MIN = 4
@@ -60,6 +60,7 @@ REVERSALS_BORNE = 3
 RESTLESS_MIN = 6
 RESTLESS_US = 60_000_000
 SHAKEN = 2
+SIGMA_FADES = 0.8  # in eight readings
 SAME_MIN = 8
 IMPROBABLE = 1e-9
 STUCK_SAME = 60
@@ -116,6 +117,7 @@ class Weighing:
         self.settled = state.settled
         self.reversals = state.reversals
         self.between = state.between
+        self.tared = state.tared
         self.borne_out = state.borne_out
 
     def done(self) -> Followed:
@@ -223,7 +225,9 @@ class Weighing:
             learnt = ordered[len(ordered) // 2] * SIGMA_OF_MEDIAN
             # Readings in whole divisions may be equal all the time; then the floor is all we know.
             floor = self._floor_mg or (UNSAID_SCALE_SD_MG if spot.settled else 1.0)
-            self.sigma_mg = max(learnt, floor)
+            # What shakes beats against the rate of readings: a lull of that is no rest.
+            fading = 0.0 if spot.settled else SIGMA_FADES * self.sigma_mg
+            self.sigma_mg = max(learnt, floor, fading)
 
     def _count_same(self) -> None:
         self.same_longest = max(self.same_longest, self.same)
@@ -303,13 +307,14 @@ class Weighing:
         return TOGETHER_US if self._several else 0
 
     def _is_restless(self) -> bool:
-        """The weight went up and down by pieces again and again: something shakes the bin, and
-        what seemed to lie still was a lull."""
+        """Up and down by pieces again and again: what seemed to lie still was a lull."""
         return self.reversals.bit_count() >= REVERSALS_BORNE
 
     def _is_shaken(self) -> bool:
-        """Noise far beyond the scale's own, and beyond a piece: no mean of it can be believed,
-        because what shakes is no chance but a beat."""
+        """Noise far beyond the scale's own, and beyond a piece.
+
+        No mean of it can be believed, because what shakes is no chance but a beat.
+        """
         return self.sigma_mg > self._unit_mg and self.sigma_mg > SHAKEN * self._own_noise_mg()
 
     def _own_noise_mg(self) -> float:
@@ -482,7 +487,7 @@ class Weighing:
     # ---------------------------------------------------------------- movements
 
     def _waits_for_more(self, mean_mg: float) -> bool:
-        """Whether the remainder is so large that a longer look must tell noise from another part."""
+        """Whether only a longer look can tell noise from another part."""
         assert self.reference_mg is not None
         if self.patience > 1:
             return False
@@ -503,31 +508,66 @@ class Weighing:
         assert self.plateau_last is not None
         newest = self.window[-1]
         apart = plateau.mean_mg - self.reference_mg
-        change = self._pieces_of(apart)
+        tared = self._is_tare(apart)
+        change = None if tared else self._pieces_of(apart)
         if change is None:
-            self._leave_open(apart)
+            self._leave_open(apart, tared=tared)
             self._stand_on(plateau, newest)
             return
+        if change < -self.pieces and not self.rezeroed:
+            because = "More was taken than was thought to be there."
+            self._book(plateau, MovementKind.CORRECTION, -change - self.pieces, because)
         change = max(change, -self.pieces)
         if change:
             kind, because = self._kind(change, plateau)
-            self.movements.append(
-                Movement(
-                    kind=kind,
-                    pieces=change,
-                    before_pieces=self.pieces,
-                    after_pieces=self.pieces + change,
-                    event_at=from_us(plateau.since_us),
-                    known_at_reading=from_us(newest.at_us),
-                    before=_range(self.plateau_first, self.plateau_last),
-                    after=_range(plateau.first, plateau.last),
-                    before_mg=round(self.reference_mg),
-                    after_mg=round(plateau.mean_mg),
-                    because=because,
-                )
-            )
-            self.pieces += change
+            self._book(plateau, kind, change, because)
+        if change < 0 < self.pieces and self._is_empty(plateau.mean_mg):
+            because = "The scale shows the empty bin: there is less than the movements left."
+            self._book(plateau, MovementKind.CORRECTION, -self.pieces, because)
         self._stand_on(plateau, newest)
+
+    def _book(self, plateau: Plateau, kind: MovementKind, change: int, because: str) -> None:
+        assert self.reference_mg is not None
+        assert self.pieces is not None
+        assert self.plateau_first is not None
+        assert self.plateau_last is not None
+        self.movements.append(
+            Movement(
+                kind=kind,
+                pieces=change,
+                before_pieces=self.pieces,
+                after_pieces=self.pieces + change,
+                event_at=from_us(plateau.since_us),
+                known_at_reading=from_us(self.window[-1].at_us),
+                before=_range(self.plateau_first, self.plateau_last),
+                after=_range(plateau.first, plateau.last),
+                before_mg=round(self.reference_mg),
+                after_mg=round(plateau.mean_mg),
+                because=because,
+                sd_pieces=self._sd_of(change),
+            )
+        )
+        self.pieces += change
+
+    def _sd_of(self, change: int) -> float:
+        noise_mg = self.sigma_mg * math.sqrt(2 / max(1, len(self.window)))
+        return sd_of(abs(change), replace(self._rules.calibration, scale_sd_mg=noise_mg))
+
+    def _is_empty(self, mean_mg: float) -> bool:
+        """What a wrong unit weight adds up to over a bin's worth of takes, its bottom tells."""
+        net_mg = mean_mg - self._rules.calibration.tare_mg
+        noise_mg = self.sigma_mg / math.sqrt(max(1, len(self.window)))
+        return abs(net_mg) + SURE_SIGMAS * noise_mg < self._unit_mg * NO_MOVEMENT_PIECES
+
+    def _is_tare(self, apart_mg: float) -> bool:
+        """A jump by just the empty bin's weight, and by no number of pieces: a key was pressed."""
+        tare_mg = self._rules.calibration.tare_mg
+        if tare_mg < 2 * self._unit_mg:
+            return False
+        noise_mg = self.sigma_mg * math.sqrt(2 / max(1, len(self.window)))
+        off_tare = abs(abs(apart_mg) - tare_mg)
+        off_pieces = abs(apart_mg - round(apart_mg / self._unit_mg) * self._unit_mg)
+        return off_tare <= 3 * noise_mg and off_pieces > off_tare + 5 * noise_mg
 
     def _kind(self, change: int, plateau: Plateau) -> tuple[MovementKind, str]:
         said = f"{abs(change):,} {'piece' if abs(change) == 1 else 'pieces'}"
@@ -575,12 +615,18 @@ class Weighing:
         believed = bearable >= REMAINDER_TOLD or off <= bearable
         return (nearest if believed else None), off
 
-    def _leave_open(self, apart_mg: float) -> None:
+    def _leave_open(self, apart_mg: float, *, tared: bool) -> None:
         self.unexplained_mg += apart_mg
-        pieces = abs(apart_mg) / self._unit_mg
-        way = "more" if apart_mg > 0 else "less"
+        self.tared = tared
+        grams = f"{abs(apart_mg) / 1000:,.1f} g {'more' if apart_mg > 0 else 'less'}"
+        if tared:
+            self.unexplained_because = (
+                f"The scale shows {grams}, just what the empty bin weighs: it was tared, or its"
+                " tare was cleared."
+            )
+            return
         self.unexplained_because = (
-            f"The bin weighs {abs(apart_mg) / 1000:,.1f} g {way}, which is {pieces:.2f} pieces:"
+            f"The bin weighs {grams}, which is {abs(apart_mg) / self._unit_mg:.2f} pieces:"
             " another part, another unit weight, or something that leans on it."
         )
 
@@ -616,7 +662,8 @@ class Weighing:
                 " be at the end of its range.",
             )
         if self.unexplained_mg:
-            yield Doubt(Doubting.UNIT_CHANGED, self.unexplained_because)
+            kind = Doubting.NOT_ZEROED if self.tared else Doubting.UNIT_CHANGED
+            yield Doubt(kind, self.unexplained_because)
         if self.pieces is None:
             yield Doubt(Doubting.UNKNOWN, "No weight has held still yet.")
 
