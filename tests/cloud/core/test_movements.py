@@ -1,5 +1,6 @@
 """What holds of every series, however it is cut, repeated or broken off."""
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
@@ -97,7 +98,7 @@ def test_where_the_readings_are_cut_does_not_matter(seen: list[Seen], cuts: list
     state: Followed | None = None
     movements = []
     edges = [0, *sorted(min(cut, len(seen)) for cut in cuts), len(seen)]
-    for since, until in zip(edges, edges[1:], strict=False):
+    for since, until in itertools.pairwise(edges):
         step = follow(state, seen[since:until], SCALE)
         state = Followed.from_json(step.state.to_json())
         assert state == step.state

@@ -17,11 +17,11 @@ SERIES: list[dict[str, Any]] = json.loads(
 
 
 def readings(series: dict[str, Any]) -> list[Seen]:
-    gaps = {index: seconds for index, seconds in series["gaps"]}
+    gaps = dict(series["gaps"])
     at, seen = NOON, []
     for index, decigrams in enumerate(series["decigrams"]):
         at += timedelta(seconds=series["interval_s"] + gaps.get(index, 0))
-        seen.append(Seen(at, 1, index + 1, decigrams * 100, None, 2, 0, True))
+        seen.append(Seen(at, 1, index + 1, decigrams * 100, None, 2, 0, clock_trusted=True))
     return seen
 
 
