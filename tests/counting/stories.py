@@ -289,4 +289,5 @@ NINE = (
     retare,
 )
 ROUGH = (vibration, temperature_ramp, bins_touch, overload_clipped)
-STORIES: tuple[Callable[[random.Random], Story], ...] = NINE + ROUGH
+Teller = Callable[[random.Random], Story]
+STORIES: tuple[Teller, ...] = NINE + ROUGH
