@@ -680,6 +680,8 @@ class Weighing:
         noise_mg = max(self._floor_mg, self.sigma_mg) / math.sqrt(max(1, averaged))
         calibration = replace(self._rules.calibration, scale_sd_mg=noise_mg)
         level = level_of(round(self.reference_mg), calibration)
+        if abs(self.zero_error_mg or 0) > self._unit_mg / 2:
+            return level.sd_pieces, False  # the bin was off, and the scale did not show nothing
         return level.sd_pieces, level.pieces == self.pieces and EXACT_SDS * level.sd_pieces <= 1 / 2
 
 

@@ -150,3 +150,11 @@ def test_a_first_count_is_the_opening() -> None:
 def test_a_count_that_agrees_is_no_movement() -> None:
     state = recount(Followed(), 40, NOON, "Ada counted 40.").state
     assert recount(state, 40, NOON, "Ada counted 40 again.").movements == []
+
+
+def test_a_tag_that_goes_after_a_count_is_one_less_and_not_the_difference_to_it() -> None:
+    seen = [at(n, code=str(n), change="present") for n in range(1, 8)]
+    state = follow(None, seen, rules(Measure.TAGS)).state
+    state = recount(state, 5, NOON, "Ada counted 5.").state
+    step = follow(state, [at(9, code="1", change="absent")], rules(Measure.TAGS))
+    assert [(str(one.kind), one.pieces) for one in step.movements] == [("usage", -1)]
