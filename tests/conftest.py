@@ -34,6 +34,7 @@ SLOW = frozenset(
         "cloud/intake/test_mqtt.py",
         "cloud/loops/test_ingest.py",
         "cloud/test_app.py",
+        "counting/test_all_stories.py",
         "edge_agent/sqlite/test_salvage.py",
         "edge_agent/test_app.py",
         "edge_agent/transports/test_modbus_link.py",

@@ -94,8 +94,12 @@ class Counting:
         ):
             self._codes.add(seen.code)
         self._state = replace(self._state, condition=None, number_us=to_us(seen.at))
+        each = self._rules.pieces_per_count
         if self._rules.measure is Measure.TAGS:
-            self._level(seen, len(self._codes) * self._rules.pieces_per_count)
+            # Beside what was counted by hand a tag that comes or goes is a difference, no level.
+            before = self._state.pieces
+            change = len(self._codes) - (0 if before is None else known)
+            self._level(seen, (before or 0) + change * each)
         elif len(self._codes) > known and self._state.pieces is not None:
             self._level(seen, self._state.pieces - self._rules.pieces_per_count)
         else:

@@ -9,7 +9,8 @@ The level is the opening and the movements, nothing else: their sum is exact ove
 """
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
@@ -181,10 +182,14 @@ class Followed:
     pairs_same: int = 0
     unexplained_mg: float = 0.0
     unexplained_because: str = ""
+    tared: bool = False  # what is unexplained is the weight of the empty bin
     weights: tuple[tuple[int, int], ...] = ()  # of several sensors: the last of each
     total: int | None = None
     codes: tuple[str, ...] = ()
     patience: int = 1  # so many times the usual window, while a remainder is doubtful
+    reversals: int = 0  # bits: which of the last readings went back by pieces
+    between: int = 0  # looks in a row that lay between no movement and one piece
+    borne_out: int = 0  # readings that the plateau rests on
     settled: bool = False  # whether the newest weight was
     unconfirmed: int = 0  # pieces; a change that is seen and not confirmed yet
 
@@ -201,19 +206,22 @@ class Followed:
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        known: dict[str, Any] = json.loads(text)
-        known["doubts"] = tuple(Doubt(Doubting(kind), because) for kind, because in known["doubts"])
-        known["window"] = tuple(Spot(*spot) for spot in known["window"])
-        known["pending"] = tuple(
-            Plateau(since, tuple(first), tuple(last), mean, absent, gap)
-            for since, first, last, mean, absent, gap in known["pending"]
-        )
-        known["weights"] = tuple((sensor, weight) for sensor, weight in known["weights"])
-        for name in ("last", "plateau_first", "plateau_last", "zero"):
-            known[name] = None if known[name] is None else tuple(known[name])
-        known["unrest_mg"] = tuple(known["unrest_mg"])
-        known["codes"] = tuple(known["codes"])
-        return cls(**known)
+        """What an older program left out is as new; what a newer one added is left out."""
+        said: dict[str, Any] = json.loads(text)
+        names = said.keys() & {field.name for field in fields(cls)}
+        return cls(**{name: _READ.get(name, _plain)(said[name]) for name in names})
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Lists of JSON are tuples here, however deep."""
+    return tuple(map(_plain, value)) if isinstance(value, list) else value
+
+
+_READ: dict[str, Callable[[Any], Any]] = {
+    "doubts": lambda value: tuple(Doubt(Doubting(kind), because) for kind, because in value),
+    "window": lambda value: tuple(Spot(*spot) for spot in value),
+    "pending": lambda value: tuple(Plateau(*_plain(plateau)) for plateau in value),
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ only two plateaus make a movement.
 
 import math
 from collections.abc import Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from cloud.core.followed import (
     Doubt,
@@ -35,7 +35,9 @@ from cloud.core.followed import (
     from_us,
     to_us,
 )
-from cloud.core.levels import is_absent, level_of
+from cloud.core.levels import is_absent, level_of, sd_of
+from cloud.core.remainders import Remainder, is_tare, remainder_of, sentence
+from cloud.core.unrest import Unrest
 
 WINDOW_MAX = 162  # where one piece is as light as the noise; what is lighter is not resolved
 RAW_MIN = 4
@@ -49,20 +51,11 @@ SURE_SIGMAS = 4.2
 REVOCABLE_US = 120_000_000
 TOGETHER_US = 10_000_000  # several sensors of one bin tell of a change one after the other
 GAP_INTERVALS = 6
-UNREST_MAX = 32
-UNSAID_SCALE_SD_MG = 100.0  # a gateway's band of 0.5 g around what lies still
 PENDING_MAX = 8
-SIGMA_OF_MEDIAN = 1 / (0.6745 * math.sqrt(2))  # the median of |a - b| of two normal numbers
-UNSAID_UNIT_REL = 0.01
 EXACT_SDS = 5
-SAME_MIN = 8
-IMPROBABLE = 1e-9
-STUCK_SAME = 60
-STUCK_SETTLED_US = 7 * 86_400 * 1_000_000
+RESTLESS_MIN = 6
+RESTLESS_US = 60_000_000
 PATIENCE = 4  # so many times the window, where the remainder is doubtful
-DOUBTFUL_SIGMAS = 2.5
-REMAINDER_MIN = 0.1
-REMAINDER_TOLD = 0.4  # a wider margin tells nothing: half a piece is the most there can be
 
 
 class Weighing:
@@ -74,6 +67,7 @@ class Weighing:
         self._floor_mg = rules.calibration.scale_sd_mg
         self._gap_us = GAP_INTERVALS * rules.interval_s * 1_000_000
         self._several = len(rules.sensors) > 1
+        self.unrest = Unrest(state, rules.calibration)
         self.movements: list[Movement] = []
         self._before = state
         self.pieces = state.pieces
@@ -83,11 +77,6 @@ class Weighing:
         self.plateau_first = state.plateau_first
         self.plateau_last = state.plateau_last
         self.reference_mg = state.reference_mg
-        self.sigma_mg = state.sigma_mg or self._floor_mg or UNSAID_SCALE_SD_MG
-        self.unrest_mg = list(state.unrest_mg)
-        self.unrest_count = state.unrest_count
-        self.newest_mg = state.newest_mg
-        self.newest_step_mg = state.newest_step_mg
         self.number_us = state.number_us
         self.window = list(state.window)
         self.pending = list(state.pending)
@@ -98,17 +87,14 @@ class Weighing:
         self.rezeroed = state.rezeroed
         self.zero = state.zero
         self.zero_error_mg = state.zero_error_mg
-        self.same = state.same
-        self.same_us = state.same_us
-        self.same_longest = state.same_longest
-        self.pairs = state.pairs
-        self.pairs_same = state.pairs_same
         self.unexplained_mg = state.unexplained_mg
         self.unexplained_because = state.unexplained_because
         self.weights = dict(state.weights)
         self.unconfirmed = state.unconfirmed
         self.patience = state.patience
-        self.settled = state.settled
+        self.between = state.between
+        self.tared = state.tared
+        self.borne_out = state.borne_out
 
     def done(self) -> Followed:
         doubts = tuple(self._doubts())
@@ -119,7 +105,7 @@ class Weighing:
             sd_pieces=sd,
             exact=exact and not doubts and not self.pending,
             doubts=doubts,
-            unrest_mg=tuple(self.unrest_mg),
+            **self.unrest.remembered(),
             window=tuple(self.window),
             pending=tuple(self.pending),
             weights=tuple(sorted(self.weights.items())),
@@ -143,11 +129,11 @@ class Weighing:
         if self.number_us is not None and at_us - self.number_us > self._gap_us:
             self.after_gap = True
             self.window.clear()
-            self.newest_step_mg = 0
+            self.unrest.interrupt(None)
         self.number_us = at_us
         self.condition = None
         spot = Spot(at_us, seen.stream_no, seen.seq, weight_mg, seen.stability <= 1)
-        self._learn(spot)
+        self.unrest.learn(spot)
         if is_absent(weight_mg, self._rules.calibration):
             self._is_off(spot)
             return
@@ -175,76 +161,12 @@ class Weighing:
             return
         self.condition = seen.condition or "doubtful"
         self.window.clear()
-        self.newest_step_mg = 0
+        self.unrest.interrupt(seen.condition)
         self.unconfirmed = 0
         if self._several:
             self.weights.pop(seen.sensor_id, None)
         if seen.condition == "underload":
             self.after_absence = True
-
-    # ---------------------------------------------------------------- noise, and sameness
-
-    def _learn(self, spot: Spot) -> None:
-        before, self.newest_mg = self.newest_mg, spot.weight_mg
-        self.settled = spot.settled
-        if before is None:
-            return
-        step = spot.weight_mg - before
-        if step == 0:
-            if self.same == 0:
-                self.same_us = spot.at_us
-            self.same += 1
-        else:
-            self._count_same()
-        flips = step * self.newest_step_mg < 0
-        unrest = min(abs(step), abs(self.newest_step_mg)) if flips else abs(step)
-        self.newest_step_mg = step
-        # A settled reading is often news of a change; only what goes back and forth is noise.
-        if spot.settled and unrest >= NO_MOVEMENT_PIECES * self._unit_mg and not flips:
-            return
-        self.unrest_mg.append(unrest)
-        if len(self.unrest_mg) > UNREST_MAX:
-            del self.unrest_mg[0]
-        self.unrest_count += 1
-        if self.unrest_count % 8 == 0:
-            ordered = sorted(self.unrest_mg)
-            learnt = ordered[len(ordered) // 2] * SIGMA_OF_MEDIAN
-            # Readings in whole divisions may be equal all the time; then the floor is all we know.
-            floor = self._floor_mg or (UNSAID_SCALE_SD_MG if spot.settled else 1.0)
-            self.sigma_mg = max(learnt, floor)
-
-    def _count_same(self) -> None:
-        self.same_longest = max(self.same_longest, self.same)
-        self.pairs += self.same + 1
-        self.pairs_same += self.same
-        self.same = 0
-        self.same_us = None
-
-    def _is_improbably_same(self) -> bool:
-        """So many equal weights in a row as its own past makes next to impossible.
-
-        A coarse scale says the same for hours when nobody touches it, and its past says so, too.
-        """
-        if self.same < SAME_MIN:
-            return False
-        usual = (self.pairs_same + 1) / (self.pairs + 2)
-        return self.same * math.log(usual) < math.log(IMPROBABLE)
-
-    def _is_stuck(self) -> bool:
-        """Settled weights repeat by design: a change is news, the rest are signs of life.
-
-        There nights, week ends and unused parts look alike, so it takes a week, and twice as long
-        as ever before. Until then an untouched bin is not accused.
-        """
-        if self.same < STUCK_SAME or self.same_us is None or self.number_us is None:
-            return False
-        if not self._is_improbably_same():
-            return False
-        if not self.settled:
-            return True
-        return (
-            self.number_us - self.same_us >= STUCK_SETTLED_US and self.same > 2 * self.same_longest
-        )
 
     # ---------------------------------------------------------------- off the scale, and back
 
@@ -269,34 +191,42 @@ class Weighing:
         self.absent_us = None
         if self.zero is not None:
             n, total, low, high = self.zero
-            if n > 1 and high - low <= RANGE_SIGMAS * self.sigma_mg:
+            if n > 1 and high - low <= RANGE_SIGMAS * self.unrest.sigma_mg:
                 self.zero_error_mg = round(total / n)
 
     # ---------------------------------------------------------------- plateaus
 
     def _needed(self, *, settled: bool) -> int:
-        ratio = self.sigma_mg / self._unit_mg
+        ratio = self.unrest.sigma_mg / self._unit_mg
         if settled:
-            least, factor = (2 if self._several else 1), SETTLED_FACTOR
+            least = RESTLESS_MIN if self.unrest.is_restless else 2 if self._several else 1
+            factor = SETTLED_FACTOR
         else:
-            unsaid = self._floor_mg == 0 and self.unrest_count < RAW_FIRST
-            least, factor = (RAW_FIRST if unsaid else RAW_MIN), RAW_FACTOR
+            least = RAW_MIN if self.unrest.is_learnt else RAW_FIRST
+            factor = RAW_FACTOR
         return min(WINDOW_MAX, max(least, math.ceil(factor * ratio * ratio)))
+
+    def _hold_us(self, newest: Spot) -> int:
+        """How long a plateau must have lasted, however many readings tell of it."""
+        if newest.settled and self.unrest.is_restless:
+            return RESTLESS_US
+        return TOGETHER_US if self._several else 0
 
     def _look(self) -> None:
         window = self.window
         newest = window[-1]
         needed = min(WINDOW_MAX, self.patience * self._needed(settled=newest.settled))
-        if self._several:
-            while len(window) > needed and newest.at_us - window[1].at_us >= TOGETHER_US:
+        hold_us = self._hold_us(newest)
+        if hold_us:
+            while len(window) > needed and newest.at_us - window[1].at_us >= hold_us:
                 del window[0]
             del window[:-WINDOW_MAX]
-            still = newest.at_us - window[0].at_us >= TOGETHER_US
+            still = newest.at_us - window[0].at_us >= hold_us
         else:
             del window[:-needed]
             still = True
         self._expect(newest.weight_mg)
-        if len(window) < needed or not still:
+        if len(window) < needed or not still or self.unrest.is_shaken:
             return
         weights = [spot.weight_mg for spot in window]
         count = len(weights)
@@ -306,11 +236,11 @@ class Weighing:
         if half:
             older = sum(weights[:half])
             older_mg, newer_mg = older / half, (total - older) / (count - half)
-            moves = max(weights) - min(weights) >= RANGE_SIGMAS * self.sigma_mg
+            moves = max(weights) - min(weights) >= RANGE_SIGMAS * self.unrest.sigma_mg
             if moves or abs(newer_mg - older_mg) >= self._unit_mg / 2:
                 self.patience = 1
                 return
-        if not newest.settled and self._is_improbably_same():
+        if not newest.settled and self.unrest.is_improbably_same:
             # A scale at the end of its range, or a dead one: no plateau rests on it.
             self.pending = [
                 plateau
@@ -325,7 +255,7 @@ class Weighing:
         if self.reference_mg is None:
             return
         apart = weight_mg - self.reference_mg
-        if abs(apart) < max(NO_MOVEMENT_PIECES * self._unit_mg, SURE_SIGMAS * self.sigma_mg):
+        if abs(apart) < max(NO_MOVEMENT_PIECES * self._unit_mg, SURE_SIGMAS * self.unrest.sigma_mg):
             self.unconfirmed = 0
         else:
             self.unconfirmed = round(apart / self._unit_mg)
@@ -338,7 +268,7 @@ class Weighing:
         count = len(self.window)
         least = max(
             NO_MOVEMENT_PIECES * self._unit_mg,
-            SURE_SIGMAS * self.sigma_mg * math.sqrt(1.25 / count),
+            SURE_SIGMAS * self.unrest.sigma_mg * math.sqrt(1.25 / count),
         )
         apart = mean_mg - self.reference_mg
         if abs(apart) < least:
@@ -354,9 +284,14 @@ class Weighing:
     def _same_plateau(self, apart: float, older_mg: float, newest: Spot) -> None:
         assert self.reference_mg is not None
         count = len(self.window)
-        share = min(0.25, 4 / count)
-        if abs(apart) >= FOLLOW_PIECES * self._unit_mg:
-            share /= 8  # it may be a piece that noise makes look smaller
+        share = min(0.25, 2 / count)
+        if abs(apart) < FOLLOW_PIECES * self._unit_mg:
+            self.between = 0
+        else:
+            # A piece that noise makes look smaller shows itself within a window; drift stays here.
+            self.between += 1
+            share = share if self.between > count else share / 8
+        self.borne_out += 1
         self.reference_mg += share * (older_mg - self.reference_mg)
         self.pending.clear()
         self.unconfirmed = 0
@@ -366,6 +301,9 @@ class Weighing:
         self.plateau_last = newest.ref
 
     def _open(self, mean_mg: float) -> None:
+        if self.pieces is not None:  # counted by hand before the first weight came
+            self._stand_on(self._plateau(mean_mg), self.window[-1])
+            return
         calibration = self._rules.calibration
         self.pieces = level_of(round(mean_mg), calibration).pieces
         self.movements.append(
@@ -400,6 +338,8 @@ class Weighing:
 
     def _stand_on(self, plateau: Plateau, newest: Spot) -> None:
         self.reference_mg = plateau.mean_mg
+        self.between = 0
+        self.borne_out = len(self.window)
         self.plateau_us = plateau.since_us
         self.plateau_first = plateau.first
         self.plateau_last = plateau.last
@@ -442,15 +382,15 @@ class Weighing:
     # ---------------------------------------------------------------- movements
 
     def _waits_for_more(self, mean_mg: float) -> bool:
-        """Whether the remainder is so large that a longer look must tell noise from another part."""
+        """Whether only a longer look can tell noise from another part."""
         assert self.reference_mg is not None
         if self.patience > 1:
             return False
-        apart = (mean_mg - self.reference_mg) / self._unit_mg
-        noise = self.sigma_mg * math.sqrt(2 / len(self.window)) / self._unit_mg
-        if abs(apart - round(apart)) <= max(REMAINDER_MIN, DOUBTFUL_SIGMAS * noise):
+        if not self._remainder_of(mean_mg - self.reference_mg).doubtful:
             return False
         self.patience = PATIENCE
+        since_us = self._plateau(mean_mg).since_us
+        self.window = [spot for spot in self.window if spot.at_us >= since_us]
         return True
 
     def _move(self, plateau: Plateau) -> None:
@@ -461,31 +401,56 @@ class Weighing:
         assert self.plateau_last is not None
         newest = self.window[-1]
         apart = plateau.mean_mg - self.reference_mg
-        change = self._pieces_of(apart)
+        tared = is_tare(apart, self._rules.calibration, self._noise_mg())
+        change = None if tared else self._pieces_of(apart)
         if change is None:
-            self._leave_open(apart)
+            self._leave_open(apart, tared=tared)
             self._stand_on(plateau, newest)
             return
+        if change < -self.pieces and not self.rezeroed:
+            because = "More was taken than was thought to be there."
+            self._book(plateau, MovementKind.CORRECTION, -change - self.pieces, because)
         change = max(change, -self.pieces)
         if change:
             kind, because = self._kind(change, plateau)
-            self.movements.append(
-                Movement(
-                    kind=kind,
-                    pieces=change,
-                    before_pieces=self.pieces,
-                    after_pieces=self.pieces + change,
-                    event_at=from_us(plateau.since_us),
-                    known_at_reading=from_us(newest.at_us),
-                    before=_range(self.plateau_first, self.plateau_last),
-                    after=_range(plateau.first, plateau.last),
-                    before_mg=round(self.reference_mg),
-                    after_mg=round(plateau.mean_mg),
-                    because=because,
-                )
-            )
-            self.pieces += change
+            self._book(plateau, kind, change, because)
+        if change < 0 < self.pieces and self._is_empty(plateau.mean_mg):
+            because = "The scale shows the empty bin: there is less than the movements left."
+            self._book(plateau, MovementKind.CORRECTION, -self.pieces, because)
         self._stand_on(plateau, newest)
+
+    def _book(self, plateau: Plateau, kind: MovementKind, change: int, because: str) -> None:
+        assert self.reference_mg is not None
+        assert self.pieces is not None
+        assert self.plateau_first is not None
+        assert self.plateau_last is not None
+        self.movements.append(
+            Movement(
+                kind=kind,
+                pieces=change,
+                before_pieces=self.pieces,
+                after_pieces=self.pieces + change,
+                event_at=from_us(plateau.since_us),
+                known_at_reading=from_us(self.window[-1].at_us),
+                before=_range(self.plateau_first, self.plateau_last),
+                after=_range(plateau.first, plateau.last),
+                before_mg=round(self.reference_mg),
+                after_mg=round(plateau.mean_mg),
+                because=because,
+                sd_pieces=self._sd_of(change),
+            )
+        )
+        self.pieces += change
+
+    def _sd_of(self, change: int) -> float:
+        calibration = replace(self._rules.calibration, scale_sd_mg=self._noise_mg())
+        return sd_of(abs(change), calibration)
+
+    def _is_empty(self, mean_mg: float) -> bool:
+        """What a wrong unit weight adds up to over a bin's worth of takes, its bottom tells."""
+        net_mg = mean_mg - self._rules.calibration.tare_mg
+        noise_mg = self.unrest.sigma_mg / math.sqrt(max(1, len(self.window)))
+        return abs(net_mg) + SURE_SIGMAS * noise_mg < self._unit_mg * NO_MOVEMENT_PIECES
 
     def _kind(self, change: int, plateau: Plateau) -> tuple[MovementKind, str]:
         said = f"{abs(change):,} {'piece' if abs(change) == 1 else 'pieces'}"
@@ -505,39 +470,31 @@ class Weighing:
         return (MovementKind.SWAP if plateau.after_absence else MovementKind.REFILL), because
 
     def _pieces_of(self, apart_mg: float) -> int | None:
-        """How many pieces a difference is; None: it is no whole number of them."""
-        change = self._whole(apart_mg)
-        if change is not None:
-            return change
-        if self.unexplained_mg:
-            together = self._whole(apart_mg + self.unexplained_mg)
-            if together is not None:
-                self.unexplained_mg = 0.0
-                self.unexplained_because = ""
-                return together
-        return None
+        """How many pieces a difference is; None: it is no whole number of them.
 
-    def _whole(self, apart_mg: float) -> int | None:
-        calibration = self._rules.calibration
-        unit = calibration.unit_weight_ug
-        nearest = round(apart_mg / self._unit_mg)
-        off = abs(apart_mg / self._unit_mg - nearest)
-        count = max(1, len(self.window))
-        noise = self.sigma_mg * math.sqrt(2 / count) / self._unit_mg
-        spread = math.sqrt(abs(nearest)) * (calibration.unit_sd_ug / unit or UNSAID_UNIT_REL)
-        error = abs(nearest) * (calibration.unit_error_ug / unit or UNSAID_UNIT_REL)
-        bearable = max(REMAINDER_MIN, 4 * math.hypot(noise, spread, error))
-        # Among so many pieces, or in so much noise, nothing can be told from the remainder.
-        return nearest if bearable >= REMAINDER_TOLD or off <= bearable else None
+        What is unexplained goes away as it came: of the two, what leaves less over is believed.
+        """
+        alone = self._remainder_of(apart_mg)
+        if not self.unexplained_mg:
+            return alone.pieces if alone.is_whole else None
+        together = self._remainder_of(apart_mg + self.unexplained_mg)
+        if not together.is_whole or (alone.is_whole and alone.off <= together.off):
+            return alone.pieces if alone.is_whole else None
+        self.unexplained_mg = 0.0
+        self.unexplained_because = ""
+        return together.pieces
 
-    def _leave_open(self, apart_mg: float) -> None:
+    def _remainder_of(self, apart_mg: float) -> Remainder:
+        return remainder_of(apart_mg, self._rules.calibration, self._noise_mg())
+
+    def _noise_mg(self) -> float:
+        """Of the difference of two means, each of as many readings as the window holds."""
+        return self.unrest.sigma_mg * math.sqrt(2 / max(1, len(self.window)))
+
+    def _leave_open(self, apart_mg: float, *, tared: bool) -> None:
         self.unexplained_mg += apart_mg
-        pieces = abs(apart_mg) / self._unit_mg
-        way = "more" if apart_mg > 0 else "less"
-        self.unexplained_because = (
-            f"The bin weighs {abs(apart_mg) / 1000:,.1f} g {way}, which is {pieces:.2f} pieces:"
-            " another part, another unit weight, or something that leans on it."
-        )
+        self.tared = tared
+        self.unexplained_because = sentence(apart_mg, self._rules.calibration, tared=tared)
 
     # ---------------------------------------------------------------- how sure
 
@@ -553,43 +510,69 @@ class Weighing:
                 Doubting.ABSENT,
                 "The scale shows less than the empty bin weighs: the bin is not on it.",
             )
-        if self._is_stuck():
+        if self.unrest.is_shaken:
+            shakes = f"The weight shakes by {self.unrest.sigma_mg / 1000:,.1f} g"
+            yield Doubt(Doubting.SUSPECT, f"{shakes}, more than a piece weighs.")
+        if self.unrest.is_stuck(self.number_us):
             yield Doubt(
                 Doubting.STUCK,
-                f"The scale has shown the very same weight {self.same + 1:,} times in a row,"
+                f"The scale has shown the very same weight {self.unrest.same + 1:,} times in a row,"
                 " which it never did before.",
             )
-        elif not self.settled and self._is_improbably_same() and self._is_elsewhere():
+        elif not self.unrest.settled and self.unrest.is_improbably_same and self._is_elsewhere():
             yield Doubt(
                 Doubting.SUSPECT,
                 "Since the weight changed, the scale shows the very same again and again: it may"
                 " be at the end of its range.",
             )
         if self.unexplained_mg:
-            yield Doubt(Doubting.UNIT_CHANGED, self.unexplained_because)
+            kind = Doubting.NOT_ZEROED if self.tared else Doubting.UNIT_CHANGED
+            yield Doubt(kind, self.unexplained_because)
         if self.pieces is None:
             yield Doubt(Doubting.UNKNOWN, "No weight has held still yet.")
 
     def _is_elsewhere(self) -> bool:
-        if self.newest_mg is None or self.reference_mg is None:
+        if self.unrest.newest_mg is None or self.reference_mg is None:
             return False
-        return abs(self.newest_mg - self.reference_mg) >= NO_MOVEMENT_PIECES * self._unit_mg
+        return abs(self.unrest.newest_mg - self.reference_mg) >= NO_MOVEMENT_PIECES * self._unit_mg
 
     def _sure(self) -> tuple[float, bool]:
         if self.reference_mg is None or self.pieces is None:
             return 0.0, False
-        calibration = replace(
-            self._rules.calibration, scale_sd_mg=max(self._floor_mg, self.sigma_mg)
-        )
+        # The reference is a moving mean of about so many readings, and of no more than there were.
+        averaged = min(self.borne_out, max(6, self._needed(settled=self.unrest.settled)))
+        noise_mg = max(self._floor_mg, self.unrest.sigma_mg) / math.sqrt(max(1, averaged))
+        calibration = replace(self._rules.calibration, scale_sd_mg=noise_mg)
         level = level_of(round(self.reference_mg), calibration)
-        return level.sd_pieces, level.pieces == self.pieces and EXACT_SDS * level.sd_pieces <= 1 / 2
+        if abs(self.zero_error_mg or 0) > self._unit_mg / 2:
+            return level.sd_pieces, False  # the bin was off, and the scale did not show nothing
+        is_sure = EXACT_SDS * level.sd_pieces <= 1 / 2
+        return level.sd_pieces, is_sure and level.pieces == self.pieces
 
 
-_LISTS = frozenset(("unrest_mg", "window", "pending", "weights"))
-_PLAIN = tuple(
-    field.name
-    for field in fields(Followed)
-    if field.name not in _LISTS | {"sd_pieces", "exact", "doubts", "total", "codes"}
+_PLAIN = (
+    "pieces",
+    "last",
+    "level_us",
+    "plateau_us",
+    "plateau_first",
+    "plateau_last",
+    "reference_mg",
+    "number_us",
+    "condition",
+    "after_gap",
+    "absent_us",
+    "after_absence",
+    "rezeroed",
+    "zero",
+    "zero_error_mg",
+    "unexplained_mg",
+    "unexplained_because",
+    "tared",
+    "unconfirmed",
+    "patience",
+    "between",
+    "borne_out",
 )
 
 

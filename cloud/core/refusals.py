@@ -92,7 +92,8 @@ class SampleTooSmall(Refusal):
     def sentence(self) -> str:
         return (
             "Too few pieces were counted: a full bin would be off by"
-            f" {100 * self.bias_share:.1f} %, and 1 % is the most. {self.pieces_needed:,} pieces are needed."
+            f" {100 * self.bias_share:.1f} %, and 1 % is the most."
+            f" {self.pieces_needed:,} pieces are needed."
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cloud.core.movements import Step, follow
 from tests.counting import observers
-from tests.counting.stories import Story
+from tests.counting.stories import Story, Teller
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Verdict:
         return not self.wrong
 
 
-def judge(tell, seed: int, *, raw: bool) -> Verdict:
+def judge(tell: Teller, seed: int, *, raw: bool) -> Verdict:
     story = tell(random.Random(seed))
     noise = random.Random(seed + 1_000_000)
     seen = (observers.raw if raw else observers.gateway)(story, noise)

@@ -228,8 +228,7 @@ def vibration(rng: random.Random) -> Story:
     story = _story(rng)
     hertz, amplitude = rng.uniform(1, 2), rng.uniform(0.5, 2) * story.unit_mg
     turned = rng.uniform(0, 2 * math.pi)
-    shakes: Press = lambda t, _r: amplitude * math.sin(2 * math.pi * hertz * t + turned)
-    story.press(10_800, shakes)
+    story.press(10_800, lambda t, _r: amplitude * math.sin(2 * math.pi * hertz * t + turned))
     story.wait(5_400)
     story.change(-rng.randint(3, 9))
     story.wait(7_200)
@@ -290,4 +289,5 @@ NINE = (
     retare,
 )
 ROUGH = (vibration, temperature_ramp, bins_touch, overload_clipped)
-STORIES: tuple[Callable[[random.Random], Story], ...] = NINE + ROUGH
+Teller = Callable[[random.Random], Story]
+STORIES: tuple[Teller, ...] = NINE + ROUGH

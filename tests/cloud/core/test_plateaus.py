@@ -17,11 +17,11 @@ SERIES: list[dict[str, Any]] = json.loads(
 
 
 def readings(series: dict[str, Any]) -> list[Seen]:
-    gaps = {index: seconds for index, seconds in series["gaps"]}
+    gaps = dict(series["gaps"])
     at, seen = NOON, []
     for index, decigrams in enumerate(series["decigrams"]):
         at += timedelta(seconds=series["interval_s"] + gaps.get(index, 0))
-        seen.append(Seen(at, 1, index + 1, decigrams * 100, None, 2, 0, True))
+        seen.append(Seen(at, 1, index + 1, decigrams * 100, None, 2, 0, clock_trusted=True))
     return seen
 
 
@@ -46,3 +46,65 @@ def test_a_series_of_weights_has_these_movements(series: dict[str, Any]) -> None
         assert step.state.pieces == series["final"]
     if series["flag"] == "absent":
         assert "absent" in [doubt.kind for doubt in step.state.doubts]
+
+
+def seen_at(n: int, weight_mg: int, *, every_s: int, stability: int) -> Seen:
+    at = NOON + timedelta(seconds=n * every_s)
+    return Seen(at, 1, n + 1, weight_mg, None, stability, 0, clock_trusted=True)
+
+
+RULES = Rules(
+    calibration=Calibration(tare_mg=412_000, unit_weight_ug=7_300_000),
+    interval_s=60,
+    refill_pieces=50,
+)
+
+
+def kinds(seen: list[Seen]) -> list[str]:
+    return [str(doubt.kind) for doubt in follow(None, seen, RULES).state.doubts]
+
+
+def test_a_noisy_scale_that_stops_being_noisy_is_stuck_and_recovers_by_itself() -> None:
+    weights = [1_142_000 + (n * 37 % 11) * 100 for n in range(200)] + [1_142_300] * 70
+    seen = [seen_at(n, weight, every_s=10, stability=2) for n, weight in enumerate(weights)]
+    assert kinds(seen[:205]) == []
+    assert kinds(seen) == ["stuck"]
+    seen.append(seen_at(270, 1_142_400, every_s=10, stability=2))
+    assert kinds(seen) == []
+
+
+def test_an_untouched_bin_on_a_coarse_scale_is_not_accused() -> None:
+    """Busy for a day, then a long week end of signs of life that say the same."""
+    busy = [1_142_000 - 73_000 * (n // 60) for n in range(600)]
+    quiet = [busy[-1]] * 6_000
+    seen = [seen_at(n, weight, every_s=60, stability=1) for n, weight in enumerate(busy + quiet)]
+    assert kinds(seen) == []
+
+
+def test_a_settled_scale_that_was_never_so_still_for_a_week_is_stuck_after_it() -> None:
+    restless = [1_142_000 + n % 2 * 100 for n in range(600)]
+    seen = [
+        seen_at(n, weight, every_s=60, stability=1)
+        for n, weight in enumerate(restless + [1_142_000] * (8 * 1440))
+    ]
+    assert kinds(seen[: 600 + 6 * 1440]) == []
+    assert kinds(seen) == ["stuck"]
+
+
+def test_a_scale_at_the_end_of_its_range_books_no_refill() -> None:
+    weights = [1_142_000 + (n * 37 % 11) * 100 for n in range(100)] + [1_600_000] * 40
+    seen = [seen_at(n, weight, every_s=10, stability=2) for n, weight in enumerate(weights)]
+    step = follow(None, seen, RULES)
+    assert len(step.movements) == 1
+    assert [str(doubt.kind) for doubt in step.state.doubts] == ["suspect"]
+
+
+def test_a_bin_that_shakes_by_more_than_a_piece_is_not_counted() -> None:
+    shakes = [1_142_000 + (-1) ** n * 9_000 for n in range(60)]
+    seen = [
+        seen_at(n, weight, every_s=10, stability=2)
+        for n, weight in enumerate([1_142_000] * 60 + shakes)
+    ]
+    step = follow(None, seen, RULES)
+    assert len(step.movements) == 1
+    assert [str(doubt.kind) for doubt in step.state.doubts] == ["suspect"]

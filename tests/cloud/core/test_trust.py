@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cloud.core.followed import Doubt, Doubting, Measure
 from cloud.core.levels import Calibration
 from cloud.core.trust import BinState, Trust, trust_of
 
@@ -90,3 +91,31 @@ def test_what_is_old_is_never_fresh_whatever_it_says(
 ) -> None:
     state = replace(GOOD, condition=condition, weight_mg=weight_mg)
     assert trust_of(state, NOON + timedelta(seconds=age_s)).trust is Trust.STALE
+
+
+def test_what_is_silent_because_its_gateway_is_away_is_offline() -> None:
+    away = replace(GOOD, gateway_presence="offline")
+    assert trust_of(away, NOON + timedelta(minutes=4)).trust is Trust.OFFLINE
+    assert trust_of(away, NOON + timedelta(minutes=1)).trust is Trust.FRESH
+
+
+@pytest.mark.parametrize("kind", list(Doubting))
+def test_what_the_readings_make_doubtful_is_told_with_its_reason(kind: Doubting) -> None:
+    doubts = (Doubt(kind, "Because of that."), Doubt(Doubting.SUSPECT, "And of this."))
+    judgement = trust_of(replace(GOOD, doubts=doubts), NOON)
+    assert (judgement.trust, judgement.because) == (Trust(kind), "Because of that.")
+    assert not judgement.may_act
+    assert trust_of(replace(GOOD, doubts=()), NOON).may_act
+
+
+def test_a_scale_at_zero_with_the_bin_on_it_is_not_called_absent() -> None:
+    doubts = (Doubt(Doubting.NOT_ZEROED, "It lost its zero."),)
+    judgement = trust_of(replace(GOOD, weight_mg=0, doubts=doubts), NOON)
+    assert (judgement.trust, judgement.because) == (Trust.NOT_ZEROED, "It lost its zero.")
+
+
+def test_what_is_not_weighed_needs_no_weight() -> None:
+    tags = replace(GOOD, measure=Measure.TAGS, weight_mg=None, quality=None, clock_trusted=None)
+    assert trust_of(tags, NOON).may_act
+    assert not trust_of(replace(tags, quality=1), NOON).may_act
+    assert not trust_of(replace(tags, clock_trusted=False), NOON).may_act
