@@ -73,9 +73,7 @@ def workbook_of(tables: Mapping[str, Iterable[Values]]) -> bytes:
     return out.getvalue()
 
 
-def _cell(
-    sheet: Any, text: str, *, bold: bool = False, number: bool = False
-) -> Any:  # noqa: ANN401 - openpyxl has no types
+def _cell(sheet: Any, text: str, *, bold: bool = False, number: bool = False) -> Any:  # noqa: ANN401 - openpyxl has no types
     if not text:
         return None
     cell = WriteOnlyCell(sheet, value=Decimal(text) if number else text)
