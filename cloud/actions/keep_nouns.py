@@ -86,7 +86,7 @@ def take_in(conn: psycopg.Connection, sheets: Sequence[Sheet], mark: str | None)
         nouns.hold_bins(conn, noun, held)
         for step in steps:
             references = _references(conn, noun, step.values, ids)
-            assert not _missing(noun, step.values, references), "the plan has checked it"
+            assert not _missing(step.values, references), "the plan has checked it"
             if step.was is None:
                 new = nouns.add(conn, noun, step.values, references)
                 ids.get(noun.name, {})[step.key] = new
@@ -110,7 +110,7 @@ def _checked(
     references = _references(conn, noun, read.values, {})
     mistakes = [*read.mistakes]
     mistaken = {one.field for one in mistakes}
-    for name in _missing(noun, read.values, references):
+    for name in _missing(read.values, references):
         field = noun.by_name["path" if name == "parent" else name]
         if field.name not in mistaken:
             allowed = "within a place that is there" if name == "parent" else field.takes
@@ -158,7 +158,7 @@ def _references(
         return ids[refers].get(key)
 
     found = {
-        field.name: id_of(field.refers, nouns.reference_key(noun, field.name, values))
+        field.name: id_of(field.refers, nouns.reference_key(field.name, values))
         if values.get(field.name)
         else None
         for field in noun.fields
@@ -172,7 +172,7 @@ def _references(
     return found
 
 
-def _missing(noun: Noun, values: Values, references: Mapping[str, int | None]) -> list[str]:
+def _missing(values: Values, references: Mapping[str, int | None]) -> list[str]:
     return [
         name
         for name, found in references.items()

@@ -1,7 +1,7 @@
-"""What a file of nouns would change: what is new, what changes, what is wrong. Nothing is done here.
+"""What a file of nouns would change: what is new, changed, wrong. Nothing is done here.
 
-A row is found by its key. A column that is missing changes nothing; an empty cell means the default.
-A row that says what is there already is no change, so a file may be taken in again.
+A row is found by its key. A column that is missing changes nothing; an empty cell means the
+default. A row that says what is there already is no change, so a file may be taken in again.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The nouns that people keep, each described once: its fields, what they may hold, what they refer to.
+"""The nouns that people keep, each described once: fields, what they hold, what they refer to.
 
 Forms, the API and sheets all read and check by this one table, so that a value one of them takes is
 taken by all, and every mistake is told at once with what is allowed instead. References are by the
@@ -153,10 +153,8 @@ def paper_of(field: Field, value: Value) -> str:
 
 def _ruled(noun: Noun, values: dict[str, Value], mistakes: list[Mistake]) -> Read:
     wrong = {mistake.field for mistake in mistakes}
-    for mistake in noun.rule(values):
-        if mistake.field not in wrong:
-            mistakes.append(mistake)
-    return Read(values=MappingProxyType(values), mistakes=tuple(mistakes))
+    ruled = [mistake for mistake in noun.rule(values) if mistake.field not in wrong]
+    return Read(values=MappingProxyType(values), mistakes=(*mistakes, *ruled))
 
 
 def _take(field: Field, value: object, values: dict[str, Value], mistakes: list[Mistake]) -> None:

@@ -1,4 +1,4 @@
-"""What the pages and the API share about the nouns people keep: found, shown, their changes told."""
+"""What the pages and the API share about the nouns people keep: found, shown, told."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,13 +72,13 @@ def listed(conn: psycopg.Connection, noun: Noun, wanted: Wanted) -> Listed:
         raise problems.Told(problems.CURSOR_UNKNOWN) from None
 
 
-def out(noun: Noun, row: Row) -> dict[str, Any]:
+def out(row: Row) -> dict[str, Any]:
     number = {} if isinstance(row.id, tuple) else {"id": row.id}
     return number | {"version": row.version} | dict(row.values)
 
 
 def plan_out(plan: Plan) -> dict[str, Any]:
-    """A plan in JSON, with at most so many of each."""
+    """A plan in JSON."""
     return {
         "mark": plan.mark,
         "unchanged": plan.unchanged,

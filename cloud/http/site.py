@@ -85,7 +85,8 @@ def make_site(
     site.state.metrics = metrics.make_registry(hub)
     problems.install(site)
     for module in (
-        api_health, api_bins, api_nouns, api_orders, wall, nouns, bins, imports, orders, portal, answer, login,
+        api_health, api_bins, api_nouns, api_orders,
+        wall, nouns, bins, imports, orders, portal, answer, login,
     ):  # fmt: skip
         site.include_router(module.router)
     site.include_router(_static)

@@ -1,14 +1,15 @@
-"""The nouns that people keep, as rows: listed, found, written. What they hold says `cloud.core.nouns`.
+"""The nouns that people keep, as rows: listed, found, written; `cloud.core.nouns` describes them.
 
-References are by name outside and by id inside; what turns one into the other is here. All runs under
-whoever is asking (see `asking`): a supplier lists and finds its own, and writes nothing.
+References are by name outside and by id inside; what turns one into the other is here. All runs
+under whoever is asking (see `asking`): a supplier lists and finds its own, and writes nothing.
 """
 
 import base64
 import binascii
+import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -34,7 +35,7 @@ class Table:
     sort: str
     words: str
     # Names to columns where they differ; the columns of references, with what they refer to.
-    refers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    refers: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     elsewhere: tuple[str, ...] = ()
 
 
@@ -50,7 +51,7 @@ class Wanted:
     """What a list is asked for. `only` are exact matches by field, as {"site": "Lindau Pumps"}."""
 
     q: str = ""
-    only: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    only: Mapping[str, str] = dataclasses.field(default_factory=lambda: MappingProxyType({}))
     active: bool | None = None
     after: str = ""
     limit: int = 50
@@ -123,7 +124,8 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             ids=("item_id", "supplier_id"),
             select="SELECT t.item_id, t.supplier_id, t.version, i.sku AS item, su.name AS supplier,"
             " t.supplier_sku, t.pack, t.moq, t.lead_time_days, t.price_e4, t.currency, t.active"
-            " FROM item_suppliers t JOIN items i USING (item_id) JOIN suppliers su USING (supplier_id)",
+            " FROM item_suppliers t JOIN items i USING (item_id)"
+            " JOIN suppliers su USING (supplier_id)",
             sort="i.sku || chr(1) || su.name",
             words="concat_ws(' ', i.sku, i.name, su.name, t.supplier_sku)",
             refers=MappingProxyType({"item": "item_id", "supplier": "supplier_id"}),
@@ -237,8 +239,9 @@ def names(conn: psycopg.Connection, noun: Noun, limit: int) -> list[str]:
     """What a form suggests."""
     table = TABLES[noun.name]
     key = {"place": "t.path", "item": "t.sku"}.get(noun.name, "t.name")
-    query = f"SELECT DISTINCT {key} FROM {table.name} t WHERE t.active ORDER BY 1 LIMIT %s"
-    return [name for (name,) in conn.execute(query, (limit,)).fetchall()]  # type: ignore[call-overload]
+    query = f"SELECT DISTINCT {key} FROM {table.name} t WHERE t.active ORDER BY 1 LIMIT %s"  # noqa: S608 - of constants
+    rows = conn.execute(query, (limit,)).fetchall()  # type: ignore[call-overload]
+    return [name for (name,) in rows]
 
 
 def ids_of(conn: psycopg.Connection, noun: Noun) -> dict[tuple[str, ...], int]:
@@ -266,7 +269,7 @@ def _rows(
     return found
 
 
-class CursorUnknown(ValueError):
+class CursorUnknown(ValueError):  # noqa: N818 - an answer, not a defect
     """Not a cursor that a list of ours has given."""
 
 
@@ -287,7 +290,7 @@ def take_turns(conn: psycopg.Connection) -> None:
     conn.execute("SELECT pg_advisory_xact_lock(%s)", (_EDITING,))
 
 
-def reference_key(noun: Noun, name: str, values: Values) -> tuple[str, ...]:
+def reference_key(name: str, values: Values) -> tuple[str, ...]:
     """The key of what a field refers to: a place is found by its site, too."""
     value = str(values.get(name) or "")
     return (str(values.get("site") or ""), value) if name == "place" else (value,)
@@ -344,27 +347,29 @@ def change(
     )
 
 
+# The column of `bins` by which a change of these is a change of bins.
+_BINS_OF = MappingProxyType({"item": "item_id", "item_supplier": "item_id", "bin": "bin_id"})
+_HOLD = sql.SQL(
+    "SELECT 1 FROM bin_state WHERE bin_id IN (SELECT bin_id FROM bins WHERE {} = ANY(%s))"
+    " ORDER BY bin_id FOR NO KEY UPDATE"
+)
+_LOOK = sql.SQL(
+    "WITH moved AS (UPDATE bin_state SET changed_xid = pg_current_xact_id()"
+    " WHERE bin_id IN (SELECT bin_id FROM bins WHERE {} = ANY(%s)) RETURNING bin_id)"
+    " INSERT INTO bin_due (bin_id) SELECT bin_id FROM moved ON CONFLICT (bin_id) DO NOTHING"
+)
+
+
 def hold_bins(conn: psycopg.Connection, noun: Noun, ids: Sequence[int]) -> None:
     """The present of the bins that a change is about, held first, as everybody does."""
-    column = {"item": "item_id", "item_supplier": "item_id", "bin": "bin_id"}.get(noun.name)
-    if column is not None:
-        conn.execute(
-            f"SELECT 1 FROM bin_state WHERE bin_id IN (SELECT bin_id FROM bins WHERE {column}"  # type: ignore[call-overload]
-            " = ANY(%s)) ORDER BY bin_id FOR NO KEY UPDATE",
-            ([*ids],),
-        )
+    if noun.name in _BINS_OF:
+        conn.execute(_HOLD.format(sql.Identifier(_BINS_OF[noun.name])), ([*ids],))
 
 
 def have_looked_at(conn: psycopg.Connection, noun: Noun, ids: Sequence[int]) -> None:
     """Open pages and whoever assesses look again at these bins."""
-    column = {"item": "item_id", "item_supplier": "item_id", "bin": "bin_id"}.get(noun.name)
-    if column is not None:
-        conn.execute(
-            f"WITH moved AS (UPDATE bin_state SET changed_xid = pg_current_xact_id()"  # type: ignore[call-overload]
-            f" WHERE bin_id IN (SELECT bin_id FROM bins WHERE {column} = ANY(%s)) RETURNING bin_id)"
-            " INSERT INTO bin_due (bin_id) SELECT bin_id FROM moved ON CONFLICT (bin_id) DO NOTHING",
-            ([*ids],),
-        )
+    if noun.name in _BINS_OF:
+        conn.execute(_LOOK.format(sql.Identifier(_BINS_OF[noun.name])), ([*ids],))
 
 
 def _columns(noun: Noun, values: Values, references: Mapping[str, int | None]) -> dict[str, Value]:

@@ -1,9 +1,9 @@
 """Files of nouns in and out: CSV and Excel workbooks, one sheet per noun.
 
-What a spreadsheet does to a value on the way is undone where it can be, and refused where it cannot:
-a semicolon and a decimal comma mean a German one; a text that begins like a formula is written with
-an apostrophe before it, which is taken off again; a number that a cell shows with leading zeros is read
-with them. Formulas are never kept, only what they came to.
+What a spreadsheet does to a value on the way is undone where it can be, and refused where it
+cannot: a semicolon and a decimal comma mean a German one; a text that begins like a formula is
+written with an apostrophe before it, which is taken off again; a number that a cell shows with
+leading zeros is read with them. Formulas are never kept, only what they came to.
 """
 
 import csv
@@ -139,7 +139,7 @@ def _read_workbook(content: bytes) -> list[Sheet]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             if sum(one.file_size for one in packed.infolist()) > UNPACKED_BYTES_MAX:
-                raise SheetUnreadable("it unpacks to more than a workbook of this kind can hold")
+                raise SheetUnreadable("it unpacks to more than such a workbook holds")  # noqa: TRY301
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         try:
             return [

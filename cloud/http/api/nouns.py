@@ -153,19 +153,19 @@ HISTORY_ANSWERS: dict[int | str, Any] = UNKNOWN | {
 def list_answer(request: Request, session: Anyone, noun: Noun, wanted: Wanted) -> dict[str, Any]:
     with auth.asked_by(parts_of(request), session) as conn:
         found = kept.listed(conn, noun, wanted)
-    return {"rows": [kept.out(noun, row) for row in found.rows], "next": found.next or None}
+    return {"rows": [kept.out(row) for row in found.rows], "next": found.next or None}
 
 
 def add_answer(request: Request, session: Operations, noun: Noun, given: Given) -> dict[str, Any]:
     with auth.asked_by(parts_of(request), session) as conn:
         ident = keep_nouns.add(conn, noun, read(noun, given))
         row = keep_nouns.known(nouns.find(conn, noun, ident))
-    return kept.out(noun, row)
+    return kept.out(row)
 
 
 def find_answer(request: Request, session: Anyone, noun: Noun, ident: str) -> dict[str, Any]:
     with auth.asked_by(parts_of(request), session) as conn:
-        return kept.out(noun, kept.find(conn, noun, ident))
+        return kept.out(kept.find(conn, noun, ident))
 
 
 def change_answer(
@@ -179,7 +179,7 @@ def change_answer(
         row = kept.find(conn, noun, ident)
         keep_nouns.change(conn, noun, row, version, read(noun, fields, row.values))
         assert isinstance(row.id, int)
-        return kept.out(noun, keep_nouns.known(nouns.find(conn, noun, row.id)))
+        return kept.out(keep_nouns.known(nouns.find(conn, noun, row.id)))
 
 
 def history_answer(
@@ -224,11 +224,11 @@ def _add_routes(noun: Noun) -> None:
     @router.get(
         path, tags=tag, summary=f"{noun.title} you may see", responses=_answers(noun, many=True)
     )
-    def list_them(
+    def list_them(  # noqa: PLR0917 - FastAPI passes by name
         request: Request,
         session: Anyone,
         q: Words = "",
-        active: bool | None = None,
+        active: bool | None = None,  # noqa: FBT001 - as above
         limit: Limit = 50,
         cursor: Cursor = "",
     ) -> dict[str, Any]:
@@ -292,7 +292,7 @@ def suppliers_of(request: Request, session: Anyone, ident: int) -> list[dict[str
     with auth.asked_by(parts_of(request), session) as conn:
         row = kept.find(conn, ITEM, str(ident))
         lines = nouns.lines_of(conn, kept.first_id(row))
-    return [kept.out(ITEM_SUPPLIER, line) for line in lines]
+    return [kept.out(line) for line in lines]
 
 
 @router.put(
@@ -329,7 +329,7 @@ def put_supplier(
             keep_nouns.change(conn, ITEM_SUPPLIER, line, _version(given), asked)
         lines = nouns.lines_of(conn, kept.first_id(item))
     (now,) = [one for one in lines if one.values["supplier"] == fields.get("supplier")]
-    return kept.out(ITEM_SUPPLIER, now)
+    return kept.out(now)
 
 
 # ------------------------------------------------------------------------------ bins, by code
@@ -341,14 +341,14 @@ def put_supplier(
     summary="How bins are set up, by search and filter",
     responses=_answers(BIN, many=True),
 )
-def bin_settings(
+def bin_settings(  # noqa: PLR0917 - FastAPI passes by name
     request: Request,
     session: Anyone,
     q: Words = "",
     site: Annotated[str, Query(max_length=200)] = "",
     item: Annotated[str, Query(max_length=200, description="its SKU")] = "",
     supplier: Annotated[str, Query(max_length=200)] = "",
-    active: bool | None = None,
+    active: bool | None = None,  # noqa: FBT001 - as above
     limit: Limit = 50,
     cursor: Cursor = "",
 ) -> dict[str, Any]:

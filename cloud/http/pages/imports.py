@@ -1,7 +1,7 @@
 """Take in a file of nouns: choose it, see what it would change, press once more.
 
-Nothing is kept between the two: the page that shows the plan carries the file along, and what the second
-press does is done only if it is still the plan that was shown.
+Nothing is kept between the two: the page that shows the plan carries the file along, and what
+the second press does is done only if it is still the plan that was shown.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""Items, bins and the other nouns as operations keep them: browse, search, edit, and who changed what.
+"""Items, bins and other nouns as operations keep them: browse, search, edit, and the history.
 
 One set of pages for all, made from the same description as the API. Every page works without
 JavaScript; with it a list searches while one types.
@@ -203,7 +203,7 @@ def _add(
     return RedirectResponse(f"/{noun.plural}/{quote(kept.ident_of(noun, row))}/edit?saved=1", 303)
 
 
-def _change(
+def _change(  # noqa: PLR0917 - one call, by a thread pool
     request: Request,
     session: Session,
     noun: Noun,
@@ -306,7 +306,7 @@ for each in TABS:
     _add_routes(each)
 
 
-# ------------------------------------------------------------------------------ who supplies an item
+# --------------------------------------------------------------------------- who supplies what
 
 
 @router.get("/items/{ident}/suppliers/{supplier}")
@@ -356,7 +356,7 @@ def _line_page(
     )
 
 
-def _save_line(
+def _save_line(  # noqa: PLR0917 - as above
     request: Request,
     session: Session,
     ident: str,

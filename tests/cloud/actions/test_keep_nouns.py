@@ -68,8 +68,8 @@ TEXT = st.text(st.characters(blacklist_categories=["C", "Z"]), min_size=1, max_s
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(sku=TEXT | st.sampled_from(["007", "=1+1", "'x", "-5", "+49", "@a", "1e5", "a;b,c"]), name=TEXT,
-       weight=st.integers(1, 10**9), price=st.none() | st.integers(0, 10**9))  # fmt: skip
+@given(sku=TEXT | st.sampled_from(["007", "=1+1", "'x", "-5", "+49", "@a", "1e5", "a;b,c"]),
+       name=TEXT, weight=st.integers(1, 10**9), price=st.none() | st.integers(0, 10**9))  # fmt: skip
 def test_any_item_survives_a_file(sku: str, name: str, weight: int, price: int | None) -> None:
     given_ = {"sku": sku, "name": name, "unit_weight_ug": weight, "price_e4": price,
               "currency": None if price is None else "EUR"}  # fmt: skip
@@ -88,11 +88,11 @@ def test_any_item_survives_a_file(sku: str, name: str, weight: int, price: int |
 NEW = (
     b"customers.csv|name;number\nLindau AG;00417\n",
     b"sites.csv|name;customer;place;time_zone\nLindau Pumps;Lindau AG;Plant 2;Europe/Berlin\n",
-    b"places.csv|site;path;kind\nLindau Pumps;Hall / R04 / R04-B;shelf\nLindau Pumps;Hall;area\n"
-    b"Lindau Pumps;Hall / R04;rack\n",
+    (b"places.csv|site;path;kind\nLindau Pumps;Hall / R04 / R04-B;shelf\nLindau Pumps;Hall;area\n"
+     b"Lindau Pumps;Hall / R04;rack\n"),
     "items.csv|sku;name;unit_weight_g;price;currency\n00900;Stützhülse;1,83;0,0415;EUR\n".encode("cp1252"),
-    b"bins.csv|code;site;place;item;supplier;capacity;minimum\n"
-    b"LND-NEW;Lindau Pumps;Hall / R04 / R04-B;00900;Ferro AG;900;90\n",
+    (b"bins.csv|code;site;place;item;supplier;capacity;minimum\n"
+     b"LND-NEW;Lindau Pumps;Hall / R04 / R04-B;00900;Ferro AG;900;90\n"),
 )  # fmt: skip
 
 
