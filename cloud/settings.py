@@ -169,6 +169,11 @@ def operating_settings(env: Environment) -> OperatingSettings:
     )
 
 
+def editing_dsn(env: Environment) -> str:
+    """For whoever takes in files or gives them out: they do as operations do."""
+    return _dsn(env, "BINLINE_PORTAL_DSN")
+
+
 def jobs_settings(env: Environment) -> JobsSettings:
     return JobsSettings(
         dsn=_dsn(env, "BINLINE_JOBS_DSN"),

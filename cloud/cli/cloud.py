@@ -5,6 +5,7 @@ Each reads its settings from the environment and imports its world only when it 
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -257,6 +258,46 @@ def aside() -> None:
     from cloud.settings import operating_settings  # noqa: PLC0415 - as above
 
     run_aside(_settings(operating_settings))
+
+
+@cloud.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--apply", is_flag=True, help="Do it. Without this it is only shown.")
+@click.option("--by", help="Who does it, for the record. Default: who is logged in here.")
+def import_file(*, file: Path, apply: bool, by: str | None) -> None:
+    """Show what a file of customers, sites, places, items or bins would change, and do it.
+
+    A CSV file is named for what it holds, as bins.csv; a workbook has a sheet for each. All of it
+    is taken in, or nothing. Reads BINLINE_PORTAL_DSN.
+
+    \b
+    Examples:
+      binline cloud import bins.csv
+      binline cloud import binline.xlsx --apply
+    """  # noqa: D301 - as above
+    from cloud.cli.letters import operator  # noqa: PLC0415 - only when asked for
+    from cloud.cli.sheets import run_import  # noqa: PLC0415 - as above
+    from cloud.settings import editing_dsn  # noqa: PLC0415 - as above
+
+    run_import(_settings(editing_dsn), file, by or operator(), apply=apply)
+
+
+@cloud.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def export(*, folder: Path) -> None:
+    """Write customers, sites, places, suppliers, items and bins as CSV files and one workbook.
+
+    Reads BINLINE_PORTAL_DSN. What is written can be taken in again with `import`.
+
+    \b
+    Examples:
+      binline cloud export ./nouns
+    """  # noqa: D301 - as above
+    from cloud.cli.letters import operator  # noqa: PLC0415 - only when asked for
+    from cloud.cli.sheets import run_export  # noqa: PLC0415 - as above
+    from cloud.settings import editing_dsn  # noqa: PLC0415 - as above
+
+    run_export(_settings(editing_dsn), folder, operator())
 
 
 def _settings(load: Callable[[Mapping[str, str]], Settings]) -> Settings:

@@ -3,8 +3,11 @@
 A refusal is neither a defect nor an outage: the asker can understand it and do something else.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 from uuid import UUID
+
+from cloud.core.nouns import Mistake
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is not an error, and is not called one
@@ -122,3 +125,44 @@ class TareNotStill(Refusal):
             f"The weight wanders by {self.range_mg / 1000:,.1f} g, and"
             f" {self.range_mg_max / 1000:,.1f} g is the most: the tare cannot be taken."
         )
+
+
+class ChangedMeanwhile(Refusal):
+    """Somebody else has changed it meanwhile: nothing of yours was saved."""
+
+    what_to_do = "Look at what is there now, and make your change once more."
+
+    def __init__(self, version: int, fields: Sequence[str]) -> None:
+        super().__init__(version, fields)
+        self.version = version  # that is there now
+        self.fields = tuple(fields)  # what changed since the version that was looked at
+
+
+class NotAsAllowed(Refusal):
+    """Some fields do not hold what is allowed: nothing was saved."""
+
+    what_to_do = "Correct the fields that are named, and save once more."
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        super().__init__(mistakes)
+        self.mistakes = tuple(mistakes)
+
+
+class NounUnknown(Refusal):
+    """There is no such thing: it does not exist, or it is not yours to see."""
+
+    what_to_do = "Check the address, or look for it in the list."
+
+
+class SheetUnreadable(Refusal):
+    """The file cannot be read."""
+
+    what_to_do = "Save it once more as a CSV file or an Excel workbook (.xlsx), and send that."
+
+    def __init__(self, because: str) -> None:
+        super().__init__(because)
+        self.because = because
+
+    @property
+    def sentence(self) -> str:
+        return f"The file cannot be read: {self.because}."

@@ -27,6 +27,9 @@ LIGHT_UG = 1_000_000
 TAKE_EVERY_S = (5.0, 40.0)
 REFILLED_TO = 0.95
 ORDER_ANSWERED_S = (70.0, 240.0)  # from low to refilled
+CURRENCY = "EUR"
+PRICE_E4_MIN, UG_PER_PRICE = 80, 20_000  # small parts cost about what they weigh
+LEAD_TIME_DAYS = 3
 BINS_LOW_AT_START = 4
 BINS_NEARLY_LOW_AT_START = 5
 BINS_WAITING_LONG = 2  # nobody brings them anything: a person must look
@@ -252,7 +255,11 @@ def seed_tables(
             )
         customers = {
             one.name: sites.ensure_site(
-                portal, name=one.name, place=one.place, time_zone=one.time_zone
+                portal,
+                name=one.name,
+                place=one.place,
+                time_zone=one.time_zone,
+                customer_id=sites.ensure_customer(portal, one.name),
             )
             for one in site.customers
         }
@@ -406,11 +413,29 @@ def _ensure_bin(
             pack=item.pack,
         ),
     )
+    price_e4 = PRICE_E4_MIN + item.unit_weight_ug // UG_PER_PRICE
+    sites.ensure_price(portal, item_id, price_e4, CURRENCY)
+    sites.ensure_line(
+        portal,
+        sites.NewLine(
+            item_id=item_id,
+            supplier_id=suppliers[item.supplier],
+            supplier_sku=item.supplier_sku,
+            pack=item.pack,
+            moq=item.pack,
+            lead_time_days=LEAD_TIME_DAYS,
+            price_e4=price_e4,
+            currency=CURRENCY,
+        ),
+    )
+    site_id = customers[bin_.customer]
+    place_id = sites.ensure_place(portal, site_id=site_id, path=_path(bin_.place))
     return sites.ensure_bin(
         portal,
         sites.NewBin(
             code=bin_.code,
-            site_id=customers[bin_.customer],
+            site_id=site_id,
+            place_id=place_id,
             item_id=item_id,
             supplier_id=suppliers[item.supplier],
             place=bin_.place,
@@ -421,6 +446,14 @@ def _ensure_bin(
             interval_s=pace.heartbeat_s,
         ),
     )
+
+
+def _path(place: str) -> list[tuple[str, str]]:
+    """R04-B2 is spot 2 of shelf R04-B in rack R04; what has no rack is a spot by itself."""
+    rack, _, rest = place.partition("-")
+    if not rest:
+        return [("spot", place)]
+    return [("rack", rack), ("shelf", f"{rack}-{rest[:1]}"), ("spot", place)]
 
 
 def _settings(pace: Pace, gateway: str, bins: Iterable[Bin], files: GatewayFiles) -> str:

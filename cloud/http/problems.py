@@ -6,7 +6,8 @@ the shape of RFC 9457.
 
 import logging
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from urllib.parse import urlencode
 
 import psycopg
@@ -34,6 +35,7 @@ class Problem:
     why: str = ""
     what_to_do: str = ""
     retry_s: int | None = None
+    more: Mapping[str, object] = field(default_factory=dict)  # what only the API tells
 
 
 class Told(Exception):  # noqa: N818 - it is an answer, not a defect
@@ -62,7 +64,7 @@ TOO_LARGE = Problem(
     status=413,
     code="too_large",
     what="That is too much at once",
-    why="A request may carry one mebibyte.",
+    why="A request may carry one mebibyte, a file for import eight.",
     what_to_do="Send less.",
 )
 FROM_ELSEWHERE = Problem(
@@ -95,6 +97,20 @@ NOT_UNDERSTOOD = Problem(
     why="A part of it is missing or has another form than expected.",
     what_to_do="Compare it with /api/openapi.json.",
 )
+CURSOR_UNKNOWN = Problem(
+    status=422,
+    code="cursor_unknown",
+    what="The cursor is none of ours",
+    why="It is the `next` of the page before, as it was given.",
+    what_to_do="Start again from the first page, without a cursor.",
+)
+VERSION_MISSING = Problem(
+    status=422,
+    code="version_missing",
+    what="The version is missing",
+    why="Without it a change of somebody else could be lost.",
+    what_to_do="Send the `version` that you looked at along with what changes.",
+)
 DEFECT = Problem(
     status=500,
     code="defect",
@@ -115,6 +131,10 @@ REFUSALS: dict[type[refusals.Refusal], int] = {
     refusals.SampleUseless: 422,
     refusals.SampleTooSmall: 422,
     refusals.TareNotStill: 409,
+    refusals.NounUnknown: 404,
+    refusals.ChangedMeanwhile: 409,
+    refusals.NotAsAllowed: 422,
+    refusals.SheetUnreadable: 422,
 }
 
 
@@ -144,6 +164,7 @@ def answer(scope: Scope, problem: Problem) -> Response:
                 "status": problem.status,
                 "detail": problem.why,
                 "what_to_do": problem.what_to_do,
+                **problem.more,
             },
             status_code=problem.status,
             headers=headers,
@@ -155,6 +176,8 @@ def answer(scope: Scope, problem: Problem) -> Response:
 
 def of_refusal(refusal: refusals.Refusal) -> Problem:
     """The sentence of a refusal as a problem; one that is not in the table is a defect of ours."""
+    if isinstance(refusal, refusals.NounUnknown):
+        return NOT_FOUND
     what, _, why = refusal.sentence.partition(": ")
     return Problem(
         status=REFUSALS[type(refusal)],
@@ -162,7 +185,18 @@ def of_refusal(refusal: refusals.Refusal) -> Problem:
         what=what.rstrip("."),
         why=why[:1].upper() + why[1:],
         what_to_do=refusal.what_to_do,
+        more=_more(refusal),
     )
+
+
+def _more(refusal: refusals.Refusal) -> Mapping[str, object]:
+    match refusal:
+        case refusals.NotAsAllowed(mistakes=mistakes):
+            return {"mistakes": [asdict(mistake) for mistake in mistakes]}
+        case refusals.ChangedMeanwhile(version=version, fields=fields):
+            return {"version": version, "fields": list(fields)}
+        case _:
+            return {}
 
 
 def _told(request: Request, exc: Exception) -> Response:

@@ -17,10 +17,11 @@ from starlette.middleware.gzip import GZipMiddleware
 from cloud.http import live, metrics, problems, rendering
 from cloud.http.api import bins as api_bins
 from cloud.http.api import health as api_health
+from cloud.http.api import nouns as api_nouns
 from cloud.http.api import orders as api_orders
 from cloud.http.guards import Guards
 from cloud.http.live import Hub
-from cloud.http.pages import answer, bins, login, orders, portal, wall
+from cloud.http.pages import answer, bins, imports, login, nouns, orders, portal, wall
 from cloud.http.parts import Parts, utc_now
 from cloud.settings import HttpSettings
 
@@ -36,8 +37,11 @@ bin and order, a supplier sees its own; what belongs to others answers 404.
 `trust` says whether a number may be acted on: only `fresh` may. A number that is not fresh is
 the last one known, and `measured_at` says how old it is.
 
-**Changes** are asked for with POST and answer the same when repeated. A program sends the address
-of this server as `Origin`.
+**Changes** are asked for with POST, and of one thing with PATCH and the `version` you looked at:
+what somebody else changed meanwhile is told with 409, and nothing is lost. A program sends the
+address of this server as `Origin`.
+
+**Lists** come in pages: `next` is the `cursor` of the next one, null when there is none.
 
 **Problems** are `application/problem+json` with `title`, `detail` and `what_to_do`.
 """
@@ -81,7 +85,8 @@ def make_site(
     site.state.metrics = metrics.make_registry(hub)
     problems.install(site)
     for module in (
-        api_health, api_bins, api_orders, wall, bins, orders, portal, answer, login,
+        api_health, api_bins, api_nouns, api_orders,
+        wall, nouns, bins, imports, orders, portal, answer, login,
     ):  # fmt: skip
         site.include_router(module.router)
     site.include_router(_static)

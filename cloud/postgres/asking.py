@@ -7,7 +7,8 @@ transaction (`set_config(..., true)`), so the next one on the same connection st
         asking.as_supplier(conn, supplier_id)
         ...
 
-What a transaction changes is remembered with who asked; it may also say why, and since when it holds.
+What a transaction changes is remembered with who asked; it may also say why, and since when
+that holds.
 """
 
 from datetime import datetime

@@ -91,7 +91,10 @@ def touch(conn: psycopg.Connection, bin_id: int) -> None:
 
 
 def lock(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
-    """The bin and its present, nobody else deciding on it meanwhile. None: never heard of, or out of use."""
+    """The bin and its present, nobody else deciding on it meanwhile.
+
+    None: never heard of, or out of use.
+    """
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_LOCK, (bin_id,)).fetchone()
     if row is None:

@@ -85,7 +85,8 @@ _LOAD = """
 SELECT n.notice_id, n.tries, n.channel_id, c.kind AS channel, c.address, c.secret,
        o.order_id, o.number AS order_number, o.quantity, o.because, o.evidence, o.placed_at,
        o.state = 'closed' AS order_closed,
-       i.sku, coalesce(line.supplier_sku, i.supplier_sku) AS supplier_sku, i.name AS item, b.code AS bin_code, b.place,
+       i.sku, coalesce(line.supplier_sku, i.supplier_sku) AS supplier_sku, i.name AS item,
+       b.code AS bin_code, b.place,
        s.name AS site, s.place AS site_place, s.time_zone, su.name AS supplier
   FROM notices n
   JOIN supplier_channels c USING (channel_id)

@@ -95,7 +95,8 @@ SELECT at, corrected, received_at, seq, weight_mg, total, condition, because, st
 
 _ORDERS = """
 SELECT o.order_id, o.number, o.bin_id, b.code, b.place, si.name AS site, si.place AS site_place,
-       si.time_zone, i.name AS part, i.sku, coalesce(line.supplier_sku, i.supplier_sku) AS supplier_sku,
+       si.time_zone, i.name AS part, i.sku,
+       coalesce(line.supplier_sku, i.supplier_sku) AS supplier_sku,
        coalesce(line.pack, i.pack) AS pack, b.capacity, b.minimum,
        o.supplier_id, su.name AS supplier, o.quantity, o.state, o.because, o.evidence,
        o.placed_at, o.acknowledged_at, o.acknowledged_by, o.closed_at, o.received_pieces

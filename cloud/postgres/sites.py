@@ -1,9 +1,10 @@
-"""What stands where: sites, suppliers, items, bins, gateways and the sensors that watch bins.
+"""What stands where: customers, sites, places, suppliers, items, bins, gateways, sensors.
 
 Every function says what should be there and may be repeated: what is there already is kept as it
 is, with what people have changed since. They run as operations (see `asking`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psycopg
@@ -19,6 +20,20 @@ class NewItem:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NewLine:
+    """How a supplier supplies an item."""
+
+    item_id: int
+    supplier_id: int
+    supplier_sku: str
+    pack: int
+    moq: int
+    lead_time_days: int
+    price_e4: int
+    currency: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class NewBin:
     code: str
     site_id: int
@@ -30,15 +45,56 @@ class NewBin:
     margin: int
     tare_mg: int
     interval_s: int
+    place_id: int | None = None
 
 
-def ensure_site(conn: psycopg.Connection, *, name: str, place: str, time_zone: str) -> int:
+def ensure_customer(conn: psycopg.Connection, name: str) -> int:
+    return _id(
+        conn,
+        "INSERT INTO customers (name) VALUES (%s)"
+        " ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING customer_id",
+        (name,),
+    )
+
+
+def ensure_place(
+    conn: psycopg.Connection, *, site_id: int, path: Sequence[tuple[str, str]]
+) -> int | None:
+    """`path` from the top down: kind and name of each. The id of the last."""
+    parent_id = None
+    for kind, name in path:
+        found = conn.execute(
+            "SELECT place_id FROM places WHERE site_id = %s AND name = %s"
+            " AND parent_id IS NOT DISTINCT FROM %s",
+            (site_id, name, parent_id),
+        ).fetchone()
+        parent_id = (
+            found[0]
+            if found
+            else _id(
+                conn,
+                "INSERT INTO places (site_id, parent_id, kind, name) VALUES (%s, %s, %s, %s)"
+                " RETURNING place_id",
+                (site_id, parent_id, kind, name),
+            )
+        )
+    return parent_id
+
+
+def ensure_site(
+    conn: psycopg.Connection,
+    *,
+    name: str,
+    place: str,
+    time_zone: str,
+    customer_id: int | None = None,
+) -> int:
     # A no-op update, because "do nothing" would not return the id of what is there.
     return _id(
         conn,
-        "INSERT INTO sites (name, place, time_zone) VALUES (%s, %s, %s)"
+        "INSERT INTO sites (name, place, time_zone, customer_id) VALUES (%s, %s, %s, %s)"
         " ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING site_id",
-        (name, place, time_zone),
+        (name, place, time_zone, customer_id),
     )
 
 
@@ -71,11 +127,37 @@ def ensure_item(conn: psycopg.Connection, item: NewItem) -> int:
     )
 
 
+def ensure_price(conn: psycopg.Connection, item_id: int, price_e4: int, currency: str) -> None:
+    conn.execute(
+        "INSERT INTO item_prices (item_id, price_e4, currency) VALUES (%s, %s, %s)"
+        " ON CONFLICT (item_id) DO NOTHING",
+        (item_id, price_e4, currency),
+    )
+
+
+def ensure_line(conn: psycopg.Connection, line: NewLine) -> None:
+    conn.execute(
+        "INSERT INTO item_suppliers (item_id, supplier_id, supplier_sku, pack, moq, lead_time_days,"
+        " price_e4, currency) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (item_id, supplier_id) DO NOTHING",
+        (
+            line.item_id,
+            line.supplier_id,
+            line.supplier_sku,
+            line.pack,
+            line.moq,
+            line.lead_time_days,
+            line.price_e4,
+            line.currency,
+        ),
+    )
+
+
 def ensure_bin(conn: psycopg.Connection, new: NewBin) -> int:
     return _id(
         conn,
         "INSERT INTO bins (code, site_id, item_id, supplier_id, place, capacity, minimum, margin,"
-        " tare_mg, interval_s) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " tare_mg, interval_s, place_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (code) DO UPDATE SET code = excluded.code RETURNING bin_id",
         (
             new.code,
@@ -88,6 +170,7 @@ def ensure_bin(conn: psycopg.Connection, new: NewBin) -> int:
             new.margin,
             new.tare_mg,
             new.interval_s,
+            new.place_id,
         ),
     )
 

@@ -564,8 +564,10 @@ def test_a_supplier_changes_nothing_of_another(
         "INSERT INTO item_prices VALUES (99, 1, 'EUR')",
         "INSERT INTO item_suppliers (item_id, supplier_id) VALUES (1, {supplier})",
         "INSERT INTO bin_due VALUES (1)",
-        "INSERT INTO changes (noun, noun_id, version, at, by, because, after)"
-        " VALUES ('bin', 1, 9, now(), 'me', '', '{{}}')",
+        (
+            "INSERT INTO changes (noun, noun_id, version, at, by, because, after)"
+            " VALUES ('bin', 1, 9, now(), 'me', '', '{{}}')"
+        ),
         "UPDATE changes SET by = 'nobody'",
         "DELETE FROM changes",
         "INSERT INTO bin_items VALUES (1, 1, 1, 0, now())",

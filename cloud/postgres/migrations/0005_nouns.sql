@@ -93,8 +93,9 @@ ALTER TABLE items
 -- supplier of an item may read that, and no supplier this.
 CREATE TABLE item_prices (
     item_id  int PRIMARY KEY REFERENCES items ON DELETE CASCADE,
-    price_e4 bigint NOT NULL CHECK (price_e4 >= 0),
-    currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$')
+    price_e4 bigint CHECK (price_e4 >= 0),           -- null: no longer said
+    currency text CHECK (currency ~ '^[A-Z]{3}$'),
+    CHECK ((price_e4 IS NULL) = (currency IS NULL))
 );
 
 CREATE TABLE item_suppliers (

@@ -43,6 +43,85 @@ ROUTES = {
         "own": 200,
         "operations": 200,
     },
+    **{
+        address: {"nobody": 401, "supplier": 200, "operations": 200}
+        for address in (
+            "GET /api/bin-settings",
+            "GET /api/customers",
+            "GET /api/items",
+            "GET /api/places",
+            "GET /api/sites",
+            "GET /api/suppliers",
+        )
+    },
+    **{
+        f"GET /api/{address}": {"nobody": 401, "own": 200, "foreign": 404, "operations": 200}
+        for noun in ("customers", "items", "sites", "suppliers")
+        for address in (f"{noun}/{{ident}}", f"{noun}/{{ident}}/history")
+    },
+    **{
+        address: {"nobody": 401, "own": 200, "foreign": 404, "operations": 200}
+        for address in (
+            "GET /api/bins/{code}/history",
+            "GET /api/bins/{code}/settings",
+            "GET /api/items/{ident}/suppliers",
+        )
+    },
+    # No bin of this world hangs on a place: of places a supplier sees none.
+    "GET /api/places/{ident}": {"nobody": 401, "own": 404, "operations": 200},
+    "GET /api/places/{ident}/history": {"nobody": 401, "own": 404, "operations": 200},
+    # Who may is told what was wrong with an empty change; all others, that there is nothing.
+    **{
+        f"POST /api/{noun}": {"nobody": 401, "supplier": 404, "operations": 422}
+        for noun in ("bins", "customers", "import", "items", "places", "sites", "suppliers")
+    },
+    **{
+        address: {"nobody": 401, "own": 404, "foreign": 404, "operations": 422}
+        for address in (
+            *(
+                f"PATCH /api/{noun}/{{ident}}"
+                for noun in ("customers", "items", "places", "sites", "suppliers")
+            ),
+            "PATCH /api/bins/{code}",
+            "PUT /api/items/{ident}/suppliers",
+        )
+    },
+    "GET /api/export/{name}": {"nobody": 401, "supplier": 404, "operations": 404},
+    **{
+        f"GET /{address}": {"nobody": 303, "own": 404, "foreign": 404, "operations": 200}
+        for noun in ("customers", "items", "places", "sites", "suppliers")
+        for address in (
+            noun,
+            f"{noun}/new",
+            f"{noun}/{{ident}}/edit",
+            f"{noun}/{{ident}}/history",
+        )
+    },
+    **{
+        f"GET /{address}": {"nobody": 303, "own": 404, "foreign": 404, "operations": 200}
+        for address in ("bins", "bins/new", "import")
+    },
+    "GET /bins/{ident}/edit": {"nobody": 303, "own": 404, "foreign": 404, "operations": 200},
+    "GET /bins/{ident}/history": {"nobody": 303, "own": 404, "foreign": 404, "operations": 200},
+    "GET /items/{ident}/suppliers/{supplier}": {
+        "nobody": 303,
+        "own": 404,
+        "foreign": 404,
+        "operations": 200,
+    },
+    **{
+        f"POST /{address}": {"nobody": 401, "own": 404, "foreign": 404, "operations": 422}
+        for address in (
+            "bins/new",
+            "import",
+            "items/{ident}/suppliers/{supplier}",
+            *(f"{noun}/new" for noun in ("customers", "items", "places", "sites", "suppliers")),
+        )
+    },
+    **{
+        f"POST /{noun}/{{ident}}/edit": {"nobody": 401, "own": 404, "foreign": 404}
+        for noun in ("bins", "customers", "items", "places", "sites", "suppliers")
+    },
     "GET /api/health": {"nobody": 200, "supplier": 200, "operations": 200},
     "GET /api/ready": {"nobody": 200, "supplier": 200, "operations": 200},
     "GET /metrics": {"nobody": 200},
@@ -83,6 +162,36 @@ def _routes(site) -> list[APIRoute]:
     return found
 
 
+def ident_of(world, noun: str, *, foreign: bool) -> str:
+    """Of a thing that is Ferro AG's, or another's. The world's second site has bins of both."""
+    code, supplier = ("HRT-R09-B2", "Norrby") if foreign else ("LND-R04-B2", "Ferro AG")
+    with world.database.admin() as conn:
+        if foreign:  # a site and a customer where Ferro AG has no bin
+            conn.execute(
+                "INSERT INTO sites (name) VALUES ('Norrby alone') ON CONFLICT DO NOTHING;"
+                "INSERT INTO customers (name) VALUES ('Norrby alone') ON CONFLICT DO NOTHING"
+            )
+        else:
+            conn.execute(
+                "INSERT INTO customers (name) VALUES ('Lindau AG') ON CONFLICT DO NOTHING;"
+                "UPDATE sites SET customer_id = 1 WHERE name = 'Lindau Pumps';"
+                "INSERT INTO places (site_id, name) VALUES (1, 'Hall') ON CONFLICT DO NOTHING"
+            )
+        queries = {
+            "items": "SELECT item_id FROM bins WHERE code = %(code)s",
+            "sites": "SELECT max(site_id) FROM sites WHERE %(foreign)s OR site_id = 1",
+            "customers": "SELECT max(customer_id) FROM customers",
+            "suppliers": "SELECT supplier_id FROM suppliers WHERE name = %(supplier)s",
+            "places": "SELECT max(place_id) FROM places",
+        }
+        if noun not in queries:
+            return code
+        values = {"code": code, "foreign": foreign, "supplier": supplier}
+        row = conn.execute(queries[noun], values).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
 @pytest.mark.parametrize(
     ("address", "asker", "status"),
     [(address, asker, status) for address, who in ROUTES.items() for asker, status in who.items()],
@@ -92,9 +201,17 @@ def test_who_sees_what(world, browser, address: str, asker: str, status: int) ->
     method, path = address.split(" ")
     foreign = asker == "foreign"
     code = "HRT-R09-B2" if foreign else "LND-R04-B2"
-    path = path.format(code=code, order_id=world.order_of(code), name="nothing.css")
+    noun = path.removeprefix("/api").split("/")[1]
+    path = path.format(
+        code=code,
+        order_id=world.order_of(code),
+        name="nothing.css",
+        ident=ident_of(world, noun, foreign=foreign),
+        supplier="new",
+    )
     email = {"nobody": None, "operations": OPERATIONS}.get(asker, FERRO)
-    answer = browser(email).request(method, path)
+    json = {} if path.startswith("/api/") and method in ("POST", "PATCH", "PUT") else None
+    answer = browser(email).request(method, path, json=json)
     assert answer.status_code == status
     if email == FERRO:
         for word in OF_NORRBY:
