@@ -58,3 +58,9 @@ class StreamNotHeard(Refusal):
     """No machine under this name was heard with that stream lately."""
 
     what_to_do = "List the gateways: the streams of two machines are named there."
+
+
+class CalendarNeverOpens(Refusal):
+    """By its calendar the supplier takes no order, or delivers nothing, for two years."""
+
+    what_to_do = "Look at its order days, delivery days and holidays."
