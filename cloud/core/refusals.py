@@ -160,3 +160,39 @@ class QuantityImpossible(Refusal):
     """A quantity is a whole number above zero."""
 
     what_to_do = "Leave out what does not come, or refuse the order."
+
+
+class ProposalUnknown(Refusal):
+    """The agreement has no such proposal."""
+
+    what_to_do = "Open the agreement, and look at what is proposed there."
+
+
+class ProposalWithoutReason(Refusal):
+    """A proposal says why."""
+
+    what_to_do = "Write one sentence for the other side."
+
+
+class ProposalOutdated(Refusal):
+    """The agreement was changed since this was proposed."""
+
+    what_to_do = "Propose it again, on what holds now."
+
+
+class ProposalAnswered(Refusal):
+    """The proposal has been answered already."""
+
+    what_to_do = "Propose a change if the answer should be another one."
+
+
+class OwnProposal(Refusal):
+    """It takes the other side to answer a proposal."""
+
+    what_to_do = "Wait for their answer, or ask them."
+
+
+class SnoozeWithoutReason(Refusal):
+    """Putting something off takes a reason, and a time at which it comes back."""
+
+    what_to_do = "Say why in a few words, and until when."
