@@ -11,7 +11,6 @@ from enum import StrEnum
 
 from cloud.core import refusals
 
-
 _MILLE = 1_000
 _PERCENT = 100
 
