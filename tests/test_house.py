@@ -53,6 +53,7 @@ TESTS = {
     "simulation",
     "system",
     "test_house.py",
+    "year",
 }
 
 WITHOUT_TWIN = {
