@@ -7,9 +7,10 @@ in different ways.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
+from cloud.core.calendars import Chance
 from cloud.core.policies.base import Decision, Place, Policy, Terms
 from cloud.core.stock import Stock
 
@@ -68,6 +69,11 @@ def consolidate(candidates: Iterable[Candidate], now: datetime) -> tuple[Consoli
         groups.setdefault(candidate.destination, []).append(candidate)
     orders = (_consolidated(to, group, now) for to, group in groups.items())
     return tuple(order for order in orders if order.lines)
+
+
+def leaves_at(order: Consolidated, chance: Chance, now: datetime, ahead: timedelta) -> datetime:
+    """When to send it: as late before the cut-off as is safe, so that more can join; a rush now."""
+    return now if order.rush else max(now, chance.until - ahead)
 
 
 def _consolidated(to: Destination, group: list[Candidate], now: datetime) -> Consolidated:

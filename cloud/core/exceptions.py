@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from cloud.core import refusals
 from cloud.core.breaches import Cover
+from cloud.core.policies.base import Ask
 from cloud.core.trust import Trust
 
 
@@ -27,6 +28,7 @@ class Kind(StrEnum):
     ORDER_AGED_OUT = "order_aged_out"
     OVERSTOCK = "overstock"
     APPROVAL_WAITS = "approval_waits"
+    CANNOT_ORDER = "cannot_order"  # the policy would order, and what it may order does not do
 
 
 class Action(StrEnum):
@@ -92,6 +94,9 @@ class BinFacts:
     breach: str = ""
     cover: Cover = Cover.NOT_COVERED
     runs_out_at: datetime | None = None
+    ask: Ask | None = None  # of the newest decision
+    ask_because: str = ""
+    ask_since: datetime | None = None
     maximum: int | None = None
     over_since: datetime | None = None
     counted: int | None = None
@@ -146,7 +151,7 @@ def _urgency(case: Case) -> tuple[bool, datetime, bool, datetime, str]:
 
 
 def _of_bin(facts: BinFacts, now: datetime) -> list[Case]:
-    found = [*_sensor(facts), *_low(facts), *_overstock(facts), *_count(facts)]
+    found = [*_sensor(facts), *_low(facts), *_asked(facts), *_overstock(facts), *_count(facts)]
     for order in facts.orders:
         found += _of_order(facts, order, now)
     return found
@@ -200,6 +205,8 @@ def _low(facts: BinFacts) -> list[Case]:
     match facts.cover:
         case Cover.COVERED:
             return []
+        case Cover.NOT_COVERED if _asked(facts):
+            return []  # the same, with the reason why nothing is on its way
         case Cover.NOT_COVERED:
             kind, action = Kind.LOW_NOT_COVERED, Action.ORDER
             because = f"{facts.name} is low{left}, and nothing is on its way."
@@ -216,6 +223,25 @@ def _low(facts: BinFacts) -> list[Case]:
             act_before=facts.runs_out_at,
             evidence=(facts.reading, facts.breach, *(order.label for order in facts.orders)),
             action=action,
+        )
+    ]
+
+
+def _asked(facts: BinFacts) -> list[Case]:
+    """What the policy asks. That an order is promised too late is told of the order itself."""
+    trusted = facts.trust is Trust.FRESH
+    if not trusted or facts.ask in (None, Ask.PROMISED_LATE) or facts.ask_since is None:
+        return []
+    return [
+        _case(
+            facts,
+            Kind.CANNOT_ORDER,
+            f"{facts.name}: {facts.ask_because}",
+            about=str(facts.ask),
+            since=facts.ask_since,
+            act_before=facts.runs_out_at,
+            evidence=(facts.reading, facts.breach),
+            action=Action.DECIDE_ORDER,
         )
     ]
 
@@ -282,6 +308,8 @@ def _of_sent(facts: BinFacts, order: OrderFacts, sent_at: datetime, now: datetim
     closes = order.delivery_closes_at
     if closes is not None and now > closes and not order.arrived:
         because = f"{order.label} was to come, and {facts.name} did not get heavier."
+        if facts.trust is not Trust.FRESH:
+            because = f"{order.label} was to come, and the scale cannot tell whether it did."
         return [_late(facts, order, Kind.DELIVERY_WITHOUT_WEIGHT, because, closes)]
     unanswered = order.answered_at is None and not order.shipped
     if unanswered and order.answer_due_at is not None and now > order.answer_due_at:

@@ -252,7 +252,8 @@ def _check_lines(order: Order, act: Act) -> None:
     known = {line.number for line in order.lines}
     if len(set(numbers)) != len(numbers) or not set(numbers) <= known:
         raise refusals.LineUnknown
-    if any(pieces <= 0 for _, pieces in named) or (not numbers and not isinstance(act, Confirm)):
+    least = 0 if isinstance(act, Change) else 1  # a line that will not come at all is a change
+    if any(pieces < least for _, pieces in named) or (not numbers and not isinstance(act, Confirm)):
         raise refusals.QuantityImpossible
 
 

@@ -61,9 +61,10 @@ def value_of(kind: type[_Value], plain: Plain) -> _Value:
 def _read(kind: Any, plain: Plain) -> object:  # noqa: ANN401 - types are values here
     if get_origin(kind) in (Union, UnionType):
         return _read_one_of(get_args(kind), plain)
-    if get_origin(kind) is tuple:
+    many = get_origin(kind)
+    if many in (tuple, frozenset):
         assert isinstance(plain, list)
-        return tuple(_read(get_args(kind)[0], one) for one in plain)
+        return many(_read(get_args(kind)[0], one) for one in plain)
     if dataclasses.is_dataclass(kind):
         assert isinstance(plain, dict)
         hints = get_type_hints(kind)

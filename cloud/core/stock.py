@@ -46,17 +46,19 @@ class Stock:
     """One bin, seen at one moment. All counts are pieces and none is below zero."""
 
     at: datetime
-    covers_until: datetime  # when an order placed at the next chance would arrive
+    arrives_at: datetime  # when an order placed now would arrive
+    covers_until: datetime  # when one placed at the chance after that would: so long it must last
     doubt: str = ""  # why the level may not be acted on; empty: it may
     on_hand: int
     quarantined: int = 0  # part of what is on hand
     covering: int = 0  # on order, and here before `covers_until`
+    first: int = 0  # the part of it that is here before `arrives_at`
     later: int = 0  # on order, and promised for after it
     overdue: int = 0  # on order, and believed no more
     backorders: int = 0
     allocated: int = 0
     planned: int = 0  # usage known to come before `covers_until`
-    expected_usage: int = 0  # by forecast, before `covers_until`
+    expected_usage: int = 0  # by forecast and plan, before `arrives_at`
     cycle: int = 1
     live_in_cycle: tuple[str, ...] = ()  # orders of this cycle that are believed, by their label
     orders_in_cycle: int = 0  # of any state: it numbers the next one
@@ -65,7 +67,7 @@ class Stock:
 
     def __post_init__(self) -> None:
         counts = (
-            self.on_hand, self.quarantined, self.covering, self.later, self.overdue,
+            self.on_hand, self.quarantined, self.covering, self.first, self.later, self.overdue,
             self.backorders, self.allocated, self.planned, self.expected_usage,
             self.orders_in_cycle, self.empty_containers,
         )  # fmt: skip
@@ -82,8 +84,9 @@ class Stock:
 
     @property
     def lowest_expected(self) -> int:
-        """What will be left, or missing, just before an order placed now could be followed."""
-        return self.position - self.expected_usage
+        """What will be left, or missing, just before an order placed now arrives."""
+        owed = self.backorders + self.allocated + self.expected_usage
+        return self.usable + self.first - owed
 
     def room(self, capacity: int | None) -> int | None:
         """What may be ordered without ever lying on the floor; None: nobody knows.
@@ -102,6 +105,7 @@ class Stock:
 def stock_of(
     *,
     now: datetime,
+    arrives_at: datetime,
     covers_until: datetime,
     grace: timedelta,
     on_hand: int,
@@ -126,11 +130,13 @@ def stock_of(
     too_late = [line for line in believed if line.expected_at > covers_until]
     return Stock(
         at=now,
+        arrives_at=arrives_at,
         covers_until=covers_until,
         doubt=doubt,
         on_hand=on_hand,
         quarantined=quarantined,
         covering=sum(line.outstanding for line in in_time),
+        first=sum(line.outstanding for line in in_time if line.expected_at < arrives_at),
         later=sum(line.outstanding for line in too_late),
         overdue=sum(line.outstanding for line in aged),
         backorders=backorders,

@@ -122,6 +122,11 @@ class Play:
             if day == WARM_UP_DAYS and part == 0:
                 self._forget_what_was_counted()
             came = self.world.step(look)
+            for truck in came:
+                if (
+                    self.orders[truck.order].state in ENDED
+                ):  # it was given up, and comes all the same
+                    self.world.unasked += truck.pieces
             self._hear_supplier(look)
             seen = not self.world.is_dead(look)
             if seen:
@@ -189,6 +194,7 @@ class Play:
         arrives, until = when(self.calendar, look)
         stock = stock_of(
             now=now,
+            arrives_at=arrives,
             covers_until=until,
             grace=GRACE,
             doubt="" if seen and self.known is not None else "The scale is silent.",
@@ -253,7 +259,7 @@ class Play:
             self.world.trucks.append(truck)
             if will.twice:
                 self.world.trucks.append(replace(truck, at_look=truck.at_look + 1))
-                self.world.doubled += pieces
+                self.world.unasked += pieces
 
     def _owe(self, look: int, number: int, act: Act) -> None:
         for repeat in range(self.world.repeats()):
@@ -368,7 +374,7 @@ class Play:
         for cycle, count in believed.items():
             if count > 1:
                 self._found(look, f"{count} orders of cycle {cycle} at once")
-        if self.world.pieces > self.capacity + self.world.doubled:
+        if self.world.pieces > self.capacity + self.world.unasked:
             self._found(look, f"{self.world.pieces} in a bin for {self.capacity}")
         breach = self.watch.breach
         if breach and now - breach.opened_at > timedelta(days=BREACH_DAYS_MAX):

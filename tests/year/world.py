@@ -62,7 +62,7 @@ class World:
     pieces: int = field(init=False)
     trucks: list[Truck] = field(default_factory=list)
     dead_until: int = -1
-    doubled: int = 0  # pieces that came a second time
+    unasked: int = 0  # pieces that came twice, or for an order that was given up before
     demanded: int = 0
     served: int = 0
     stock_looks: int = 0

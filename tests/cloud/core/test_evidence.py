@@ -23,7 +23,7 @@ from cloud.core.policies.min_max import MinMax
 from cloud.core.stock import Stock
 
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
-STOCK = Stock(at=NOW, covers_until=NOW + timedelta(days=7), on_hand=12, covering=3)
+STOCK = Stock(at=NOW, arrives_at=NOW, covers_until=NOW + timedelta(days=7), on_hand=12, covering=3)
 TERMS = Terms(pack=10, capacity=100)
 POLICY = MinMax(reorder_point=20, order_up_to=60)
 

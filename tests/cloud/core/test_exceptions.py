@@ -17,6 +17,7 @@ from cloud.core.exceptions import (
     next_look,
     snooze,
 )
+from cloud.core.policies.base import Ask
 from cloud.core.trust import Trust
 
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
@@ -80,6 +81,11 @@ def kinds(*bins: BinFacts, now: datetime = NOW) -> list[Kind]:
             Kind.APPROVAL_WAITS,
             Action.APPROVE,
         ),
+        (
+            replace(LOW, ask=Ask.NO_ROOM, ask_because="No pack fits.", ask_since=NOW),
+            Kind.CANNOT_ORDER,
+            Action.DECIDE_ORDER,
+        ),
         (replace(FINE, pieces=101, over_since=NOW), Kind.OVERSTOCK, Action.LOWER_MAXIMUM),
     ],
 )
@@ -103,6 +109,15 @@ def test_nothing_that_goes_as_it_should_needs_a_person() -> None:
 def test_a_dead_scale_says_so_and_its_old_number_says_nothing() -> None:
     dead = replace(LOW, trust=Trust.STALE, trust_because="Silent.", untrusted_since=NOW)
     assert kinds(dead) == [Kind.SENSOR_DOWN]
+
+
+def test_a_dead_scale_does_not_say_that_nothing_came() -> None:
+    dead = replace(FINE, trust=Trust.STALE, untrusted_since=NOW)
+    facts = replace(dead, orders=(replace(SENT, delivery_closes_at=NOW - HOUR),))
+    told = {case.kind: case.because for case in cases([facts], NOW).open}
+    assert told[Kind.DELIVERY_WITHOUT_WEIGHT] == (
+        "RO-1 was to come, and the scale cannot tell whether it did."
+    )
 
 
 def test_a_deadline_makes_a_case_the_moment_it_has_passed_and_says_when_to_look() -> None:
@@ -181,6 +196,8 @@ BINS = st.lists(
         breach_since=times,
         cover=st.sampled_from(Cover),
         runs_out_at=times,
+        ask=st.none() | st.sampled_from(Ask),
+        ask_since=times,
         maximum=st.none() | st.integers(1, 100),
         over_since=times,
         counted=st.none() | st.integers(0, 200),

@@ -184,6 +184,14 @@ def test_another_date_is_a_change_of_mind_and_another_quantity_needs_an_answer()
     assert rejected.lines == moved.lines
 
 
+def test_a_line_that_will_not_come_is_changed_to_nothing() -> None:
+    none = Change(change_id="c3", by="ferro", lines=(Other(line=2, pieces=0, at=FRIDAY),))
+    rest = Receive(receipt_id="r3", counts=(Count(line=1, pieces=100),))
+    order = after(none, Accept(change_id="c3", by="ada"), rest, order=SENT)
+    assert order.state is State.RECEIVED
+    assert open_lines(order, 8)[0].outstanding == 0
+
+
 def test_nobody_accepts_a_change_that_was_replaced_meanwhile() -> None:
     newer = Change(change_id="c2", by="ferro", lines=(Other(line=1, pieces=10, at=FRIDAY),))
     changed = after(Verb.CHANGE, newer, order=SENT)

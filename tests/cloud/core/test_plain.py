@@ -26,6 +26,7 @@ class Outer:
     sure: bool
     inner: tuple[Inner, ...] = ()
     count: int | None = None
+    names: frozenset[str] = frozenset()
 
 
 VALUE = Outer(
@@ -33,6 +34,7 @@ VALUE = Outer(
     colour=Colour.RED,
     who=UUID(int=1),
     sure=True,
+    names=frozenset({"b", "a"}),
     inner=(Inner(day=date(2026, 12, 1), at=time(14)), Inner(day=date(2026, 12, 2))),
 )
 

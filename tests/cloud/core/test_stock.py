@@ -26,6 +26,7 @@ def line(
 def seen(*lines: OpenLine, on_hand: int = 10, unbooked: int = 0) -> Stock:
     return stock_of(
         now=NOW,
+        arrives_at=NOW + timedelta(days=2),
         covers_until=NOW + 7 * DAY,
         grace=DAY,
         on_hand=on_hand,
@@ -39,6 +40,14 @@ def test_an_order_counts_while_it_can_help() -> None:
     assert (stock.covering, stock.later, stock.overdue) == (5 + 7, 6, 9)
     assert stock.position == 22
     assert stock.live_in_cycle == ("RO-3", "RO-1", "RO-2")  # as they are due
+
+
+def test_a_rush_is_reckoned_with_what_comes_before_the_order_would() -> None:
+    stock = stock_of(
+        now=NOW, arrives_at=NOW + 2 * DAY, covers_until=NOW + 7 * DAY, grace=DAY, on_hand=10,
+        lines=[line(1, 5, 1), line(2, 50, 2)], expected_usage=16,
+    )  # fmt: skip
+    assert (stock.first, stock.covering, stock.lowest_expected) == (5, 55, -1)
 
 
 def test_what_aged_out_blocks_nothing_and_still_takes_room() -> None:
@@ -66,7 +75,14 @@ def test_planned_usage_moves_the_position_and_taking_it_out_moves_it_back() -> N
         PlannedUsage(at=NOW + 30 * DAY, pieces=100),
         PlannedUsage(at=NOW - DAY, pieces=50),
     ]
-    stock = stock_of(now=NOW, covers_until=NOW + 7 * DAY, grace=DAY, on_hand=10, planned=planned)
+    stock = stock_of(
+        now=NOW,
+        arrives_at=NOW + timedelta(days=2),
+        covers_until=NOW + 7 * DAY,
+        grace=DAY,
+        on_hand=10,
+        planned=planned,
+    )
     assert (stock.planned, stock.position) == (4, 6)
     assert seen().position == 10
 
@@ -90,5 +106,7 @@ def test_no_piece_on_order_is_lost_or_counted_twice(
 
 
 def test_what_is_owed_to_others_can_be_more_than_there_is() -> None:
-    stock = Stock(at=NOW, covers_until=NOW, on_hand=3, backorders=5, expected_usage=4)
+    stock = Stock(
+        at=NOW, arrives_at=NOW, covers_until=NOW, on_hand=3, backorders=5, expected_usage=4
+    )
     assert (stock.position, stock.lowest_expected) == (-2, -6)

@@ -9,7 +9,7 @@ NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
 
 
 def stock(on_hand: int, **others: object) -> Stock:
-    return Stock(at=NOW, covers_until=NOW, on_hand=on_hand, **others)  # type: ignore[arg-type]  # one call, many fields
+    return Stock(at=NOW, arrives_at=NOW, covers_until=NOW, on_hand=on_hand, **others)  # type: ignore[arg-type]  # one call, many fields
 
 
 @pytest.mark.parametrize(

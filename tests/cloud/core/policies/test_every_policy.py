@@ -90,6 +90,7 @@ def stocks(draw: st.DrawFn) -> Stock:
     on_hand = draw(few)
     return Stock(
         at=NOW,
+        arrives_at=NOW,
         covers_until=UNTIL,
         doubt=draw(st.sampled_from(["", "", "", "the scale does not answer."])),
         on_hand=on_hand,
@@ -162,6 +163,7 @@ def test_however_often_it_is_asked_there_is_one_order(
     for _ in range(repeats + 1):
         seen = stock_of(
             now=NOW,
+            arrives_at=NOW + timedelta(days=2),
             covers_until=UNTIL,
             grace=timedelta(days=1),
             on_hand=stock.on_hand,

@@ -25,6 +25,6 @@ def test_as_many_quantities_as_it_takes(
     *, on_hand: int, multiples: bool, at_is_low: bool, quantity: int
 ) -> None:
     policy = FixedQuantity(reorder_point=10, quantity=8, multiples=multiples)
-    stock = Stock(at=NOW, covers_until=NOW, on_hand=on_hand)
+    stock = Stock(at=NOW, arrives_at=NOW, covers_until=NOW, on_hand=on_hand)
     decision = policy.decide(stock, Terms(at_is_low=at_is_low), NOW)
     assert (decision.quantity if isinstance(decision, Place) else 0) == quantity

@@ -32,7 +32,7 @@ POLICY = LevelSteps(
 def test_a_step_orders_without_a_count(
     step: str, coming: int, capacity: int | None, quantity: int
 ) -> None:
-    stock = Stock(at=NOW, covers_until=NOW, on_hand=0, step=step, covering=coming)
+    stock = Stock(at=NOW, arrives_at=NOW, covers_until=NOW, on_hand=0, step=step, covering=coming)
     decision = POLICY.decide(stock, Terms(capacity=capacity), NOW)
     assert (decision.quantity if isinstance(decision, Place) else 0) == quantity
     assert decision.because

@@ -40,6 +40,7 @@ def test_the_quantity_follows_from_the_position(
     ]
     stock = stock_of(
         now=NOW,
+        arrives_at=NOW + timedelta(days=2),
         covers_until=NOW + WEEK,
         grace=timedelta(),
         on_hand=on_hand,

@@ -19,13 +19,23 @@ WEEKLY = Periodic(order_up_to=100, every_days=7, first_day=date(2026, 12, 1), zo
     ],
 )
 def test_it_orders_on_the_suppliers_review_days_only(*, now: datetime, orders: bool) -> None:
-    decision = WEEKLY.decide(Stock(at=now, covers_until=now, on_hand=60), Terms(), now)
+    decision = WEEKLY.decide(
+        Stock(at=now, arrives_at=now, covers_until=now, on_hand=60), Terms(), now
+    )
     assert isinstance(decision, Place if orders else Wait)
     if isinstance(decision, Place):
         assert decision.quantity == 40
 
 
+def test_each_review_is_a_cycle_of_its_own() -> None:
+    days = (datetime(2026, 11, 30, 9, tzinfo=UTC), datetime(2026, 12, 7, 9, tzinfo=UTC),
+            datetime(2026, 12, 8, 9, tzinfo=UTC))  # fmt: skip
+    assert [WEEKLY.review_at(day) for day in days] == [0, 1, 2]
+
+
 def test_a_full_bin_is_reviewed_and_nothing_is_ordered() -> None:
     now = datetime(2026, 12, 8, 9, tzinfo=UTC)
-    decision = WEEKLY.decide(Stock(at=now, covers_until=now, on_hand=100), Terms(), now)
+    decision = WEEKLY.decide(
+        Stock(at=now, arrives_at=now, covers_until=now, on_hand=100), Terms(), now
+    )
     assert decision.because == ("100 on hand, reviewed every 7 d, up to 100; nothing is missing.")

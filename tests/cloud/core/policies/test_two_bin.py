@@ -30,13 +30,17 @@ def test_there_are_enough_containers_for_the_way_there_and_back(
     [(0, 0, 0), (1, 0, 100), (1, 100, 0), (2, 100, 100), (2, 200, 0), (3, 0, 200)],
 )
 def test_an_empty_container_is_ordered_once(empty: int, coming: int, quantity: int) -> None:
-    stock = Stock(at=NOW, covers_until=NOW, on_hand=0, empty_containers=empty, covering=coming)
+    stock = Stock(
+        at=NOW, arrives_at=NOW, covers_until=NOW, on_hand=0, empty_containers=empty, covering=coming
+    )
     decision = TwoBin(container=100).decide(stock, Terms(), NOW)
     assert (decision.quantity if isinstance(decision, Place) else 0) == quantity
 
 
 def test_both_empty_within_one_lead_time_says_there_are_too_few() -> None:
-    stock = Stock(at=NOW, covers_until=NOW, on_hand=0, empty_containers=2, covering=200)
+    stock = Stock(
+        at=NOW, arrives_at=NOW, covers_until=NOW, on_hand=0, empty_containers=2, covering=200
+    )
     assert TwoBin(container=100).decide(stock, Terms(), NOW) == Wait(
         because="2 of 2 empty, 2 on order.", ask=Ask.UNDER_DIMENSIONED
     )
