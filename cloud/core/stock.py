@@ -50,6 +50,7 @@ class Stock:
     covers_until: datetime  # when one placed at the chance after that would: so long it must last
     doubt: str = ""  # why the level may not be acted on; empty: it may
     on_hand: int
+    at_most_more: int = 0  # so many more may lie there: the count is not exact, or only a step
     quarantined: int = 0  # part of what is on hand
     covering: int = 0  # on order, and here before `covers_until`
     first: int = 0  # the part of it that is here before `arrives_at`
@@ -67,7 +68,8 @@ class Stock:
 
     def __post_init__(self) -> None:
         counts = (
-            self.on_hand, self.quarantined, self.covering, self.first, self.later, self.overdue,
+            self.on_hand, self.at_most_more, self.quarantined,
+            self.covering, self.first, self.later, self.overdue,
             self.backorders, self.allocated, self.planned, self.expected_usage,
             self.orders_in_cycle, self.empty_containers,
         )  # fmt: skip
@@ -96,10 +98,11 @@ class Stock:
         """
         if capacity is None:
             return None
-        if self.on_hand > capacity:
+        there = self.on_hand + self.at_most_more
+        if there > capacity:
             return 0
         coming = self.covering + self.later + self.overdue
-        return max(0, capacity - self.on_hand - coming + self.backorders)
+        return max(0, capacity - there - coming + self.backorders)
 
 
 def stock_of(
@@ -113,6 +116,7 @@ def stock_of(
     unbooked: int = 0,
     planned: Iterable[PlannedUsage] = (),
     doubt: str = "",
+    at_most_more: int = 0,
     quarantined: int = 0,
     backorders: int = 0,
     allocated: int = 0,
@@ -134,6 +138,7 @@ def stock_of(
         covers_until=covers_until,
         doubt=doubt,
         on_hand=on_hand,
+        at_most_more=at_most_more,
         quarantined=quarantined,
         covering=sum(line.outstanding for line in in_time),
         first=sum(line.outstanding for line in in_time if line.expected_at < arrives_at),

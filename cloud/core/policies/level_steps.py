@@ -42,15 +42,11 @@ class LevelSteps:
         if step is None:
             said = stock.step or "nothing"
             return Wait(because=f"The sensor says {said}, which is none of its steps.")
-        seen = replace(stock, on_hand=step.fewest, quarantined=0)
+        seen = replace(
+            stock, on_hand=step.fewest, at_most_more=step.most - step.fewest, quarantined=0
+        )
         why = f"{step.name}: {told(seen)}"
         if seen.position > steps[self.order_at].fewest:
             return Wait(because=f"{why}; ordered from {self.order_at} on.")
         why += f", up to {self.order_up_to:,}"
-        return order_up_to(self.order_up_to, seen, _less_room(terms, step), why)
-
-
-def _less_room(terms: Terms, step: Step) -> Terms:
-    if terms.capacity is None:
-        return terms
-    return replace(terms, capacity=max(1, terms.capacity - step.most + step.fewest))
+        return order_up_to(self.order_up_to, seen, terms, why)

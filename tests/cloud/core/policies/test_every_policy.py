@@ -94,6 +94,7 @@ def stocks(draw: st.DrawFn) -> Stock:
         covers_until=UNTIL,
         doubt=draw(st.sampled_from(["", "", "", "the scale does not answer."])),
         on_hand=on_hand,
+        at_most_more=draw(st.just(0) | st.integers(0, 50)),
         quarantined=draw(st.integers(0, on_hand)),
         covering=draw(st.just(0) | few),
         later=draw(st.just(0) | few),
@@ -132,12 +133,11 @@ def test_whatever_is_still_to_come_the_bin_never_overflows(
     decision = draw.draw(MAKE[name]).decide(stock, terms, NOW)
     if isinstance(decision, Place) and terms.capacity is not None:
         coming = stock.covering + stock.later + stock.overdue + decision.quantity
-        there = (
-            {"full": 200, "half": 99, "empty": 19}[stock.step] if name == "level_steps" else None
-        )
-        there = stock.on_hand if there is None else there
-        assert there + coming - stock.backorders <= max(terms.capacity, there)
-        assert name == "level_steps" or stock.on_hand <= terms.capacity
+        there = stock.on_hand + stock.at_most_more
+        if name == "level_steps":
+            there = {step.name: step.most for step in STEPS}[stock.step]
+        assert there <= terms.capacity
+        assert there + coming - stock.backorders <= terms.capacity
 
 
 @every_policy

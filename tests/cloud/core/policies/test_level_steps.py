@@ -26,6 +26,7 @@ POLICY = LevelSteps(
         ("half", 160, None, 0),
         ("empty", 0, None, 180),
         ("half", 0, 200, 101),  # 99 may lie there already
+        ("empty", 0, 10, 0),  # 19 may lie there, and it holds 10
         ("torn off", 0, None, 0),
     ],
 )
