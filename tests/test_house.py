@@ -54,12 +54,14 @@ TESTS = {
     "simulation",
     "system",
     "test_house.py",
+    "year",
 }
 
 WITHOUT_TWIN = {
     "cloud/http/parts.py": "a record of what routes may reach; every test of a route goes through",
 }
 WITHOUT_SOURCE = {
+    "tests/cloud/core/policies/test_every_policy.py": "asks each policy for what all promise",
     "tests/cloud/test_isolation.py": "reads the catalogue and every route: it is about no one file",
 }
 
@@ -519,6 +521,10 @@ PLANTED_IMPORTS = {
     "a channel that knows its sibling": {
         "cloud/channels/planted_one.py": "",
         "cloud/channels/planted_two.py": "import cloud.channels.planted_one",
+    },
+    "a policy that knows its sibling": {
+        "cloud/core/policies/planted_one.py": "",
+        "cloud/core/policies/planted_two.py": "import cloud.core.policies.planted_one",
     },
     "a new folder in the agent": {"edge_agent/planted/__init__.py": ""},
     "a new folder in the cloud": {"cloud/planted/__init__.py": ""},

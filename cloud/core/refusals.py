@@ -166,3 +166,141 @@ class SheetUnreadable(Refusal):
     @property
     def sentence(self) -> str:
         return f"The file cannot be read: {self.because}."
+
+
+class CalendarNeverOpens(Refusal):
+    """By its calendar the supplier takes no order, or delivers nothing, for two years."""
+
+    what_to_do = "Look at its order days, delivery days and holidays."
+
+
+class OrderIsDraft(Refusal):
+    """The order is a draft: nobody has approved it yet."""
+
+    what_to_do = "Approve it first, or cancel it."
+
+
+class OrderNotSent(Refusal):
+    """The order is approved and has not been sent yet."""
+
+    what_to_do = "Wait until it is sent, or cancel it."
+
+
+class OrderAlreadySent(Refusal):
+    """The order has been sent to the supplier."""
+
+    what_to_do = "Cancel it if it is not wanted; the supplier is told."
+
+
+class OrderAlreadyConfirmed(Refusal):
+    """The supplier has confirmed the order."""
+
+    what_to_do = "Agree on a change, or cancel it while nothing is on the way."
+
+
+class OrderChangeIsWaiting(Refusal):
+    """The supplier proposes a change, and nobody has answered it yet."""
+
+    what_to_do = "Accept the change or reject it first."
+
+
+class OrderAlreadyShipped(Refusal):
+    """The order is on its way."""
+
+    what_to_do = "Take it in when it comes, or close the order if it never does."
+
+
+class OrderAlreadyReceived(Refusal):
+    """The order has arrived, all of it or a part."""
+
+    what_to_do = "Close it if nothing more is to come."
+
+
+class OrderWasRefused(Refusal):
+    """The supplier has refused the order."""
+
+    what_to_do = "Place another one; this one has ended."
+
+
+class OrderWasCancelled(Refusal):
+    """The order was cancelled."""
+
+    what_to_do = "Place another one; this one has ended."
+
+
+class OrderHasExpired(Refusal):
+    """The draft has expired: nobody approved it in time."""
+
+    what_to_do = "If the bin is still low there is a new draft; approve that one."
+
+
+class DraftStillValid(Refusal):
+    """The draft has not expired yet."""
+
+    what_to_do = "Approve it, or cancel it if it is not wanted."
+
+
+class NoChangeProposed(Refusal):
+    """No change of this order is waiting for an answer."""
+
+    what_to_do = "Look at the order: it may have been answered already."
+
+
+class ChangeWasReplaced(Refusal):
+    """The supplier has replaced this change by another one."""
+
+    what_to_do = "Look at the newest proposal, and answer that one."
+
+
+class NumberUsedTwice(Refusal):
+    """The number was used before, for something else."""
+
+    what_to_do = "Send what is meant under a number of its own."
+
+
+class LineUnknown(Refusal):
+    """The order has no such line, or a line is named twice."""
+
+    what_to_do = "Compare the line numbers with those of the order."
+
+
+class QuantityImpossible(Refusal):
+    """A quantity is a whole number above zero."""
+
+    what_to_do = "Leave out what does not come, or refuse the order."
+
+
+class ProposalUnknown(Refusal):
+    """The agreement has no such proposal."""
+
+    what_to_do = "Open the agreement, and look at what is proposed there."
+
+
+class ProposalWithoutReason(Refusal):
+    """A proposal says why."""
+
+    what_to_do = "Write one sentence for the other side."
+
+
+class ProposalOutdated(Refusal):
+    """The agreement was changed since this was proposed."""
+
+    what_to_do = "Propose it again, on what holds now."
+
+
+class ProposalAnswered(Refusal):
+    """The proposal has been answered already."""
+
+    what_to_do = "Propose a change if the answer should be another one."
+
+
+class OwnProposal(Refusal):
+    """It takes the other side to answer a proposal."""
+
+    what_to_do = "Wait for their answer, or ask them."
+
+
+class SnoozeWithoutReason(Refusal):
+    """Putting something off takes a reason, and a time at which it comes back."""
+
+    what_to_do = "Say why in a few words, and until when."

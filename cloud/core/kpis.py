@@ -1,0 +1,257 @@
+"""What is measured of bins, orders and suppliers, each by one exact definition.
+
+Undefined is None, never zero and never infinite. A time in which a scale was silent is taken out
+of the denominator and told beside the number as coverage; what is unanswered or still open is
+counted beside a mean, and not dropped in silence. Money is in the smallest coin.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import fmean, median, pvariance
+
+DAYS_PER_YEAR = 365
+BULLWHIP_ALARMING = 2.0
+BULLWHIP_WEEKS = 13
+_HOUR = timedelta(hours=1)
+_MILLE = 1_000
+
+
+# ------------------------------------------------------------------ service
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    demanded: int
+    served: int  # at once, from the bin
+
+
+@dataclass(frozen=True, kw_only=True)
+class FillRate:
+    unit: float | None  # the share of pieces
+    line: float | None  # the share of demands served whole
+
+
+def fill_rate(demands: Iterable[Demand]) -> FillRate:
+    asked = [demand for demand in demands if demand.demanded > 0]
+    pieces = sum(demand.demanded for demand in asked)
+    served = sum(min(demand.served, demand.demanded) for demand in asked)
+    whole = sum(demand.served >= demand.demanded for demand in asked)
+    return FillRate(unit=_ratio(served, pieces), line=_ratio(whole, len(asked)))
+
+
+def unseen_demand(rate_milli_per_day: int, empty: timedelta) -> float:
+    """Who finds an empty bin leaves no trace: what was probably wanted, told beside the fill."""
+    return rate_milli_per_day / _MILLE * (empty / timedelta(days=1))
+
+
+# ------------------------------------------------------------------ levels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Since:
+    """From `at` on the bin held so much; None: nobody knows, its scale was silent or doubted."""
+
+    at: datetime
+    pieces: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Availability:
+    mean_stock: float | None
+    stock_outs: int
+    empty: timedelta
+    availability: float | None  # 1 less the share of the known time in which it was empty
+    coverage: float | None  # the share of the window in which the level was known
+
+
+def availability(levels: Sequence[Since], until: datetime) -> Availability:
+    """Time-weighted, over the window from the first level to `until`; levels in order of time.
+
+    A bin that is empty when the window begins has one stock-out. Empty before a silence and empty
+    after it is the same stock-out, as far as anybody knows.
+    """
+    known, empty, weighted = timedelta(), timedelta(), 0.0
+    stock_outs, last_known = 0, None
+    ends = [*(level.at for level in levels), until][1:]
+    for level, end in zip(levels, ends, strict=True):
+        assert level.at <= end, "levels are in order of time"
+        if level.pieces is None:
+            continue
+        lasted = end - level.at
+        known += lasted
+        weighted += level.pieces * (lasted / _HOUR)
+        if level.pieces == 0:
+            empty += lasted
+            stock_outs += last_known != 0
+        last_known = level.pieces
+    window = until - levels[0].at if levels else timedelta()
+    return Availability(
+        mean_stock=weighted / (known / _HOUR) if known else None,
+        stock_outs=stock_outs,
+        empty=empty,
+        availability=1 - empty / known if known else None,
+        coverage=known / window if window else None,
+    )
+
+
+def days_of_supply(on_hand: int, usage_per_day: Sequence[int | None]) -> float | None:
+    """On hand by the mean of all days that are known, those without use too. No use: undefined."""
+    days = [used for used in usage_per_day if used is not None]
+    total = sum(days)
+    return on_hand * len(days) / total if total > 0 else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    on_hand: int
+    maximum: int
+    price: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overstock:
+    value: int
+    share_of_bins: float | None
+
+
+def overstock(bins: Sequence[Held]) -> Overstock:
+    over = [max(0, one.on_hand - one.maximum) * one.price for one in bins]
+    return Overstock(
+        value=sum(over),
+        share_of_bins=_ratio(sum(one.on_hand > one.maximum for one in bins), len(bins)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turnover:
+    turns: float | None  # a year
+    days: float | None  # a piece lies there
+
+
+def turnover(annual_usage_value: int, mean_stock_value: float) -> Turnover:
+    turns = annual_usage_value / mean_stock_value if mean_stock_value > 0 else None
+    return Turnover(turns=turns, days=DAYS_PER_YEAR / turns if turns else None)
+
+
+# ------------------------------------------------------------------ book and scale
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    physical: int
+    system: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StockAccuracy:
+    hit_rate: float | None  # the share of counts within the tolerance
+    gross: float | None  # errors do not make up for each other
+    net: float | None  # they do; to be told beside the gross one, or not at all
+
+
+def stock_accuracy(counts: Sequence[Counted], *, tolerance_per_mille: int) -> StockAccuracy:
+    physical = sum(count.physical for count in counts)
+    off = [abs(count.system - count.physical) for count in counts]
+    hits = sum(
+        _MILLE * error <= tolerance_per_mille * count.physical
+        for error, count in zip(off, counts, strict=True)
+    )
+    net = abs(sum(count.system for count in counts) - physical)
+    return StockAccuracy(
+        hit_rate=_ratio(hits, len(counts)),
+        gross=1 - sum(off) / physical if physical else None,
+        net=1 - net / physical if physical else None,
+    )
+
+
+# ------------------------------------------------------------------ orders
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderTimes:
+    sent_at: datetime
+    answered_at: datetime | None  # the first sign of the supplier
+    received_at: datetime | None  # the first weight that came
+    rush: bool = False
+    touches: int = 0  # what people had to do for it
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderCycle:
+    response_hours_median: float | None
+    unanswered: int
+    cycle_hours_mean: float | None
+    cycle_hours_p90: float | None
+    open_orders: int
+
+
+def order_cycle(orders: Sequence[OrderTimes]) -> OrderCycle:
+    response = [(one.answered_at - one.sent_at) / _HOUR for one in orders if one.answered_at]
+    cycle = [(one.received_at - one.sent_at) / _HOUR for one in orders if one.received_at]
+    return OrderCycle(
+        response_hours_median=median(response) if response else None,
+        unanswered=len(orders) - len(response),
+        cycle_hours_mean=fmean(cycle) if cycle else None,
+        cycle_hours_p90=percentile(cycle, 90),
+        open_orders=len(orders) - len(cycle),
+    )
+
+
+def rush_share(orders: Sequence[OrderTimes]) -> float | None:
+    return _ratio(sum(order.rush for order in orders), len(orders))
+
+
+def zero_touch_share(orders: Sequence[OrderTimes]) -> float | None:
+    """The share of orders nobody had to touch."""
+    return _ratio(sum(order.touches == 0 for order in orders), len(orders))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivered:
+    ordered: int
+    shipped: int
+    weighed: int  # as the scale saw it
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderAccuracy:
+    shipped_as_ordered: float | None
+    weighed_as_shipped: float | None
+
+
+def order_accuracy(lines: Sequence[Delivered], *, tolerance_pieces: int = 0) -> OrderAccuracy:
+    """Shares of lines. The scale's own doubt is no mistake of the supplier's."""
+    as_ordered = sum(line.shipped == line.ordered for line in lines)
+    as_shipped = sum(abs(line.weighed - line.shipped) <= tolerance_pieces for line in lines)
+    return OrderAccuracy(
+        shipped_as_ordered=_ratio(as_ordered, len(lines)),
+        weighed_as_shipped=_ratio(as_shipped, len(lines)),
+    )
+
+
+def bullwhip(ordered: Sequence[int], used: Sequence[int]) -> float | None:
+    """Variance of orders by variance of usage, over the same weeks; None: usage does not vary."""
+    assert len(ordered) == len(used), "the same weeks"
+    spread = pvariance(used) if used else 0
+    return float(pvariance(ordered) / spread) if spread else None
+
+
+def is_bullwhip(ordered: Sequence[int], used: Sequence[int]) -> bool:
+    """Alarming, and over weeks enough to say so."""
+    ratio = bullwhip(ordered[-BULLWHIP_WEEKS:], used[-BULLWHIP_WEEKS:])
+    return len(used) >= BULLWHIP_WEEKS and ratio is not None and ratio > BULLWHIP_ALARMING
+
+
+def percentile(values: Sequence[float], percent: int) -> float | None:
+    """Linear between the two nearest, as NumPy reckons it."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    whole, part = divmod((len(ordered) - 1) * percent, 100)
+    upper = ordered[min(whole + 1, len(ordered) - 1)]
+    return ordered[whole] + (upper - ordered[whole]) * part / 100
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

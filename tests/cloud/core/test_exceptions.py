@@ -1,0 +1,223 @@
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cloud.core import refusals
+from cloud.core.breaches import Cover
+from cloud.core.exceptions import (
+    Action,
+    BinFacts,
+    Kind,
+    OrderFacts,
+    Snooze,
+    cases,
+    next_look,
+    snooze,
+)
+from cloud.core.policies.base import Ask
+from cloud.core.trust import Trust
+
+NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+FINE = BinFacts(bin_id=1, name="A-1", pieces=50, reading="reading 7", maximum=100)
+LOW = replace(FINE, pieces=5, breach_since=NOW - HOUR, breach="breach 3", runs_out_at=NOW + DAY)
+SENT = OrderFacts(
+    order_id="o1",
+    label="RO-1",
+    outstanding=10,
+    sent_at=NOW - DAY,
+    answered_at=NOW - DAY,
+    answer_due_at=NOW - HOUR,
+    promised_at=NOW + HOUR,
+    delivery_closes_at=NOW + HOUR,
+    overdue_at=NOW + DAY,
+)
+
+
+def kinds(*bins: BinFacts, now: datetime = NOW) -> list[Kind]:
+    return [case.kind for case in cases(bins, now).open]
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind", "action"),
+    [
+        (LOW, Kind.LOW_NOT_COVERED, Action.ORDER),
+        (replace(LOW, cover=Cover.LATE), Kind.COVERED_LATE, Action.EXPEDITE),
+        (
+            replace(FINE, orders=(replace(SENT, answered_at=None),)),
+            Kind.NO_ANSWER,
+            Action.CALL_SUPPLIER,
+        ),
+        (
+            replace(FINE, runs_out_at=NOW + timedelta(minutes=59), orders=(SENT,)),
+            Kind.PROMISE_AFTER_RUN_OUT,
+            Action.EXPEDITE,
+        ),
+        (
+            replace(FINE, orders=(replace(SENT, delivery_closes_at=NOW - HOUR),)),
+            Kind.DELIVERY_WITHOUT_WEIGHT,
+            Action.LOOK_FOR_DELIVERY,
+        ),
+        (
+            replace(FINE, counted=40, counted_at=NOW, count="count 1", count_tolerance=9),
+            Kind.COUNT_DIFFERS,
+            Action.COUNT_AGAIN,
+        ),
+        (
+            replace(FINE, trust=Trust.STALE, trust_because="Silent.", untrusted_since=NOW - HOUR),
+            Kind.SENSOR_DOWN,
+            Action.CHECK_SCALE,
+        ),
+        (
+            replace(FINE, orders=(replace(SENT, overdue_at=NOW - HOUR),)),
+            Kind.ORDER_AGED_OUT,
+            Action.DECIDE_ORDER,
+        ),
+        (
+            replace(FINE, orders=(replace(SENT, sent_at=None, escalates_at=NOW - HOUR),)),
+            Kind.APPROVAL_WAITS,
+            Action.APPROVE,
+        ),
+        (
+            replace(LOW, ask=Ask.NO_ROOM, ask_because="No pack fits.", ask_since=NOW),
+            Kind.CANNOT_ORDER,
+            Action.DECIDE_ORDER,
+        ),
+        (replace(FINE, pieces=101, over_since=NOW), Kind.OVERSTOCK, Action.LOWER_MAXIMUM),
+    ],
+)
+def test_each_kind_has_a_cause_its_evidence_and_one_thing_to_do(
+    facts: BinFacts, kind: Kind, action: Action
+) -> None:
+    (case,) = cases([facts], NOW).open
+    assert (case.kind, case.action) == (kind, action)
+    assert case.because.endswith(".")
+    assert case.evidence
+
+
+def test_nothing_that_goes_as_it_should_needs_a_person() -> None:
+    assert kinds(FINE, replace(FINE, orders=(SENT,)), replace(LOW, cover=Cover.COVERED)) == []
+    assert kinds(replace(FINE, counted=41, counted_at=NOW, count_tolerance=9)) == []
+    ended = replace(SENT, outstanding=0, overdue_at=NOW - DAY)
+    draft = replace(SENT, sent_at=None, overdue_at=NOW - DAY)
+    assert kinds(replace(FINE, orders=(ended, draft))) == []
+
+
+def test_a_dead_scale_says_so_and_its_old_number_says_nothing() -> None:
+    dead = replace(LOW, trust=Trust.STALE, trust_because="Silent.", untrusted_since=NOW)
+    assert kinds(dead) == [Kind.SENSOR_DOWN]
+
+
+def test_a_dead_scale_does_not_say_that_nothing_came() -> None:
+    dead = replace(FINE, trust=Trust.STALE, untrusted_since=NOW)
+    facts = replace(dead, orders=(replace(SENT, delivery_closes_at=NOW - HOUR),))
+    told = {case.kind: case.because for case in cases([facts], NOW).open}
+    assert told[Kind.DELIVERY_WITHOUT_WEIGHT] == (
+        "RO-1 was to come, and the scale cannot tell whether it did."
+    )
+
+
+def test_a_deadline_makes_a_case_the_moment_it_has_passed_and_says_when_to_look() -> None:
+    facts = replace(FINE, orders=(replace(SENT, answered_at=None, answer_due_at=NOW),))
+    assert kinds(facts) == []
+    assert kinds(facts, now=NOW + timedelta(microseconds=1)) == [Kind.NO_ANSWER]
+    assert next_look([facts], NOW) == timedelta(0)
+    assert next_look([replace(FINE, orders=(SENT,))], NOW) == HOUR
+    assert next_look([FINE], NOW) is None
+
+
+def test_an_order_that_goes_wrong_in_several_ways_is_told_once() -> None:
+    order = replace(
+        SENT, answered_at=None, delivery_closes_at=NOW - HOUR, overdue_at=NOW - timedelta(minutes=1)
+    )
+    assert kinds(replace(FINE, orders=(order,))) == [Kind.ORDER_AGED_OUT]
+
+
+def test_the_list_is_in_the_order_of_the_time_left() -> None:
+    soon = replace(LOW, bin_id=2, runs_out_at=NOW + HOUR)
+    critical = replace(LOW, bin_id=3, critical=True)
+    over = replace(FINE, bin_id=4, pieces=101, over_since=NOW - DAY)
+    found = cases([over, LOW, critical, soon], NOW).open
+    assert [case.bin_id for case in found] == [2, 3, 1, 4]
+
+
+def test_what_is_put_off_comes_back_when_its_time_is_over_and_goes_with_its_cause() -> None:
+    (case,) = cases([LOW], NOW).open
+    off = snooze(case, by="ada", because="counted by hand", until=NOW + HOUR, now=NOW)
+    assert cases([LOW], NOW, [off]).open == ()
+    assert cases([LOW], NOW, [off]).snoozed == (case,)
+    assert cases([LOW], NOW + HOUR, [off]).open == (case,)
+    assert cases([FINE], NOW, [off]).snoozed == ()
+
+
+def test_putting_off_one_thing_does_not_silence_what_is_worse_or_new() -> None:
+    late = replace(LOW, cover=Cover.LATE)
+    (case,) = cases([late], NOW).open
+    off = snooze(case, by="ada", because="known", until=NOW + DAY, now=NOW)
+    assert cases([LOW], NOW, [off]).open
+    assert cases([replace(late, breach="breach 4")], NOW, [off]).open
+
+
+@pytest.mark.parametrize(("because", "until"), [(" ", NOW + DAY), ("known", NOW)])
+def test_putting_off_takes_a_reason_and_an_end(because: str, until: datetime) -> None:
+    (case,) = cases([LOW], NOW).open
+    with pytest.raises(refusals.SnoozeWithoutReason):
+        snooze(case, by="ada", because=because, until=until, now=NOW)
+
+
+times = st.none() | st.integers(-48, 48).map(lambda hours: NOW + hours * HOUR)
+ORDERS = st.builds(
+    OrderFacts,
+    order_id=st.sampled_from(["o1", "o2", "o3"]),
+    label=st.just("RO"),
+    outstanding=st.integers(0, 5),
+    sent_at=times,
+    answered_at=times,
+    answer_due_at=times,
+    promised_at=times,
+    delivery_closes_at=times,
+    shipped=st.booleans(),
+    arrived=st.booleans(),
+    overdue_at=times,
+    escalates_at=times,
+)
+BINS = st.lists(
+    st.builds(
+        BinFacts,
+        bin_id=st.integers(1, 10_000),
+        name=st.just("A-1"),
+        critical=st.booleans(),
+        trust=st.sampled_from(Trust),
+        untrusted_since=times,
+        pieces=st.none() | st.integers(0, 200),
+        breach_since=times,
+        cover=st.sampled_from(Cover),
+        runs_out_at=times,
+        ask=st.none() | st.sampled_from(Ask),
+        ask_since=times,
+        maximum=st.none() | st.integers(1, 100),
+        over_since=times,
+        counted=st.none() | st.integers(0, 200),
+        counted_at=times,
+        orders=st.lists(ORDERS, max_size=3, unique_by=lambda order: order.order_id).map(tuple),
+    ),
+    max_size=6,
+    unique_by=lambda facts: facts.bin_id,
+)
+
+
+@given(bins=BINS)
+def test_the_same_facts_give_the_same_list_with_a_key_for_each(
+    bins: list[BinFacts],
+) -> None:
+    found = cases(bins, NOW).open
+    assert cases(list(reversed(bins)), NOW).open == found
+    keys = [case.key for case in found]
+    assert len(set(keys)) == len(keys)
+    all_off = [Snooze(key=key, by="ada", because="x", until=NOW + HOUR) for key in keys]
+    assert cases(bins, NOW, all_off).open == ()
+    left = [case.act_before for case in found if case.act_before is not None]
+    assert left == sorted(left)
