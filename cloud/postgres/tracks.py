@@ -233,7 +233,8 @@ def counts_after(
     rows = conn.execute(
         "SELECT c.bin_id, c.counted_at, c.pieces, c.because"
         "  FROM unnest(%s::int[], %s::int[], %s::timestamptz[]) AS t(bin_id, item_id, since)"
-        "  JOIN counts c ON c.bin_id = t.bin_id AND c.item_id = t.item_id AND c.counted_at > t.since"
+        "  JOIN counts c ON c.bin_id = t.bin_id AND c.item_id = t.item_id"
+        "   AND c.counted_at > t.since"
         " ORDER BY c.counted_at, c.count_id",
         (list(since), [one for one, _ in since.values()], [at for _, at in since.values()]),
     ).fetchall()
