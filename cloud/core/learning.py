@@ -112,6 +112,18 @@ def learn_tare(
     return Tare(tare_mg=sorted(last)[len(last) // 2], range_mg=wide, readings=len(last))
 
 
+def at_rest(weights_mg: Sequence[int], *, range_mg_max: int) -> list[int]:
+    """The newest weights that lie within a range: what was on the scale before does not count."""
+    low = high = weights_mg[-1] if weights_mg else 0
+    still: list[int] = []
+    for weight_mg in reversed(weights_mg):
+        low, high = min(low, weight_mg), max(high, weight_mg)
+        if high - low > range_mg_max:
+            break
+        still.append(weight_mg)
+    return still[::-1]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ZeroCheck:
     """What the scale shows with nothing on it. Each time the bin is off it tells."""

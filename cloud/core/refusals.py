@@ -74,6 +74,16 @@ class CountTooOld(Refusal):
 
     what_to_do = "Count once more, and enter it before anything moves."
 
+    def __init__(self, moved: Sequence[str] = ()) -> None:
+        super().__init__(moved)
+        self.moved = tuple(moved)  # what did, as far as it is known
+
+    @property
+    def sentence(self) -> str:
+        if not self.moved:
+            return super().sentence
+        return f"Something was taken or put in since it was counted: {', '.join(self.moved)}."
+
 
 class SampleUseless(Refusal):
     """A unit weight cannot be learnt from that."""
@@ -125,6 +135,30 @@ class TareNotStill(Refusal):
             f"The weight wanders by {self.range_mg / 1000:,.1f} g, and"
             f" {self.range_mg_max / 1000:,.1f} g is the most: the tare cannot be taken."
         )
+
+
+class SampleNotStill(Refusal):
+    """The scale does not come to rest, so the counted pieces cannot be weighed."""
+
+    what_to_do = "Leave the bin alone for some readings, and try again."
+
+    def __init__(self, readings: int = 0, readings_needed: int = 1) -> None:
+        super().__init__(readings, readings_needed)
+        self.readings = readings
+        self.readings_needed = readings_needed
+
+    @property
+    def sentence(self) -> str:
+        return (
+            "The counted pieces cannot be weighed yet: that needs"
+            f" {self.readings_needed} readings at rest, and there are {self.readings}."
+        )
+
+
+class NotWeighed(Refusal):
+    """The bin is not weighed: there is nothing to learn of a weight."""
+
+    what_to_do = "Look at how the bin is measured, on its settings."
 
 
 class ChangedMeanwhile(Refusal):

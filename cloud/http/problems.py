@@ -131,6 +131,8 @@ REFUSALS: dict[type[refusals.Refusal], int] = {
     refusals.SampleUseless: 422,
     refusals.SampleTooSmall: 422,
     refusals.TareNotStill: 409,
+    refusals.SampleNotStill: 409,
+    refusals.NotWeighed: 409,
     refusals.NounUnknown: 404,
     refusals.ChangedMeanwhile: 409,
     refusals.NotAsAllowed: 422,
@@ -195,6 +197,14 @@ def _more(refusal: refusals.Refusal) -> Mapping[str, object]:
             return {"mistakes": [asdict(mistake) for mistake in mistakes]}
         case refusals.ChangedMeanwhile(version=version, fields=fields):
             return {"version": version, "fields": list(fields)}
+        case refusals.CountTooOld(moved=moved):
+            return {"moved": list(moved)}
+        case refusals.SampleTooSmall(pieces_needed=needed):
+            return {"pieces_needed": needed}
+        case refusals.TareNotStill(readings=readings, readings_needed=wanted) | (
+            refusals.SampleNotStill(readings=readings, readings_needed=wanted)
+        ):
+            return {"readings": readings, "readings_needed": wanted}
         case _:
             return {}
 

@@ -2,7 +2,7 @@
 
     soon       hours that are over and were touched are computed again
     each minute    weeks are made ahead, and for late readings that wait for one
-    each hour  what is older than its time is dropped or pruned
+    each hour  what is older than its time is dropped or pruned; what is used a day is computed
 
 Any number of these may run: what only one may do at a time is held by a lock in the database, and a
 step that was cut off is done again.
@@ -18,13 +18,16 @@ import psycopg
 from prometheus_client import Counter, Gauge
 from psycopg import errors
 
-from cloud.postgres import partitions, retention, rollups, timescale
+from cloud.postgres import partitions, retention, rollups, timescale, tracks, usage
 from cloud.postgres.timescale import Store
 from cloud.settings import Keeping
 
 ROLL_UP_EVERY_S = 10.0
 MAKE_EVERY_S = 60.0
 DROP_EVERY_S = 3_600.0
+USAGE_EVERY_S = 3_600.0
+CHECKPOINTS_ALL = timedelta(days=1)  # then one a day is enough for what comes late
+CHECKPOINTS_KEPT = timedelta(days=35)
 HOUR = timedelta(hours=1)
 
 log = logging.getLogger(__name__)
@@ -58,6 +61,7 @@ class KeepLoop:
         self._now_and_then(conn, self._make, MAKE_EVERY_S)
         self._now_and_then(conn, self._roll_up, ROLL_UP_EVERY_S)
         self._now_and_then(conn, self._drop, DROP_EVERY_S)
+        self._now_and_then(conn, self._usage, USAGE_EVERY_S)
 
     def _now_and_then(
         self, conn: psycopg.Connection, step: Callable[[psycopg.Connection], None], every_s: float
@@ -88,6 +92,11 @@ class KeepLoop:
             if count is None:
                 break
             _rolled_up.inc(count)
+
+    def _usage(self, conn: psycopg.Connection) -> None:
+        now = self._now()
+        usage.compute(conn, now)
+        tracks.prune_checkpoints(conn, now - CHECKPOINTS_ALL, now - CHECKPOINTS_KEPT)
 
     def _drop(self, conn: psycopg.Connection) -> None:
         now, keeping = self._now(), self._keeping

@@ -1,10 +1,12 @@
 """Movements: what was booked of a bin, and what took its place."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 import psycopg
+from psycopg.rows import class_row
 
 from cloud.core.followed import Movement, MovementKind, ReadingRange, ReadingRef
 
@@ -143,3 +145,81 @@ def note_restated(conn: psycopg.Connection, restated: Restated) -> None:
         " after_pieces) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)",
         restated,
     )
+
+
+# ------------------------------------------------------------------ what is shown of them
+
+
+@dataclass(frozen=True, kw_only=True)
+class MovementRow:
+    movement_id: int
+    kind: str
+    pieces: int
+    before_pieces: int
+    after_pieces: int
+    event_at: datetime
+    confirmed_at: datetime
+    known_at: datetime
+    before_refs: list[int] | None
+    after_refs: list[int]
+    before_mg: int | None
+    after_mg: int | None
+    because: str
+    restated: bool
+    replaced_at: datetime | None
+
+
+_LISTED = f"""
+SELECT movement_id, known_at, restated, replaced_at, {_COLUMNS} FROM movements
+ WHERE bin_id = %(bin_id)s AND (replaced_at IS NOT NULL) = %(replaced)s
+   AND (%(since)s::timestamptz IS NULL OR event_at >= %(since)s)
+   AND (%(upto)s::timestamptz IS NULL OR event_at < %(upto)s)
+   AND (%(before_at)s::timestamptz IS NULL
+        OR (event_at, movement_id) < (%(before_at)s, %(before_id)s::bigint))
+ ORDER BY event_at DESC, movement_id DESC LIMIT %(limit)s
+"""  # noqa: S608 - made of constants
+
+
+def listed(  # noqa: PLR0917 - as a list is asked for
+    conn: psycopg.Connection,
+    bin_id: int,
+    limit: int,
+    since: datetime | None = None,
+    upto: datetime | None = None,
+    before: tuple[datetime, int] | None = None,
+    *,
+    replaced: bool = False,
+) -> list[MovementRow]:
+    """Newest first, from `since` until `upto`, those before the place `before`."""
+    cursor = conn.cursor(row_factory=class_row(MovementRow))
+    return cursor.execute(
+        _LISTED,
+        {
+            "bin_id": bin_id,
+            "replaced": replaced,
+            "since": since,
+            "upto": upto,
+            "before_at": before and before[0],
+            "before_id": before and before[1],
+            "limit": limit,
+        },
+    ).fetchall()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestatedRow:
+    at: datetime
+    from_ug: int
+    to_ug: int
+    movements: int
+    before_pieces: int
+    after_pieces: int
+
+
+def restatements(conn: psycopg.Connection, bin_id: int, limit: int) -> list[RestatedRow]:
+    cursor = conn.cursor(row_factory=class_row(RestatedRow))
+    return cursor.execute(
+        "SELECT at, from_ug, to_ug, movements, before_pieces, after_pieces FROM restatements"
+        " WHERE bin_id = %s ORDER BY at DESC LIMIT %s",
+        (bin_id, limit),
+    ).fetchall()
