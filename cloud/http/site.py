@@ -16,7 +16,10 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from cloud.http import live, metrics, problems, rendering
 from cloud.http.api import bins as api_bins
+from cloud.http.api import calibration as api_calibration
+from cloud.http.api import counts as api_counts
 from cloud.http.api import health as api_health
+from cloud.http.api import movements as api_movements
 from cloud.http.api import nouns as api_nouns
 from cloud.http.api import orders as api_orders
 from cloud.http.guards import Guards
@@ -85,7 +88,7 @@ def make_site(
     site.state.metrics = metrics.make_registry(hub)
     problems.install(site)
     for module in (
-        api_health, api_bins, api_nouns, api_orders,
+        api_health, api_bins, api_movements, api_counts, api_calibration, api_nouns, api_orders,
         wall, nouns, bins, imports, orders, portal, answer, login,
     ):  # fmt: skip
         site.include_router(module.router)

@@ -7,17 +7,20 @@ The same values make the HTML of the first paint and the JSON of the live stream
 cannot tell different stories.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from cloud.core.estimates import SDS, Estimate, UsageRate, estimate
 from cloud.core.followed import Measure
 from cloud.core.levels import Calibration, level_of
 from cloud.core.orders import order_label
 from cloud.core.trust import BinState, Judgement, Trust, stale_after, trust_of
 from cloud.http import words
+from cloud.http.doubts import TRUST_WORDS
 from cloud.postgres.bin_levels import doubts_of
 from cloud.postgres.wall import BinRow, GatewayRow
 
@@ -29,17 +32,20 @@ Status = Literal["empty", "low", "stale", "ok"]
 WORST_FIRST: tuple[Status, ...] = ("empty", "low", "stale", "ok")
 BELOW_MINIMUM = ("empty", "low")  # who asks for what is low means what is empty, too
 
-_DOUBT_WORDS = {
-    Trust.STALE: "Stale",
-    Trust.OFFLINE: "Offline",
-    Trust.STUCK: "Stuck",
-    Trust.NOT_ZEROED: "Not zeroed",
-    Trust.UNIT_CHANGED: "Odd weight",
-    Trust.ABSENT: "Off scale",
-    Trust.SUSPECT: "Doubtful",
-    Trust.UNKNOWN: "No weight",
-}
 _STATUS_WORDS: dict[Status, str] = {"empty": "Empty", "low": "Low", "ok": "OK"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guess:
+    """An estimate as it is shown: never a number without its band."""
+
+    pieces: int
+    low: int
+    high: int
+
+    @property
+    def text(self) -> str:
+        return f"estimate {self.low:,} to {self.high:,}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +60,9 @@ class Tile:
     site_id: int
     capacity: int
     minimum: int
-    pieces: int | None
+    pieces: int | None  # the last known level
+    plus_minus: int | None  # pieces by which a level that is not exact may be off; None: exact
+    estimate: Guess | None  # what is shown in its place while it may not be acted on
     status: Status
     word: str
     because: str  # why the number is doubtful; empty when it is not, or only old
@@ -66,7 +74,8 @@ class Tile:
 
     @property
     def fill_permille(self) -> int:
-        return min(1000, (self.pieces or 0) * 1000 // self.capacity)
+        shown = self.pieces if self.estimate is None else self.estimate.pieces
+        return min(1000, (shown or 0) * 1000 // self.capacity)
 
     @property
     def minimum_permille(self) -> int:
@@ -120,7 +129,7 @@ class Summary:
 # What the page's templates for new tiles and needs are made of; every word of them is replaced.
 BLANK_TILE = Tile(
     code="-", part="", place="", sku="", supplier="", site_id=0, capacity=1, minimum=0, pieces=None,
-    status="stale", word="", because="", measured_ms=None, stale_ms=None, low_ms=None, order=None,
+    plus_minus=None, estimate=None, status="stale", word="", because="", measured_ms=None, stale_ms=None, low_ms=None, order=None,
     order_label=None,
 )  # fmt: skip
 BLANK_NEED = Need(kind="stale", title="", text="", since_ms=1, href="/wall", button="")
@@ -152,6 +161,45 @@ def pieces(row: BinRow) -> int | None:
     return None if row.pieces is None else max(0, row.pieces + (row.unconfirmed or 0))
 
 
+def plus_minus(row: BinRow) -> int | None:
+    """By how many pieces the level may be off, as far as is known; None: by none."""
+    if row.pieces is None or row.exact or row.sd_pieces is None:
+        return None
+    return max(1, math.ceil(SDS * row.sd_pieces))
+
+
+def rate_of(row: BinRow) -> UsageRate | None:
+    if not row.usage_days or row.usage_per_day is None:
+        return None
+    variance = (row.usage_sd or 0.0) ** 2
+    return UsageRate(mean=row.usage_per_day, variance=variance, days=row.usage_days)
+
+
+def estimate_at(row: BinRow, now: datetime) -> Estimate | None:
+    """What is probably left; None where nothing was ever known."""
+    level = pieces(row)
+    if level is None or row.level_at is None:
+        return None
+    return estimate(
+        level=level,
+        level_sd=row.sd_pieces or 0.0,
+        level_at=row.level_at,
+        rate=rate_of(row),
+        now=now,
+    )
+
+
+def estimate_of(row: BinRow, judgement: Judgement, now: datetime) -> Estimate | None:
+    """While the level may not be acted on. By the minute, so that it does not tick on a wall."""
+    if judgement.may_act:
+        return None
+    return estimate_at(row, now.replace(second=0, microsecond=0))
+
+
+def guess_of(found: Estimate | None) -> Guess | None:
+    return None if found is None else Guess(pieces=found.pieces, low=found.low, high=found.high)
+
+
 def pieces_of(row: BinRow, weight_mg: int) -> int:
     """A weight of this bin in pieces, by today's tare and piece weight."""
     return level_of(weight_mg, _calibration(row)).pieces
@@ -170,7 +218,12 @@ def status_of(row: BinRow, judgement: Judgement) -> Status:
 
 
 def word_for(status: Status, judgement: Judgement) -> str:
-    return _STATUS_WORDS.get(status) or _DOUBT_WORDS.get(judgement.trust, "Stale")
+    return _STATUS_WORDS.get(status) or _doubt_word(judgement.trust)
+
+
+def _doubt_word(trust: Trust) -> str:
+    """A fresh number of no level is no number either."""
+    return TRUST_WORDS[Trust.UNKNOWN if trust is Trust.FRESH else trust].word
 
 
 def tile_of(row: BinRow, now: datetime) -> Tile:
@@ -187,6 +240,8 @@ def tile_of(row: BinRow, now: datetime) -> Tile:
         capacity=row.capacity,
         minimum=row.minimum,
         pieces=pieces(row),
+        plus_minus=plus_minus(row),
+        estimate=guess_of(estimate_of(row, judgement, now)),
         status=status,
         word=word_for(status, judgement),
         because=judgement.because if doubtful else "",

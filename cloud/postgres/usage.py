@@ -31,7 +31,8 @@ moved AS MATERIALIZED (
            (m.event_at AT TIME ZONE a.zone)::date AS day,
            lag(m.event_at) OVER (PARTITION BY a.bin_id ORDER BY m.event_at) AS before_at
       FROM asked a JOIN movements m ON m.bin_id = a.bin_id AND m.item_id = a.item_id
-     WHERE m.replaced_at IS NULL AND m.event_at >= %(now)s - %(days)s::int * interval '2 days'),
+     WHERE m.replaced_at IS NULL
+       AND m.event_at >= %(now)s - (%(days)s::int + 7) * interval '1 day'),
 silent AS MATERIALIZED (
     SELECT m.bin_id, (last.at AT TIME ZONE m.zone)::date AS from_day, m.day AS upto_day
       FROM moved m, LATERAL (

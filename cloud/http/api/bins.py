@@ -11,6 +11,7 @@ from cloud.http import auth, charts, problems, views
 from cloud.http.auth import Anyone
 from cloud.http.parts import BinCode, parts_of
 from cloud.postgres import wall
+from cloud.postgres.bin_levels import doubts_of
 from cloud.postgres.history import Told
 from cloud.postgres.wall import BinRow
 
@@ -34,20 +35,43 @@ EXAMPLE: dict[str, JsonValue] = {
     "heard_at": "2026-11-20T09:41:07.250Z",
     "low_since": "2026-11-20T08:12:40Z",
     "open_order": "RO-1004",
+    "measure": "weight",
+    "sd_pieces": 0.08,
+    "exact": True,
+    "unconfirmed": 0,
+    "estimate": None,
+    "level_at": "2026-11-20T09:41:07.250Z",
+    "plateau_since": "2026-11-20T08:12:31Z",
+    "doubts": [],
 }
+
+
+class EstimateOut(BaseModel):
+    """What is probably left while the number may not be acted on. Nothing is ordered on it."""
+
+    pieces: int = Field(description="the most likely; an estimate, never a measurement")
+    low: int = Field(description="19 of 20 times at least this much is left")
+    high: int = Field(description="and at most this much; a refill that nobody saw is not guessed")
+
+
+class DoubtOut(BaseModel):
+    kind: Literal["stuck", "suspect", "absent", "not_zeroed", "unit_changed", "unknown"]
+    because: str = Field(description="a sentence")
 
 
 class BinOut(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
-    code: str
-    part: str
-    sku: str
-    site: str
-    place: str
-    supplier: str
-    pieces: int | None = Field(description="the last known level; null when none was ever weighed")
-    capacity: int
+    code: str = Field(description="of the bin, unique everywhere")
+    part: str = Field(description="the name of the item in it")
+    sku: str = Field(description="our number of the item")
+    site: str = Field(description="the customer's site")
+    place: str = Field(description="where at the site")
+    supplier: str = Field(description="who fills it")
+    pieces: int | None = Field(
+        description="the last known level, with what is not confirmed yet; null: none is known"
+    )
+    capacity: int = Field(description="pieces that fit in")
     minimum: int = Field(description="at this level or below it the bin is low")
     status: Literal["ok", "low", "empty", "stale"] = Field(
         description="`stale`: the number may not be acted on, see `trust`"
@@ -62,13 +86,28 @@ class BinOut(BaseModel):
         "not_zeroed",
         "unit_changed",
         "unknown",
-    ]
-    trust_because: str
-    weight_mg: int | None
+    ] = Field(description="only `fresh` may be acted on")
+    trust_because: str = Field(description="why, in a sentence")
+    weight_mg: int | None = Field(description="the newest weight on the scale, bin included")
     measured_at: datetime | None = Field(description="when the level was weighed, by the gateway")
     heard_at: datetime | None = Field(description="the last sign of life, a number or not")
-    low_since: datetime | None
+    low_since: datetime | None = Field(description="since when the bin is low; null: it is not")
     open_order: str | None = Field(description="the number of the order that is open for this bin")
+    measure: Literal["weight", "counter_out", "counter_in", "tags", "steps", "two_bin"] = Field(
+        description="how the level becomes known"
+    )
+    sd_pieces: float = Field(description="one standard deviation of `pieces`")
+    exact: bool = Field(description="three standard deviations are within half a piece")
+    unconfirmed: int = Field(
+        description="pieces; a change that is seen and not confirmed yet: a gain is after two"
+        " minutes"
+    )
+    estimate: EstimateOut | None = Field(
+        description="while the number may not be acted on; null while it may, or nothing is known"
+    )
+    level_at: datetime | None = Field(description="of the newest reading that bears out the level")
+    plateau_since: datetime | None = Field(description="since when the weight holds")
+    doubts: list[DoubtOut] = Field(description="what speaks against the number, the worst first")
 
 
 class LevelsOut(BaseModel):
@@ -163,6 +202,7 @@ def _pieces(row: BinRow, weight_mg: int | None) -> int | None:
 
 def _out(row: BinRow, now: datetime) -> BinOut:
     judgement = views.judged(row, now)
+    guess = views.guess_of(views.estimate_of(row, judgement, now))
     return BinOut(
         code=row.code,
         part=row.part,
@@ -181,4 +221,14 @@ def _out(row: BinRow, now: datetime) -> BinOut:
         heard_at=row.heard_at,
         low_since=row.low_since,
         open_order=None if row.order_number is None else order_label(row.order_number),
+        measure=row.measure,  # type: ignore[arg-type]  # the table's own check allows no other
+        sd_pieces=round(row.sd_pieces or 0.0, 3),
+        exact=bool(row.exact),
+        unconfirmed=row.unconfirmed or 0,
+        estimate=guess and EstimateOut(pieces=guess.pieces, low=guess.low, high=guess.high),
+        level_at=row.level_at,
+        plateau_since=row.plateau_since,
+        doubts=[
+            DoubtOut(kind=one.kind.value, because=one.because) for one in doubts_of(row.doubts)
+        ],
     )

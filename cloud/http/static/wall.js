@@ -196,8 +196,12 @@ class BinWall extends HTMLElement {
     put(find("part"), tile.part);
     put(find("place"), `${tile.place} · ${tile.sku}`);
     put(find("word"), tile.status === "stale" || !stale ? tile.word : "Stale");
-    put(link.querySelector(".tile-count b"), tile.pieces === null ? "–" : count(tile.pieces));
-    const full = Math.min(1, (tile.pieces ?? 0) / tile.capacity);
+    put(link.querySelector(".tile-count b"), countText(tile, stale));
+    const worth = stale ? worthText(tile) : "";
+    put(find("worth"), worth);
+    find("worth").hidden = worth === "";
+    const shown = (stale && tile.estimate ? tile.estimate.pieces : tile.pieces) ?? 0;
+    const full = Math.min(1, shown / tile.capacity);
     setAttribute(link.querySelector(".bar-fill"), "width", `${(full * 100).toFixed(1)}%`);
     setAttribute(link.querySelector(".bar-minimum"), "x", `${((tile.minimum / tile.capacity) * 100).toFixed(1)}%`);
     this.#showSlot(find("slot"), tile, status);
@@ -476,6 +480,18 @@ class BinWall extends HTMLElement {
 }
 
 const isStale = (tile) => tile.status === "stale" || (tile.stale_ms !== null && serverNow() > tile.stale_ms);
+
+// The same as `parts.tile_count` and `parts.worth` in the templates: measured, or not to be acted on.
+function countText(tile, stale) {
+  if (tile.pieces === null) return "–";
+  if (stale && tile.estimate) return `≈ ${count(tile.estimate.pieces)}`;
+  return count(tile.pieces) + (tile.plus_minus === null ? "" : ` ±${count(tile.plus_minus)}`);
+}
+
+function worthText(tile) {
+  if (tile.estimate) return `estimate ${count(tile.estimate.low)} to ${count(tile.estimate.high)}`;
+  return tile.pieces === null ? "" : "last known";
+}
 
 // The same words as `parts.slot` in the templates.
 function slotText(tile, status) {

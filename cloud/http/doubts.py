@@ -1,0 +1,67 @@
+"""What each state of trust means to who stands before the bin, and what they can do about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from cloud.core.trust import Trust
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrustWords:
+    word: str  # on a tile, where room is short
+    means: str
+    do: str  # empty: nothing
+
+
+TRUST_WORDS: Mapping[Trust, TrustWords] = MappingProxyType(
+    {
+        Trust.FRESH: TrustWords(
+            word="Fresh", means="The number may be acted on: orders are placed on it.", do=""
+        ),
+        Trust.STALE: TrustWords(
+            word="Stale",
+            means="The scale was not heard of for longer than three reports.",
+            do="Look at the scale, its cable and its power.",
+        ),
+        Trust.OFFLINE: TrustWords(
+            word="Offline",
+            means="The gateway is away, and with it every scale behind it. With power, it keeps"
+            " its readings and sends them later.",
+            do="Look at the gateway's power and network.",
+        ),
+        Trust.STUCK: TrustWords(
+            word="Stuck",
+            means="The scale says the same to the last digit, over and over: it answers, but it no"
+            " longer weighs.",
+            do="Lift the bin: if the number stays, switch the scale off and on.",
+        ),
+        Trust.SUSPECT: TrustWords(
+            word="Doubtful",
+            means="The scale is heard, but what it says cannot be relied on.",
+            do="Look at what stands on the scale, and whether something leans on it.",
+        ),
+        Trust.ABSENT: TrustWords(
+            word="Off scale",
+            means="The bin is not on its scale. What it holds is known again when it is back.",
+            do="Put the bin back.",
+        ),
+        Trust.NOT_ZEROED: TrustWords(
+            word="Not zeroed",
+            means="The scale took something that lay on it for its zero: every number since is off"
+            " by that weight.",
+            do="Take everything off, zero the scale, and put the bin back.",
+        ),
+        Trust.UNIT_CHANGED: TrustWords(
+            word="Odd weight",
+            means="What came or went is no whole number of pieces: another part, another weight of"
+            " one piece, or something that is none.",
+            do="Look into the bin, count it, or weigh a counted sample.",
+        ),
+        Trust.UNKNOWN: TrustWords(
+            word="No weight",
+            means="The scale is heard, but there is no level yet.",
+            do="Let the bin rest on its scale, or enter a count.",
+        ),
+    }
+)
