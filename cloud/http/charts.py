@@ -3,6 +3,10 @@
 A step line holds each level until the next one. Where readings stayed away for longer than the
 bin's trust lasts there is no line, but a hatched gap: nobody knows what happened in it. A chart of
 weeks is drawn from whole hours, each with a band from its lowest level to its highest.
+
+Movements are marked, each kind by a shape of its own: usage as a tick at the foot, where there is
+room for many, the others at the level they led to. While the level may not be acted on its estimate
+is drawn apart from the line, as a band that widens.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +20,7 @@ from cloud.core.trust import stale_after
 from cloud.http import views, words
 from cloud.postgres import history
 from cloud.postgres.history import Told
+from cloud.postgres.movements import MovementRow
 from cloud.postgres.wall import BinRow
 
 WIDTH = HEIGHT = 1000  # the drawing is stretched; labels are placed in per cent
@@ -56,6 +61,33 @@ class Gap:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Moved:
+    """A movement on the chart."""
+
+    kind: str
+    x: str  # in per cent
+    y: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kinds:
+    """What moved in the time shown, kind by kind: the legend, and what is read aloud."""
+
+    kind: str
+    word: str
+    count: int
+    pieces: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """The estimate, from the last level that was borne out to now."""
+
+    outline: str
+    middle: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Chart:
     line: str
     area: str
@@ -66,6 +98,9 @@ class Chart:
     times: list[Mark]
     levels: list[Mark]
     says: str
+    moved: list[Moved]
+    kinds: list[Kinds]
+    guess: Band | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +122,19 @@ def history_of(conn: psycopg.Connection, bin_id: int, span: ChartSpan, now: date
     return read(conn, bin_id, now - span.length, now)
 
 
-def level_chart(row: BinRow, told: Sequence[Told], span: ChartSpan, now: datetime) -> Chart | None:
-    """`told`, oldest first, may begin before the chart does. None when no weight was ever told."""
+def level_chart(
+    row: BinRow,
+    told: Sequence[Told],
+    span: ChartSpan,
+    now: datetime,
+    moved: Sequence[MovementRow] = (),
+    *,
+    guess: bool = False,
+) -> Chart | None:
+    """`told`, oldest first, may begin before the chart does. None when no weight was ever told.
+
+    `guess`: the level may not be acted on, so its estimate is drawn.
+    """
     steps = [
         (at, views.pieces_of(row, weight_mg)) for one in told for at, weight_mg in _weights(one)
     ]
@@ -99,6 +145,8 @@ def level_chart(row: BinRow, told: Sequence[Told], span: ChartSpan, now: datetim
     top = max(row.capacity, *(views.pieces_of(row, w) for one in told if (w := one.max_weight_mg)))
     frame = _Frame(start=start, end=now, top=top)
     runs = _runs(steps, silences, now)
+    kinds = _kinds([one for one in moved if one.event_at >= start])
+    band = _guess(row, frame) if guess else None
     return Chart(
         line=" ".join(_path(run, frame) for run in runs),
         area=" ".join(_area(run, frame) for run in runs),
@@ -116,7 +164,66 @@ def level_chart(row: BinRow, told: Sequence[Told], span: ChartSpan, now: datetim
             for pieces in sorted({0, row.minimum, row.capacity})
             if pieces in (0, row.capacity) or top // 12 < pieces < row.capacity - top // 12
         ],
-        says=_says(row, told, steps, silences, frame),
+        says=_says(row, told, steps, silences, frame) + _says_moved(kinds, guess=band is not None),
+        moved=_moved(moved, frame),
+        kinds=kinds,
+        guess=band,
+    )
+
+
+MOVEMENT_WORDS = {
+    "usage": "usage",
+    "refill": "refill",
+    "put_back": "put back",
+    "correction": "correction",
+    "swap": "swap",
+    "opening": "first level",
+}
+GUESS_STEPS = 24
+
+
+def _moved(moved: Sequence[MovementRow], frame: _Frame) -> list[Moved]:
+    """Ticks that would lie on each other are drawn once; what is rarer is drawn on top."""
+    found = {
+        (one.kind, frame.x(one.event_at), 0 if one.kind == "usage" else frame.y(one.after_pieces))
+        for one in moved
+        if one.event_at >= frame.start
+    }
+    return [
+        Moved(kind=kind, x=_per_cent(x), y=_per_cent(y))
+        for kind, x, y in sorted(found, key=lambda one: (one[0] != "usage", one))
+    ]
+
+
+def _kinds(moved: Sequence[MovementRow]) -> list[Kinds]:
+    return [
+        Kinds(kind=kind, word=word, count=len(these), pieces=sum(one.pieces for one in these))
+        for kind, word in MOVEMENT_WORDS.items()
+        if (these := [one for one in moved if one.kind == kind])
+    ]
+
+
+def _says_moved(kinds: Sequence[Kinds], *, guess: bool) -> str:
+    said = ", ".join(f"{one.count:,} {one.word} of {one.pieces:+,} pieces" for one in kinds)
+    return (f" Movements: {said}." if said else "") + (
+        " Since the last trusted level a band shows the estimate." if guess else ""
+    )
+
+
+def _guess(row: BinRow, frame: _Frame) -> Band | None:
+    """The estimate at each point in time, as it would have been told then."""
+    if row.level_at is None or row.level_at >= frame.end:
+        return None
+    start = max(row.level_at, frame.start)
+    times = [start + (frame.end - start) * step / GUESS_STEPS for step in range(GUESS_STEPS + 1)]
+    told = [(frame.x(at), found) for at in times if (found := views.estimate_at(row, at))]
+    if not told:
+        return None
+    upper = [f"{x},{frame.y(found.high)}" for x, found in told]
+    lower = [f"{x},{frame.y(found.low)}" for x, found in reversed(told)]
+    return Band(
+        outline=f"M{' L'.join([*upper, *lower])}Z",
+        middle=f"M{' L'.join(f'{x},{frame.y(found.pieces)}' for x, found in told)}",
     )
 
 

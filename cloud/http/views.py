@@ -129,8 +129,8 @@ class Summary:
 # What the page's templates for new tiles and needs are made of; every word of them is replaced.
 BLANK_TILE = Tile(
     code="-", part="", place="", sku="", supplier="", site_id=0, capacity=1, minimum=0, pieces=None,
-    plus_minus=None, estimate=None, status="stale", word="", because="", measured_ms=None, stale_ms=None, low_ms=None, order=None,
-    order_label=None,
+    plus_minus=None, estimate=None, status="stale", word="", because="", measured_ms=None,
+    stale_ms=None, low_ms=None, order=None, order_label=None,
 )  # fmt: skip
 BLANK_NEED = Need(kind="stale", title="", text="", since_ms=1, href="/wall", button="")
 
@@ -139,7 +139,7 @@ def judged(row: BinRow, now: datetime) -> Judgement:
     return trust_of(
         BinState(
             interval_s=row.interval_s,
-            calibration=_calibration(row),
+            calibration=calibration_of(row),
             heard_at=row.heard_at,
             condition=row.condition,
             measured_at=row.measured_at,
@@ -202,7 +202,7 @@ def guess_of(found: Estimate | None) -> Guess | None:
 
 def pieces_of(row: BinRow, weight_mg: int) -> int:
     """A weight of this bin in pieces, by today's tare and piece weight."""
-    return level_of(weight_mg, _calibration(row)).pieces
+    return level_of(weight_mg, calibration_of(row)).pieces
 
 
 def status_of(row: BinRow, judgement: Judgement) -> Status:
@@ -576,7 +576,7 @@ def _some(names: list[str], most: int = NAMED_SHORT_MAX) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
-def _calibration(row: BinRow) -> Calibration:
+def calibration_of(row: BinRow) -> Calibration:
     return Calibration(
         tare_mg=row.tare_mg,
         unit_weight_ug=row.unit_weight_ug,

@@ -76,6 +76,13 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def signed(number: int) -> str:
+    """With its sign, also where nothing moved: +1,500, 0, a real minus and 12."""
+    if number == 0:
+        return "0"
+    return f"+{number:,}" if number > 0 else f"\N{MINUS SIGN}{-number:,}"
+
+
 def grams(weight_mg: int) -> str:
     """To a tenth of a gram, by whole numbers: 1,842.3 g."""
     tenths = (abs(weight_mg) + 50) // 100

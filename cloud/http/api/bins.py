@@ -225,7 +225,9 @@ def _out(row: BinRow, now: datetime) -> BinOut:
         sd_pieces=round(row.sd_pieces or 0.0, 3),
         exact=bool(row.exact),
         unconfirmed=row.unconfirmed or 0,
-        estimate=guess and EstimateOut(pieces=guess.pieces, low=guess.low, high=guess.high),
+        estimate=None
+        if guess is None
+        else EstimateOut(pieces=guess.pieces, low=guess.low, high=guess.high),
         level_at=row.level_at,
         plateau_since=row.plateau_since,
         doubts=[

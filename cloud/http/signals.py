@@ -1,0 +1,159 @@
+"""The way of a bin's number from the scale to the page, each station with its one number.
+
+Who doubts a level walks along it until a station is not well.
+"""
+
+import itertools
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Literal
+
+from cloud.core.trust import Judgement
+from cloud.core.unrest import SIGMA_OF_MEDIAN
+from cloud.http import views, words
+from cloud.http.doubts import TRUST_WORDS
+from cloud.postgres.portal import ReadingRow
+from cloud.postgres.wall import BinRow, GatewayRow
+
+NOISE_READINGS_MIN = 4
+STABILITY = ("says it is stable", "held still", "stability not known")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Station:
+    name: str
+    number: str
+    says: str
+    kind: Literal["ok", "low", "stale"]
+
+
+def path_of(
+    row: BinRow,
+    judgement: Judgement,
+    gateway: GatewayRow | None,
+    readings: Sequence[ReadingRow],
+    now: datetime,
+) -> list[Station]:
+    zone = words.zone(row.time_zone)
+    return [
+        _scale(row, now),
+        _gateway(gateway, now),
+        _cloud(row, now),
+        _follower(row, readings, zone, now),
+        _level(row),
+        Station(
+            name="Trust",
+            number=TRUST_WORDS[judgement.trust].word,
+            says=judgement.because,
+            kind="ok" if judgement.may_act else "stale",
+        ),
+    ]
+
+
+def noise_mg(readings: Sequence[ReadingRow]) -> int | None:
+    """One sd of a reading, from what neighbours lie apart: a movement does not move a median."""
+    weights = [one.weight_mg for one in readings if one.weight_mg is not None]
+    apart = [abs(one - other) for one, other in itertools.pairwise(weights)]
+    if len(apart) < NOISE_READINGS_MIN:
+        return None
+    return round(SIGMA_OF_MEDIAN * statistics.median(apart))
+
+
+def _ago(at: datetime, now: datetime) -> str:
+    ago = words.ago((now - at).total_seconds())
+    return "just now" if ago == "now" else f"{ago} ago"
+
+
+def _scale(row: BinRow, now: datetime) -> Station:
+    if row.measured_at is None or row.weight_mg is None:
+        says = "no weight has come" if row.condition is None else f"it says: {row.condition}"
+        return Station(name="Scale", number="–", says=says, kind="stale")  # noqa: RUF001 - a dash
+    if row.condition is not None:
+        says = f"last weight, {_ago(row.measured_at, now)}; since then it says: {row.condition}"
+        return Station(name="Scale", number=words.grams(row.weight_mg), says=says, kind="stale")
+    stability = STABILITY[row.stability] if row.stability in {0, 1, 2} else STABILITY[2]
+    return Station(
+        name="Scale",
+        number=words.grams(row.weight_mg),
+        says=f"{stability}, {_ago(row.measured_at, now)}",
+        kind="ok" if row.quality == 0 else "stale",
+    )
+
+
+def _gateway(gateway: GatewayRow | None, now: datetime) -> Station:
+    if gateway is None:
+        return Station(
+            name="Gateway",
+            number="–",  # noqa: RUF001 - a dash where a number would stand
+            says="no sensor watches this bin",
+            kind="stale",
+        )
+    since = "" if gateway.presence_at is None else f" since {_ago(gateway.presence_at, now)}"
+    backlog = gateway.backlog_batches
+    waiting = f"{words.plural(backlog, 'batch', 'batches')} waiting"
+    return Station(
+        name="Gateway",
+        number=waiting if backlog else "nothing waits",
+        says=f"{gateway.name} is {gateway.presence}{since.replace(' ago', '')}",
+        kind="ok" if gateway.presence == "online" else "low",
+    )
+
+
+def _cloud(row: BinRow, now: datetime) -> Station:
+    if row.heard_at is None or row.received_at is None:
+        return Station(
+            name="Broker and cloud",
+            number="–",  # noqa: RUF001 - as above
+            says="nothing has arrived",
+            kind="stale",
+        )
+    delay_s = max(0.0, (row.received_at - row.heard_at).total_seconds())
+    shown = f"{delay_s:.1f} s" if delay_s < words.MINUTE_S else words.span(delay_s)
+    return Station(
+        name="Broker and cloud",
+        number=shown,
+        says=f"from the scale to here, {_ago(row.received_at, now)}",
+        kind="ok" if delay_s < row.interval_s else "low",
+    )
+
+
+def _follower(row: BinRow, readings: Sequence[ReadingRow], zone: tzinfo, now: datetime) -> Station:
+    if row.followed_at is None:
+        return Station(
+            name="Follower",
+            number="–",  # noqa: RUF001 - as above
+            says="no reading was followed yet",
+            kind="stale",
+        )
+    behind = row.heard_at is not None and row.followed_at < (row.measured_at or row.heard_at)
+    noise = noise_mg(readings)
+    said = [f"followed until {words.clock(row.followed_at, zone, now)}"]
+    if row.plateau_since is not None:
+        said.append(f"still since {words.clock(row.plateau_since, zone, now)}")
+    return Station(
+        name="Follower",
+        number="noise not known" if noise is None else f"noise {words.grams(noise)}",
+        says=", ".join(said) + (", more is waiting" if behind else ""),
+        kind="low" if behind else "ok",
+    )
+
+
+def _level(row: BinRow) -> Station:
+    shown = views.pieces(row)
+    if shown is None:
+        return Station(
+            name="Level",
+            number="–",  # noqa: RUF001 - as above
+            says="none is known",
+            kind="stale",
+        )
+    off = views.plus_minus(row)
+    sd = f"one sd is {row.sd_pieces or 0:.2f} pieces"
+    return Station(
+        name="Level",
+        number=f"{shown:,}" if off is None else f"{shown:,} ±{off:,}",
+        says=f"exact, {sd}" if row.exact else f"not exact, {sd}",
+        kind="ok" if row.exact else "low",
+    )
