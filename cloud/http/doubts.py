@@ -21,13 +21,13 @@ TRUST_WORDS: Mapping[Trust, TrustWords] = MappingProxyType(
         ),
         Trust.STALE: TrustWords(
             word="Stale",
-            means="The scale was not heard of for longer than three reports.",
+            means="What moved since then is not known.",
             do="Look at the scale, its cable and its power.",
         ),
         Trust.OFFLINE: TrustWords(
             word="Offline",
-            means="The gateway is away, and with it every scale behind it. With power, it keeps"
-            " its readings and sends them later.",
+            means="Every scale behind it is silent, too. With power, it keeps its readings and"
+            " sends them later.",
             do="Look at the gateway's power and network.",
         ),
         Trust.STUCK: TrustWords(
@@ -43,7 +43,7 @@ TRUST_WORDS: Mapping[Trust, TrustWords] = MappingProxyType(
         ),
         Trust.ABSENT: TrustWords(
             word="Off scale",
-            means="The bin is not on its scale. What it holds is known again when it is back.",
+            means="What it holds is known again when it is back.",
             do="Put the bin back.",
         ),
         Trust.NOT_ZEROED: TrustWords(

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Literal
 
-from cloud.core.trust import Judgement
-from cloud.core.unrest import SIGMA_OF_MEDIAN
+from cloud.core.trust import Judgement, Trust
+from cloud.core.unrest import REVERSED_PIECES, SIGMA_OF_MEDIAN
 from cloud.http import views, words
 from cloud.http.doubts import TRUST_WORDS
 from cloud.postgres.portal import ReadingRow
@@ -38,11 +38,11 @@ def path_of(
 ) -> list[Station]:
     zone = words.zone(row.time_zone)
     return [
-        _scale(row, now),
+        _scale(row, judgement, now),
         _gateway(gateway, now),
-        _cloud(row, now),
+        _cloud(row, judgement, now),
         _follower(row, readings, zone, now),
-        _level(row),
+        _level(row, judgement),
         Station(
             name="Trust",
             number=TRUST_WORDS[judgement.trust].word,
@@ -52,10 +52,11 @@ def path_of(
     ]
 
 
-def noise_mg(readings: Sequence[ReadingRow]) -> int | None:
-    """One sd of a reading, from what neighbours lie apart: a movement does not move a median."""
+def noise_mg(readings: Sequence[ReadingRow], unit_mg: float) -> int | None:
+    """One sd of a reading, from what neighbours lie apart by less than a piece."""
     weights = [one.weight_mg for one in readings if one.weight_mg is not None]
-    apart = [abs(one - other) for one, other in itertools.pairwise(weights)]
+    steps = (abs(one - other) for one, other in itertools.pairwise(weights))
+    apart = [step for step in steps if step < REVERSED_PIECES * unit_mg]
     if len(apart) < NOISE_READINGS_MIN:
         return None
     return round(SIGMA_OF_MEDIAN * statistics.median(apart))
@@ -66,7 +67,11 @@ def _ago(at: datetime, now: datetime) -> str:
     return "just now" if ago == "now" else f"{ago} ago"
 
 
-def _scale(row: BinRow, now: datetime) -> Station:
+_SILENT = {Trust.STALE, Trust.OFFLINE}
+_OF_THE_SCALE = {Trust.STALE, Trust.STUCK, Trust.SUSPECT, Trust.ABSENT, Trust.NOT_ZEROED}
+
+
+def _scale(row: BinRow, judgement: Judgement, now: datetime) -> Station:
     if row.measured_at is None or row.weight_mg is None:
         says = "no weight has come" if row.condition is None else f"it says: {row.condition}"
         return Station(name="Scale", number="–", says=says, kind="stale")  # noqa: RUF001 - a dash
@@ -78,7 +83,7 @@ def _scale(row: BinRow, now: datetime) -> Station:
         name="Scale",
         number=words.grams(row.weight_mg),
         says=f"{stability}, {_ago(row.measured_at, now)}",
-        kind="ok" if row.quality == 0 else "stale",
+        kind="stale" if judgement.trust in _OF_THE_SCALE or row.quality != 0 else "ok",
     )
 
 
@@ -101,7 +106,7 @@ def _gateway(gateway: GatewayRow | None, now: datetime) -> Station:
     )
 
 
-def _cloud(row: BinRow, now: datetime) -> Station:
+def _cloud(row: BinRow, judgement: Judgement, now: datetime) -> Station:
     if row.heard_at is None or row.received_at is None:
         return Station(
             name="Broker and cloud",
@@ -115,7 +120,7 @@ def _cloud(row: BinRow, now: datetime) -> Station:
         name="Broker and cloud",
         number=shown,
         says=f"from the scale to here, {_ago(row.received_at, now)}",
-        kind="ok" if delay_s < row.interval_s else "low",
+        kind="stale" if judgement.trust in _SILENT else "ok" if delay_s < row.interval_s else "low",
     )
 
 
@@ -128,7 +133,7 @@ def _follower(row: BinRow, readings: Sequence[ReadingRow], zone: tzinfo, now: da
             kind="stale",
         )
     behind = row.heard_at is not None and row.followed_at < (row.measured_at or row.heard_at)
-    noise = noise_mg(readings)
+    noise = noise_mg(readings, views.calibration_of(row).unit_mg)
     said = [f"followed until {words.clock(row.followed_at, zone, now)}"]
     if row.plateau_since is not None:
         said.append(f"still since {words.clock(row.plateau_since, zone, now)}")
@@ -140,7 +145,7 @@ def _follower(row: BinRow, readings: Sequence[ReadingRow], zone: tzinfo, now: da
     )
 
 
-def _level(row: BinRow) -> Station:
+def _level(row: BinRow, judgement: Judgement) -> Station:
     shown = views.pieces(row)
     if shown is None:
         return Station(
@@ -150,10 +155,11 @@ def _level(row: BinRow) -> Station:
             kind="stale",
         )
     off = views.plus_minus(row)
-    sd = f"one sd is {row.sd_pieces or 0:.2f} pieces"
+    known = "" if judgement.may_act else "last known, "
+    exact = "exact" if row.exact else "not exact"
     return Station(
         name="Level",
         number=f"{shown:,}" if off is None else f"{shown:,} ±{off:,}",
-        says=f"exact, {sd}" if row.exact else f"not exact, {sd}",
-        kind="ok" if row.exact else "low",
+        says=f"{known}{exact}, one sd is {row.sd_pieces or 0:.2f} pieces",
+        kind="stale" if known else "ok" if row.exact else "low",
     )

@@ -229,7 +229,7 @@ def _doubt_word(trust: Trust) -> str:
 def tile_of(row: BinRow, now: datetime) -> Tile:
     judgement = judged(row, now)
     status = status_of(row, judgement)
-    doubtful = judgement.trust in (Trust.ABSENT, Trust.SUSPECT, Trust.UNKNOWN)
+    doubtful = judgement.trust not in {Trust.FRESH, Trust.STALE, Trust.OFFLINE}
     return Tile(
         code=row.code,
         part=row.part,

@@ -46,7 +46,7 @@ CALIBRATION = ("unit_weight_ug", "unit_sd_ug", "unit_error_ug", "tare_mg", "scal
 
 Form = Literal["count", "sample", "tare"]
 DONE = {
-    "count": "Entered. The level is what you counted as soon as it is followed, in a second or two.",
+    "count": "Entered. The level follows in a second or two.",
     "sample": "In use. Every bin with this item is counted anew by it.",
     "tare": "In use. The bin is counted anew by it.",
 }

@@ -49,6 +49,7 @@ def doubt(world: World) -> World:
         if trust not in (Trust.FRESH, Trust.UNKNOWN):
             level(world, code, level_at=world.now - timedelta(hours=3), exact=False, sd_pieces=1.2)
         level(world, code, usage_per_day=260.0, usage_sd=70.0, usage_days=21)
+    _week(world)
     world.say("LND-R02-C7", "unstable", ago_s=2)
     world.weigh("LND-R09-A4", -80, ago_s=3)
     level(world, "LND-R09-A4", pieces=343, level_at=world.now - timedelta(hours=3))
@@ -57,6 +58,24 @@ def doubt(world: World) -> World:
     world.gateway("hartmann-1", "offline", ago_s=3 * 3600)
     _counted(world, "LND-R04-B2")
     return world
+
+
+def _week(world: World) -> None:
+    """Readings by the minute over the last day, as the movements have it; until three hours ago
+    where nothing was heard since."""
+    with world.database.admin() as conn:
+        conn.execute(
+            "INSERT INTO readings (sensor_id, measured_at, stream_no, seq, received_at, weight_mg,"
+            " stability, quality, clock_trusted)"
+            " SELECT st.sensor_id, t, st.stream_no, 100000 + row_number() OVER (ORDER BY t), t,"
+            " b.tare_mg + m.after_pieces * 4200 + (random() * 300)::int, 0, 0, true"
+            " FROM bins b JOIN bin_state st USING (bin_id), generate_series(%(now)s - interval"
+            " '29 h', st.heard_at - interval '1 min', interval '1 min') t,"
+            " LATERAL (SELECT after_pieces FROM movements WHERE bin_id = b.bin_id"
+            " AND replaced_at IS NULL AND event_at <= t ORDER BY event_at DESC LIMIT 1) m"
+            " WHERE t NOT BETWEEN %(now)s - interval '13 h' AND %(now)s - interval '12 h'",
+            {"now": world.now},
+        )
 
 
 def level(world: World, code: str, **columns: object) -> None:
@@ -69,7 +88,7 @@ def level(world: World, code: str, **columns: object) -> None:
         )
 
 
-def move(
+def move(  # noqa: PLR0917 - a line of a table
     world: World,
     code: str,
     hours_ago: float,
