@@ -1,0 +1,158 @@
+"""`binline cloud replay`: the parameters engine against the ways of others, on public demand."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from cloud.cli.demand_sets import DemandSetError, read_sets
+from cloud.cli.tradeoff_plot import tradeoff_svg
+from cloud.core.forecasts.gates import (
+    ASKED_FILLS,
+    FIXED,
+    OURS,
+    RESIZED,
+    SES_NORMAL,
+    TARGETS,
+    DemandSet,
+    Result,
+    judge,
+)
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+LABELS = ("value 95 %", "value 98 %", "lines 95 %", "lines 98 %")
+
+RATIO_REQUIRED, RATIO_AIMED, RATIO_OF_A_SET_MAX = 1.00, 0.95, 1.03
+MISS_MAX = 0.01
+SAVING_REQUIRED = 0.35
+
+
+def run(folder: Path, lead_times: Sequence[int], plot: Path, expected: Path | None) -> None:
+    try:
+        sets = read_sets(folder)
+    except DemandSetError as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(EXIT_USAGE) from None
+    results = []
+    for demands in sets:
+        for lead_time in lead_times:
+            began = time.monotonic()
+            results.append(judge(demands, lead_time))
+            items, periods = demands.demand.shape
+            click.echo(
+                f"replayed {demands.name}, lead time {lead_time}: {items} items,"
+                f" {periods - demands.warm_up} periods, {time.monotonic() - began:.1f} s",
+                err=True,
+            )
+    _print_stock(results)
+    _print_ratios(results)
+    _print_halves(sets, lead_times)
+    if expected is not None:
+        _print_deviations(results, expected)
+    plot.write_text(tradeoff_svg(results), encoding="utf-8")
+    click.echo(f"\nstock against fill, drawn: {plot}")
+    if not _print_gate(results):
+        raise SystemExit(EXIT_FAILED)
+
+
+def _print_stock(results: Sequence[Result]) -> None:
+    click.echo("\nMean stock needed, in periods of demand value")
+    click.echo(f"{'set':<10}{'lead':>5}  {'service':<11}{FIXED:>9}{RESIZED:>10}{'SES+norm':>10}"
+               f"{OURS:>8}  best classic")
+    for result in results:
+        for at, label in enumerate(LABELS):
+            name, best = result.best_classic(at)
+            click.echo(
+                f"{result.name:<10}{result.lead_time:>5}  {label:<11}"
+                f"{result.stock[FIXED][at]:>9.2f}{result.stock[RESIZED][at]:>10.2f}"
+                f"{result.stock[SES_NORMAL][at]:>10.2f}{result.stock[OURS][at]:>8.2f}"
+                f"  {best:.2f} {name}"
+            )
+
+
+def _print_ratios(results: Sequence[Result]) -> None:
+    click.echo("\nOurs by SES + normal; less than the fixed rule; fill achieved of what was asked")
+    heads = "".join(f"{label:>12}" for label in LABELS)
+    click.echo(f"{'set':<10}{'lead':>5}{heads}{'less':>7}   forward{'':<9}apart")
+    for result in results:
+        ratios = "".join(f"{ratio:>12.3f}" for ratio in result.ratios)
+        forward = " ".join(f"{fill:.3f}" for fill in result.achieved.values())
+        apart = " ".join(f"{fill:.3f}" for fill in result.achieved_apart.values())
+        click.echo(
+            f"{result.name:<10}{result.lead_time:>5}{ratios}{result.savings[0]:>7.0%}"
+            f"   {forward:<16}{apart}"
+        )
+
+
+def _print_halves(sets: Sequence[DemandSet], lead_times: Sequence[int]) -> None:
+    """The same ratio on every other item: how much of it is luck."""
+    click.echo("\nThe same ratios, on every other item alone (value 95 % and 98 %)")
+    for demands in sets:
+        odd = np.arange(len(demands.demand)) % 2 == 1
+        halves = [[judge(demands.of(half), lead) for lead in lead_times] for half in (odd, ~odd)]
+        told = [
+            " ".join(f"{_mean([r.ratios[at] for r in half]):.3f}" for at in (0, 1))
+            for half in halves
+        ]
+        click.echo(f"{demands.name:<10} {told[0]}   {told[1]}")
+
+
+def _print_deviations(results: Sequence[Result], expected: Path) -> None:
+    """How near this replay comes to numbers of another simulator, for the methods both have."""
+    click.echo(f"\nDeviation from {expected.name}: fixed, re-sized, best classic")
+    keys = ("stock@0.95", "stock@0.98", "stock@line.95", "stock@line.98")
+    theirs = _read_expected(expected)
+    for result in results:
+        entry = theirs.get((result.name, result.lead_time))
+        if entry is None:
+            continue
+        told = []
+        for at, key in enumerate(keys):
+            pairs = (
+                (result.stock[FIXED][at], entry[key]["fixed"]),
+                (result.stock[RESIZED][at], entry[key]["resized"]),
+                (result.best_classic(at)[1], entry[key]["best_classic"][0]),
+            )
+            told.append("/".join(f"{mine / other - 1:+.0%}" for mine, other in pairs))
+        click.echo(f"{result.name:<10}{result.lead_time:>5}  {'   '.join(told)}")
+
+
+def _read_expected(expected: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    try:
+        entries = json.loads(expected.read_text(encoding="utf-8"))
+        return {(entry["data"], entry["lead_time"]): entry for entry in entries}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        click.echo(f"{expected} cannot be compared with: {error!r}", err=True)
+        raise SystemExit(EXIT_USAGE) from None
+
+
+def _print_gate(results: Sequence[Result]) -> bool:
+    names = list(dict.fromkeys(result.name for result in results))
+    by_set = {
+        name: _mean([r.ratios[0] for r in results if r.name == name]) for name in names
+    }
+    worst = max(by_set, key=by_set.__getitem__)
+    mean = _mean(list(by_set.values()))
+    saving = _mean([result.savings[0] for result in results])
+    forward = max(abs(r.achieved[a] - a) for r in results for a in ASKED_FILLS)
+    apart = max(abs(r.achieved_apart[a] - a) for r in results for a in ASKED_FILLS)
+    checks = [
+        (f"mean ratio to SES + normal {mean:.3f} (aimed at {RATIO_AIMED:.2f})", mean <= RATIO_REQUIRED),
+        (f"worst set {worst} {by_set[worst]:.3f}", by_set[worst] <= RATIO_OF_A_SET_MAX),
+        (f"fill missed by at most {apart:.3f} on items apart", apart <= MISS_MAX),
+        (f"{saving:.0%} less stock than the fixed rule", saving >= SAVING_REQUIRED),
+    ]
+    click.echo("\nThe gate, at 95 % value fill")
+    for told, passed in checks:
+        click.echo(f"  {'pass' if passed else 'FAIL'}  {told}")
+    click.echo(f"  (z carried forward in time misses by up to {forward:.3f}: demand drifts)")
+    return all(passed for _, passed in checks)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))

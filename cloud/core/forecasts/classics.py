@@ -1,0 +1,129 @@
+"""The ways of setting reorder points that others use, for many items: what ours is measured by.
+
+Each takes the demand of all items and a lead time and gives, for a period, the reorder points of
+all items (rows) under each alternative (columns): factors of a rule of thumb, or z of a normal
+error. Alpha is 0.1; the error is that of one period, scaled by the root of the interval.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from cloud.core.forecasts.estimates import estimate
+from cloud.core.forecasts.panels import Floats, window_sums
+from cloud.core.forecasts.smoothing import SBA_FACTOR
+
+PointsAt = Callable[[int], Floats]
+Method = Callable[[Floats, int], PointsAt]
+
+ALPHA = 0.1
+FACTORS = np.array(
+    [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 32, 40]
+    + [60.0]
+)
+Z = np.array(
+    [-0.5, -0.25, 0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05, 1.2, 1.4, 1.6, 1.8, 2, 2.25, 2.5, 2.8]
+    + [3.2, 3.7, 4.3, 5, 6, 7.5, 10]
+)
+SHARES = np.array(
+    [0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995]
+    + [0.999, 1.0]
+)
+
+
+def rule_of_thumb(*, set_once_at: int | None = None) -> Method:
+    """So many times the usage over the interval: as first set, or as it has been so far."""
+
+    def method(demand: Floats, lead_time: int) -> PointsAt:
+        total = np.cumsum(np.nan_to_num(demand), axis=1)
+
+        def points(t: int) -> Floats:
+            end = t if set_once_at is None else set_once_at
+            return total[:, end, None] / (end + 1) * (lead_time + 1) * FACTORS
+
+        return points
+
+    return method
+
+
+def with_normal_error(forecast: Callable[[Floats], Floats]) -> Method:
+    def method(demand: Floats, lead_time: int) -> PointsAt:
+        means = forecast(demand)
+        squares = np.cumsum((demand[:, 1:] - means[:, :-1]) ** 2, axis=1)
+
+        def points(t: int) -> Floats:
+            spread = np.sqrt(squares[:, t - 1] / t * (lead_time + 1))
+            return means[:, t, None] * (lead_time + 1) + Z * spread[:, None]
+
+        return points
+
+    return method
+
+
+def overlapping_windows(demand: Floats, lead_time: int) -> PointsAt:
+    """The shares of the sums that were seen."""
+    sums = window_sums(demand, lead_time + 1)
+
+    def points(t: int) -> Floats:
+        return np.quantile(sums[:, : max(1, t - lead_time)], SHARES, axis=1).T
+
+    return points
+
+
+def ours(demand: Floats, lead_time: int) -> PointsAt:
+    estimates = estimate(demand, lead_time + 1)
+    return lambda t: estimates.reorder_point(t, Z)
+
+
+def ses_means(demand: Floats) -> Floats:
+    means = np.empty_like(demand)
+    level = demand[:, 0]
+    for t in range(demand.shape[1]):
+        level = level + ALPHA * (demand[:, t] - level)
+        means[:, t] = level
+    return means
+
+
+def croston_means(demand: Floats) -> Floats:
+    items = len(demand)
+    size, interval, since = np.zeros(items), np.ones(items), np.zeros(items)
+    begun = np.zeros(items, bool)
+    means = np.empty_like(demand)
+    for t in range(demand.shape[1]):
+        since += 1
+        taken = demand[:, t] > 0
+        weight = np.where(taken, np.where(begun, ALPHA, 1.0), 0.0)
+        size += weight * (demand[:, t] - size)
+        interval += weight * (since - interval)
+        since[taken] = 0
+        begun |= taken
+        means[:, t] = size / interval
+    return means
+
+
+def sba_means(demand: Floats) -> Floats:
+    return SBA_FACTOR * croston_means(demand)
+
+
+def tsb_means(demand: Floats) -> Floats:
+    size = np.zeros(len(demand))
+    probability = (demand[:, 0] > 0).astype(float)
+    begun = np.zeros(len(demand), bool)
+    means = np.empty_like(demand)
+    for t in range(demand.shape[1]):
+        taken = demand[:, t] > 0
+        probability += ALPHA * (taken - probability)
+        size += np.where(taken, np.where(begun, ALPHA, 1.0), 0.0) * (demand[:, t] - size)
+        begun |= taken
+        means[:, t] = probability * size
+    return means
+
+
+SES_NORMAL = "SES + normal"
+CLASSICS: dict[str, Method] = {
+    SES_NORMAL: with_normal_error(ses_means),
+    "Croston + normal": with_normal_error(croston_means),
+    "SBA + normal": with_normal_error(sba_means),
+    "TSB + normal": with_normal_error(tsb_means),
+    "overlapping windows": overlapping_windows,
+}
