@@ -157,9 +157,7 @@ def serve() -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Numbers of another simulator, as JSON: the deviation from them is printed, too.",
 )
-def replay(
-    *, folder: Path, lead_times: tuple[int, ...], plot: Path, expected: Path | None
-) -> None:
+def replay(*, folder: Path, lead_times: tuple[int, ...], plot: Path, expected: Path | None) -> None:
     """Replay real demand with our parameters and with those of others: stock against service.
 
     Prints what stock each method needs for the same fill, ours by SES with a normal error, the

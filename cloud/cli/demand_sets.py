@@ -94,7 +94,9 @@ def read_sets(folder: Path) -> list[DemandSet]:
     found = [known for known in FORMATS if (folder / known.items).exists()]
     if not found:
         names = ", ".join(known.items for known in FORMATS)
-        raise DemandSetError(f"{folder} holds no demand set; at least one of these must be: {names}")
+        raise DemandSetError(
+            f"{folder} holds no demand set; at least one of these must be: {names}"
+        )
     return [_read_set(folder, known) for known in found]
 
 
@@ -113,8 +115,12 @@ def _read_set(folder: Path, known: Format) -> DemandSet:
             continue
         keys[key] = len(keys)
         price.append(row.number(known.price, _above_zero, "must be above 0") if known.price else 1)
-        pack.append(row.number(known.pack, _pieces, "must be a whole number from 1") if known.pack else 1)
-        moq.append(row.number(known.moq, _pieces, "must be a whole number from 1") if known.moq else 1)
+        pack.append(
+            row.number(known.pack, _pieces, "must be a whole number from 1") if known.pack else 1
+        )
+        moq.append(
+            row.number(known.moq, _pieces, "must be a whole number from 1") if known.moq else 1
+        )
     if not keys:
         raise DemandSetError(f"{file} holds no item")
     demand = np.zeros((len(keys), known.periods))

@@ -11,13 +11,12 @@ import numpy as np
 
 from cloud.cli.demand_sets import DemandSetError, read_sets
 from cloud.cli.tradeoff_plot import tradeoff_svg
+from cloud.core.forecasts.classics import SES_NORMAL
 from cloud.core.forecasts.gates import (
     ASKED_FILLS,
     FIXED,
     OURS,
     RESIZED,
-    SES_NORMAL,
-    TARGETS,
     DemandSet,
     Result,
     judge,
@@ -62,8 +61,10 @@ def run(folder: Path, lead_times: Sequence[int], plot: Path, expected: Path | No
 
 def _print_stock(results: Sequence[Result]) -> None:
     click.echo("\nMean stock needed, in periods of demand value")
-    click.echo(f"{'set':<10}{'lead':>5}  {'service':<11}{FIXED:>9}{RESIZED:>10}{'SES+norm':>10}"
-               f"{OURS:>8}  best classic")
+    click.echo(
+        f"{'set':<10}{'lead':>5}  {'service':<11}{FIXED:>9}{RESIZED:>10}{'SES+norm':>10}"
+        f"{OURS:>8}  best classic"
+    )
     for result in results:
         for at, label in enumerate(LABELS):
             name, best = result.best_classic(at)
@@ -133,16 +134,17 @@ def _read_expected(expected: Path) -> dict[tuple[str, int], dict[str, Any]]:
 
 def _print_gate(results: Sequence[Result]) -> bool:
     names = list(dict.fromkeys(result.name for result in results))
-    by_set = {
-        name: _mean([r.ratios[0] for r in results if r.name == name]) for name in names
-    }
+    by_set = {name: _mean([r.ratios[0] for r in results if r.name == name]) for name in names}
     worst = max(by_set, key=by_set.__getitem__)
     mean = _mean(list(by_set.values()))
     saving = _mean([result.savings[0] for result in results])
     forward = max(abs(r.achieved[a] - a) for r in results for a in ASKED_FILLS)
     apart = max(abs(r.achieved_apart[a] - a) for r in results for a in ASKED_FILLS)
     checks = [
-        (f"mean ratio to SES + normal {mean:.3f} (aimed at {RATIO_AIMED:.2f})", mean <= RATIO_REQUIRED),
+        (
+            f"mean ratio to SES + normal {mean:.3f} (aimed at {RATIO_AIMED:.2f})",
+            mean <= RATIO_REQUIRED,
+        ),
         (f"worst set {worst} {by_set[worst]:.3f}", by_set[worst] <= RATIO_OF_A_SET_MAX),
         (f"fill missed by at most {apart:.3f} on items apart", apart <= MISS_MAX),
         (f"{saving:.0%} less stock than the fixed rule", saving >= SAVING_REQUIRED),

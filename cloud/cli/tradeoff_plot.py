@@ -8,7 +8,8 @@ from html import escape
 
 import numpy as np
 
-from cloud.core.forecasts.gates import FIXED, OURS, RESIZED, SES_NORMAL, Result
+from cloud.core.forecasts.classics import SES_NORMAL
+from cloud.core.forecasts.gates import FIXED, OURS, RESIZED, Result
 
 WIDTH, HEIGHT, LEFT, TOP, GAP = 250, 170, 56, 64, 46
 FILL_FROM, FILL_TO = 0.80, 1.0
@@ -39,13 +40,13 @@ def tradeoff_svg(results: Sequence[Result]) -> str:
     width = LEFT + len(leads) * (WIDTH + GAP)
     height = TOP + len(names) * (HEIGHT + GAP) + 10
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"'
-        ' aria-labelledby="title">',
+        '<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="title"',
+        f' viewBox="0 0 {width} {height}">',
         '<title id="title">Mean stock, in periods of demand value, against value fill rate</title>',
         f"<style>{STYLE}</style>",
         f'<rect class="page" width="{width}" height="{height}"/>',
-        f'<text class="title" x="{LEFT}" y="24">Stock (periods of demand value) against value'
-        " fill</text>",
+        f'<text class="title" x="{LEFT}" y="24">',
+        "Stock (periods of demand value) against value fill</text>",
         *_legend(),
     ]
     for result in results:
@@ -68,8 +69,11 @@ def _legend() -> list[str]:
 
 def _panel(result: Result, x: float, y: float) -> list[str]:
     top = 1.15 * max(
-        (float(np.nanmax(result.stock[name][:2])) for name in (RESIZED, SES_NORMAL)
-         if not np.all(np.isnan(result.stock[name][:2]))),
+        (
+            float(np.nanmax(result.stock[name][:2]))
+            for name in (RESIZED, SES_NORMAL)
+            if not np.all(np.isnan(result.stock[name][:2]))
+        ),
         default=1.0,
     )
     parts = [
@@ -103,9 +107,7 @@ def _path(result: Result, name: str, top: float, x: float, y: float) -> str:
     fill = np.maximum.accumulate(curve.value_fill[order])
     shown = np.linspace(max(FILL_FROM, fill[0]), min(FILL_TO, fill[-1]), 60)
     stock = np.interp(shown, fill, curve.stock[order])
-    points = [
-        f"{x + WIDTH * (f - FILL_FROM) / (FILL_TO - FILL_FROM):.1f} {y + HEIGHT * (1 - s / top):.1f}"
-        for f, s in zip(shown, stock, strict=True)
-        if s <= top
-    ]
+    across = x + WIDTH * (shown - FILL_FROM) / (FILL_TO - FILL_FROM)
+    down = y + HEIGHT * (1 - stock / top)
+    points = [f"{at:.1f} {to:.1f}" for at, to in zip(across, down, strict=True) if to >= y]
     return "M" + "L".join(points) if len(points) > 1 else ""

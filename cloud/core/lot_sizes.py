@@ -121,9 +121,7 @@ def rq_normal(
     return ReorderAndQuantity(reorder_point=point, quantity=quantity, cost=cost)
 
 
-def ss_poisson(
-    *, holding: float, shortage: float, ordering: float, mean: float
-) -> ReorderAndUpTo:
+def ss_poisson(*, holding: float, shortage: float, ordering: float, mean: float) -> ReorderAndUpTo:
     """Zheng and Federgruen's algorithm for (s, S) with review every period and no lead time."""
 
     def expected(level: int) -> float:
@@ -152,12 +150,7 @@ def ss_power(
     *, holding: float, shortage: float, ordering: float, mean: float, sd: float
 ) -> tuple[float, float]:
     """(s, S) by Ehrhardt and Mosier's power approximation, review every period, no lead time."""
-    quantity = (
-        1.3
-        * mean**0.494
-        * (ordering / holding) ** 0.506
-        * (1 + sd**2 / mean**2) ** 0.116
-    )
+    quantity = 1.3 * mean**0.494 * (ordering / holding) ** 0.506 * (1 + sd**2 / mean**2) ** 0.116
     z = math.sqrt(quantity * holding / (sd * shortage))
     point = 0.973 * mean + sd * (0.183 / z + 1.063 - 2.192 * z)
     return point, point + quantity

@@ -49,9 +49,7 @@ def demand_over_lead_time(
     """What is taken while a delivery is awaited whose own time varies."""
     return LeadTimeDemand(
         mean=mean_per_period * mean_lead_time,
-        sd=math.hypot(
-            math.sqrt(mean_lead_time) * sd_per_period, mean_per_period * sd_lead_time
-        ),
+        sd=math.hypot(math.sqrt(mean_lead_time) * sd_per_period, mean_per_period * sd_lead_time),
     )
 
 

@@ -9,48 +9,103 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cloud.core.forecasts.estimates import Estimates, estimate
+from cloud.core.forecasts.estimates import Estimates
 from cloud.core.forecasts.panels import Floats, window_sums
-from cloud.core.forecasts.replaying import Lot, alternative_at, replay
+from cloud.core.forecasts.replaying import Lot, Replay, alternative_at
 
-Z_TRIED = np.array(
-    [-1.0, -0.5, -0.25, 0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 1.75, 2.0, 2.35, 2.7, 3.1, 3.6]
-    + [4.2, 5.0, 6.5, 9.0]
-)
+Z_TRIED = np.concatenate([np.linspace(-1, 2, 13), np.geomspace(2.3, 9, 9)])
 BEGINS_AFTER = 3  # intervals seen before the replay begins: sooner, there is no error to go by
-MEMORY = 0.97
+MEMORY = 0.9
+MEMORY_OF_MISSES = 0.8
+PRIOR_PERIODS = 1.0
+_LEAST = 1e-12
+MISSED_MAX = 4.0
+UNTRIED_FILLS, UNTRIED_Z = (0.5, 0.9, 0.95, 0.98, 0.999), (0.0, 1.4, 1.8, 2.5, 4.5)
+DEMANDS_KNOWN = (
+    2  # fewer periods with demand, and an item does not count: it still runs on its contract
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Items that are replayed together, and share one z."""
+
+    demand: Floats
+    price: Floats
+    lot: Lot
+    every: int = 1  # periods between two estimates
+
+    def estimated_at(self, t: int) -> bool:
+        return bool((self.demand.shape[1] - 1 - t) % self.every == 0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayedHistory:
-    """Value served and asked for until the end of each period: periods by z."""
+    """Value served and asked for until the end of each period, the past fading: periods by z."""
 
+    begin: int
+    counted: Floats  # items by periods: the price, or 0 while the item is not known well enough
     served: Floats
     wanted: Floats
 
     def z_for(self, t: int, fill: float) -> float:
         if self.wanted[t] == 0:
-            return float(np.interp(fill, (0.5, 0.9, 0.95, 0.98, 0.999), (0.0, 1.4, 1.8, 2.5, 4.5)))
+            return float(np.interp(fill, UNTRIED_FILLS, UNTRIED_Z))
         return alternative_at(Z_TRIED, self.served[t] / self.wanted[t], fill)
 
 
-def replayed_history(
-    demand: Floats, lot: Lot, price: Floats, lead_time: int, known: Estimates | None = None
-) -> ReplayedHistory:
+def replayed_history(group: Group, estimates: Estimates) -> ReplayedHistory:
     """One pass over all periods: what was served until t is a replay that ended at t."""
-    estimates = known or estimate(demand, lead_time + 1)
+    demand, lead_time = group.demand, estimates.protection - 1
     periods = demand.shape[1]
-    begin = min(periods - 1, BEGINS_AFTER * (lead_time + 1))
-    points = [estimates.reorder_point(t, Z_TRIED) for t in range(begin, periods)]
-    later = demand[:, begin + 1 :]
-    start = points[0] + lot.quantity[:, None]
-    served = np.zeros((periods, len(Z_TRIED)))
-    wanted = np.zeros(periods)
-    steps = replay(later, points[1:], start, lot, lead_time)
-    for t, period in enumerate(steps, start=begin + 1):
-        served[t] = served[t - 1] * MEMORY + price @ period.served
-        wanted[t] = wanted[t - 1] * MEMORY + price @ np.nan_to_num(demand[:, t])
-    return ReplayedHistory(served=served, wanted=wanted)
+    begin = min(periods - 1, BEGINS_AFTER * estimates.protection)
+    taken = np.cumsum(np.nan_to_num(demand) > 0, axis=1)
+    # What an item orders once its demand is known has to have arrived before it counts.
+    known = np.zeros(demand.shape, bool)
+    known[:, lead_time + 1 :] = taken[:, : max(0, periods - lead_time - 1)] >= DEMANDS_KNOWN
+    counted = group.price[:, None] * known
+    served, wanted = np.zeros((periods, len(Z_TRIED))), np.zeros(periods)
+    point = estimates.reorder_point(begin, Z_TRIED)
+    walk = Replay(point + group.lot.quantity[:, None], group.lot, lead_time)
+    for t in range(begin + 1, periods):
+        if group.estimated_at(t):
+            point = estimates.reorder_point(t, Z_TRIED)
+        period = walk.step(demand[:, t], point)
+        served[t] = served[t - 1] * MEMORY + counted[:, t] @ period.served
+        wanted[t] = wanted[t - 1] * MEMORY + counted[:, t] @ np.nan_to_num(demand[:, t])
+    return ReplayedHistory(begin=begin, counted=counted, served=served, wanted=wanted)
+
+
+def settings_over_time(group: Group, estimates: Estimates, asked: Floats) -> Floats:
+    """The z for each asked fill, as it would have been set at the end of each period.
+
+    The z that was right for the past is not yet right for the future: demand drifts, and the past
+    was looked at to choose it. So this way of choosing is itself replayed. Where it left 8 %
+    unserved of 5 % that were allowed, it asks for 5/8 of 5 % from then on. Periods by asked fills.
+    """
+    history = replayed_history(group, estimates)
+    periods = group.demand.shape[1]
+    settings = np.zeros((periods, len(asked)))
+    z = np.array([history.z_for(history.begin, float(fill)) for fill in asked])
+    settings[: history.begin + 1] = z
+    point = estimates.reorder_point(history.begin, z)
+    walk = Replay(point + group.lot.quantity[:, None], group.lot, estimates.protection - 1)
+    unserved, allowed = np.zeros(len(asked)), np.zeros(len(asked))
+    prior = np.full(len(asked), _LEAST)
+    for t in range(history.begin + 1, periods):
+        if group.estimated_at(t):
+            point = estimates.reorder_point(t, z)
+        demand, counted = group.demand[:, t], history.counted[:, t]
+        period = walk.step(demand, point)
+        wanted = counted @ np.nan_to_num(demand)
+        unserved = unserved * MEMORY_OF_MISSES + wanted - counted @ period.served
+        allowed = allowed * MEMORY_OF_MISSES + wanted * (1 - asked)
+        prior = np.maximum(prior, PRIOR_PERIODS * wanted * (1 - asked))
+        missed = np.clip((unserved + prior) / (allowed + prior), 1 / MISSED_MAX, MISSED_MAX)
+        sharper = 1 - (1 - asked) / missed
+        z = np.array([history.z_for(t, float(fill)) for fill in sharper])
+        settings[t] = z
+    return settings
 
 
 def z_for_cycles(demand: Floats, estimates: Estimates, service: float) -> float:

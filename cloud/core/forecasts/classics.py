@@ -17,18 +17,9 @@ PointsAt = Callable[[int], Floats]
 Method = Callable[[Floats, int], PointsAt]
 
 ALPHA = 0.1
-FACTORS = np.array(
-    [0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8, 10, 12, 15, 20, 25, 32, 40]
-    + [60.0]
-)
-Z = np.array(
-    [-0.5, -0.25, 0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05, 1.2, 1.4, 1.6, 1.8, 2, 2.25, 2.5, 2.8]
-    + [3.2, 3.7, 4.3, 5, 6, 7.5, 10]
-)
-SHARES = np.array(
-    [0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.92, 0.94, 0.95, 0.96, 0.97, 0.98, 0.985, 0.99, 0.995]
-    + [0.999, 1.0]
-)
+FACTORS = np.geomspace(0.25, 60, 28)
+Z = np.concatenate([np.linspace(-0.5, 2, 16), np.geomspace(2.2, 10, 12)])
+SHARES = np.append(1 - np.geomspace(0.5, 0.001, 18), 1.0)
 
 
 def rule_of_thumb(*, set_once_at: int | None = None) -> Method:
@@ -39,7 +30,8 @@ def rule_of_thumb(*, set_once_at: int | None = None) -> Method:
 
         def points(t: int) -> Floats:
             end = t if set_once_at is None else set_once_at
-            return total[:, end, None] / (end + 1) * (lead_time + 1) * FACTORS
+            found: Floats = total[:, end, None] / (end + 1) * (lead_time + 1) * FACTORS
+            return found
 
         return points
 
@@ -53,7 +45,8 @@ def with_normal_error(forecast: Callable[[Floats], Floats]) -> Method:
 
         def points(t: int) -> Floats:
             spread = np.sqrt(squares[:, t - 1] / t * (lead_time + 1))
-            return means[:, t, None] * (lead_time + 1) + Z * spread[:, None]
+            found: Floats = means[:, t, None] * (lead_time + 1) + Z * spread[:, None]
+            return found
 
         return points
 
@@ -65,7 +58,8 @@ def overlapping_windows(demand: Floats, lead_time: int) -> PointsAt:
     sums = window_sums(demand, lead_time + 1)
 
     def points(t: int) -> Floats:
-        return np.quantile(sums[:, : max(1, t - lead_time)], SHARES, axis=1).T
+        found: Floats = np.quantile(sums[:, : max(1, t - lead_time)], SHARES, axis=1).T
+        return found
 
     return points
 

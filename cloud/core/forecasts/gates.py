@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cloud.core.forecasts.calibration import replayed_history
+from cloud.core.forecasts.calibration import Group, settings_over_time
 from cloud.core.forecasts.classics import (
     CLASSICS,
     SES_NORMAL,
-    Z,
     Method,
     PointsAt,
+    Z,
     ours,
     rule_of_thumb,
 )
@@ -120,14 +120,10 @@ def curve_of(demands: DemandSet, points_at: PointsAt, lead_time: int) -> Curve:
 
 def achieved_forward(demands: DemandSet, lead_time: int) -> dict[float, float]:
     """Value fill for each asked one, with z set anew at each estimate on what was past by then."""
-    history = replayed_history(demands.demand, demands.lot, demands.price, lead_time)
     estimates = estimate(demands.demand, lead_time + 1)
-
-    def points(t: int) -> Floats:
-        z = np.array([history.z_for(t, asked) for asked in ASKED_FILLS])
-        return estimates.reorder_point(t, z)
-
-    curve = curve_of(demands, points, lead_time)
+    group = Group(demand=demands.demand, price=demands.price, lot=demands.lot, every=demands.every)
+    z = settings_over_time(group, estimates, np.array(ASKED_FILLS))
+    curve = curve_of(demands, lambda t: estimates.reorder_point(t, z[t]), lead_time)
     return dict(zip(ASKED_FILLS, curve.value_fill.tolist(), strict=True))
 
 

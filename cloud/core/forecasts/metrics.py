@@ -8,6 +8,7 @@ it is best for a forecast of nothing. What decides is stock and service in a rep
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ def accuracy(
     n = len(errors)
     mae = math.fsum(map(abs, errors)) / n
     mse = math.fsum(error * error for error in errors) / n
-    steps = [b - a for a, b in zip(history, history[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(history)]
     scale = math.fsum(map(abs, steps)) / len(steps) if steps else 0.0
     square = math.fsum(step * step for step in steps) / len(steps) if steps else 0.0
     total = math.fsum(map(abs, actual))

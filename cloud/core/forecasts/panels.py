@@ -40,13 +40,11 @@ def by_week(daily: Floats) -> Floats:
     cut = padded.reshape(items, weeks, DAYS_PER_WEEK)
     seen = (~np.isnan(cut)).sum(axis=2)
     sums = np.nansum(cut, axis=2)
-    return np.where(
-        seen >= _DAYS_SEEN_MIN, sums * DAYS_PER_WEEK / np.maximum(seen, 1), np.nan
-    )
+    return np.where(seen >= _DAYS_SEEN_MIN, sums * DAYS_PER_WEEK / np.maximum(seen, 1), np.nan)
 
 
 def window_sums(demand: Floats, periods: int) -> Floats:
-    """Column t: the sum of the `periods` columns after t; masked if one of them is, or is to come."""
+    """Column t: the sum of the `periods` columns after t; masked if any of them is not known."""
     sums = np.full(demand.shape, np.nan)
     last = demand.shape[1] - periods
     if last > 0:

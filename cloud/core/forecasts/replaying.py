@@ -73,7 +73,46 @@ class Tally:
         )
 
 
-def replay(  # noqa: C901 - one period told in one breath
+class Replay:
+    """Walks through the periods; each step is one of them."""
+
+    def __init__(
+        self, start: Floats, lot: Lot, lead_time: int, *, lost_sales: bool = False
+    ) -> None:
+        self._stock = np.ceil(start)  # pieces are whole
+        self._on_order = np.zeros_like(self._stock)
+        self._coming = [np.zeros_like(self._stock) for _ in range(lead_time + 1)]
+        self._quantity, self._moq = lot.quantity[:, None], lot.moq[:, None]
+        self._pack = lot.pack[:, None]
+        self._lost_sales = lost_sales
+
+    def step(self, demand: Floats, point: Floats) -> Period:
+        """`demand` of one period, by item; masked, it is none. `point` holds at its end."""
+        arrived = self._coming.pop(0)
+        stock = self._stock + arrived
+        on_order = self._on_order - arrived
+        wanted = np.nan_to_num(demand)[:, None]
+        served = np.minimum(wanted, np.maximum(stock, 0))
+        stock = stock - (served if self._lost_sales else wanted)
+        position = stock + on_order
+        order = np.maximum(point + self._quantity - position, self._moq)
+        order = np.where(
+            position <= point + _ROUNDING,
+            np.ceil(order / self._pack - _ROUNDING) * self._pack,
+            0.0,
+        )
+        self._coming.append(order)
+        self._stock, self._on_order = stock, on_order + order
+        return Period(
+            on_hand=np.maximum(stock, 0),
+            owed=np.maximum(-stock, 0),
+            position=position,
+            ordered=order,
+            served=served,
+        )
+
+
+def replay(
     demand: Floats,
     points: Sequence[Floats],
     start: Floats,
@@ -82,32 +121,10 @@ def replay(  # noqa: C901 - one period told in one breath
     *,
     lost_sales: bool = False,
 ) -> Iterator[Period]:
-    """Walk through the periods; `points[t]` holds at the end of t. Masked demand is none."""
-    stock = np.ceil(start)  # pieces are whole
-    coming = [np.zeros_like(stock) for _ in range(lead_time + 1)]
-    on_order = np.zeros_like(stock)
-    quantity, moq, pack = lot.quantity[:, None], lot.moq[:, None], lot.pack[:, None]
+    """All periods; `points[t]` holds at the end of t."""
+    walk = Replay(start, lot, lead_time, lost_sales=lost_sales)
     for t, point in enumerate(points):
-        arrived = coming.pop(0)
-        stock = stock + arrived
-        on_order = on_order - arrived
-        wanted = np.nan_to_num(demand[:, t])[:, None]
-        served = np.minimum(wanted, np.maximum(stock, 0))
-        stock = stock - (served if lost_sales else wanted)
-        position = stock + on_order
-        order = np.maximum(point + quantity - position, moq)
-        order = np.where(
-            position <= point + _ROUNDING, np.ceil(order / pack - _ROUNDING) * pack, 0.0
-        )
-        coming.append(order)
-        on_order = on_order + order
-        yield Period(
-            on_hand=np.maximum(stock, 0),
-            owed=np.maximum(-stock, 0),
-            position=position,
-            ordered=order,
-            served=served,
-        )
+        yield walk.step(demand[:, t], point)
 
 
 def tally(demand: Floats, periods: Iterator[Period]) -> Tally:
