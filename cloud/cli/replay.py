@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from cloud.core.forecasts.gates import (
     Result,
     judge,
 )
+from cloud.core.forecasts.parameters import Contract, Service, Target, parameters
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -28,6 +30,8 @@ LABELS = ("value 95 %", "value 98 %", "lines 95 %", "lines 98 %")
 
 RATIO_REQUIRED, RATIO_AIMED, RATIO_OF_A_SET_MAX = 1.00, 0.95, 1.03
 MISS_MAX = 0.01
+ITEMS_TIMED = 10_000
+SECONDS_MAX = 60.0
 SAVING_REQUIRED = 0.35
 
 
@@ -53,10 +57,42 @@ def run(folder: Path, lead_times: Sequence[int], plot: Path, expected: Path | No
     _print_halves(sets, lead_times)
     if expected is not None:
         _print_deviations(results, expected)
-    plot.write_text(tradeoff_svg(results), encoding="utf-8")
-    click.echo(f"\nstock against fill, drawn: {plot}")
-    if not _print_gate(results):
+    _draw(results, plot)
+    seconds = seconds_for(sets[0], ITEMS_TIMED)
+    if not _print_gate(results, seconds):
         raise SystemExit(EXIT_FAILED)
+
+
+def seconds_for(demands: DemandSet, items: int) -> float:
+    """The processor's time for the parameters of so many items, made of the set's own."""
+    at = [number % len(demands.demand) for number in range(items)]
+    rows = demands.demand.astype(int).tolist()
+    histories: list[list[int | None]] = [[*rows[i]] for i in at]
+    contracts = [
+        Contract(
+            minimum=0,
+            order_up_to=round(float(demands.lot.quantity[i])),
+            lead_time_days=7 * (1 + number % 4),
+            review_days=7,
+            moq=int(demands.lot.moq[i]),
+            pack=int(demands.lot.pack[i]),
+            price=Decimal(str(demands.price[i])),
+        )
+        for number, i in enumerate(at)
+    ]
+    target = Target(service=Service.FILL, share=0.95)
+    began = time.process_time()
+    parameters(histories, contracts, period_days=7, target=target)
+    return time.process_time() - began
+
+
+def _draw(results: Sequence[Result], plot: Path) -> None:
+    try:
+        plot.write_text(tradeoff_svg(results), encoding="utf-8")
+    except OSError as error:
+        click.echo(f"the picture cannot be written: {error}", err=True)
+        raise SystemExit(EXIT_USAGE) from None
+    click.echo(f"\nstock against fill, drawn: {plot}")
 
 
 def _print_stock(results: Sequence[Result]) -> None:
@@ -132,28 +168,59 @@ def _read_expected(expected: Path) -> dict[tuple[str, int], dict[str, Any]]:
         raise SystemExit(EXIT_USAGE) from None
 
 
-def _print_gate(results: Sequence[Result]) -> bool:
+def _print_gate(results: Sequence[Result], seconds: float) -> bool:
     names = list(dict.fromkeys(result.name for result in results))
     by_set = {name: _mean([r.ratios[0] for r in results if r.name == name]) for name in names}
     worst = max(by_set, key=by_set.__getitem__)
     mean = _mean(list(by_set.values()))
-    saving = _mean([result.savings[0] for result in results])
+    savings = {name: _mean([r.savings[0] for r in results if r.name == name]) for name in names}
+    saving = _mean(list(savings.values()))
+    each = ", ".join(f"{name} {share:.0%}" for name, share in savings.items())
     forward = max(abs(r.achieved[a] - a) for r in results for a in ASKED_FILLS)
     apart = max(abs(r.achieved_apart[a] - a) for r in results for a in ASKED_FILLS)
+    calm = _mean([abs(r.achieved[a] - a) for r in results for a in ASKED_FILLS])
     checks = [
         (
-            f"mean ratio to SES + normal {mean:.3f} (aimed at {RATIO_AIMED:.2f})",
             mean <= RATIO_REQUIRED,
+            (
+                f"mean ratio to {SES_NORMAL} {mean:.3f}"
+                f" (at most {RATIO_REQUIRED:.2f}, aimed at {RATIO_AIMED:.2f})"
+            ),
         ),
-        (f"worst set {worst} {by_set[worst]:.3f}", by_set[worst] <= RATIO_OF_A_SET_MAX),
-        (f"fill missed by at most {apart:.3f} on items apart", apart <= MISS_MAX),
-        (f"{saving:.0%} less stock than the fixed rule", saving >= SAVING_REQUIRED),
+        (
+            by_set[worst] <= RATIO_OF_A_SET_MAX,
+            f"worst set {worst} {by_set[worst]:.3f} (at most {RATIO_OF_A_SET_MAX:.2f})",
+        ),
+        (
+            apart <= MISS_MAX,
+            (
+                f"fill achieved within {apart:.3f} of what was asked, on items apart"
+                f" (at most {MISS_MAX:.2f})"
+            ),
+        ),
+        (
+            calm <= MISS_MAX,
+            (
+                f"fill achieved within {calm:.3f} in the time to come, on average"
+                f" (at most {MISS_MAX:.2f}); at worst {forward:.3f}"
+            ),
+        ),
+        (
+            saving >= SAVING_REQUIRED,
+            f"{saving:.0%} less stock than the fixed rule (at least {SAVING_REQUIRED:.0%}): {each}",
+        ),
+        (
+            seconds <= SECONDS_MAX,
+            (
+                f"parameters for {ITEMS_TIMED} items in {seconds:.1f} s of one core"
+                f" (at most {SECONDS_MAX:.0f})"
+            ),
+        ),
     ]
     click.echo("\nThe gate, at 95 % value fill")
-    for told, passed in checks:
+    for passed, told in checks:
         click.echo(f"  {'pass' if passed else 'FAIL'}  {told}")
-    click.echo(f"  (z carried forward in time misses by up to {forward:.3f}: demand drifts)")
-    return all(passed for _, passed in checks)
+    return all(passed for passed, _ in checks)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from cloud.core.forecasts.classics import SES_NORMAL
 from cloud.core.forecasts.gates import FIXED, OURS, RESIZED, Result
 
-WIDTH, HEIGHT, LEFT, TOP, GAP = 250, 170, 56, 64, 46
+WIDTH, HEIGHT, LEFT, TOP, GAP = 250, 170, 56, 78, 46
 FILL_FROM, FILL_TO = 0.80, 1.0
 LINES = {
     FIXED: ("fixed", "6 3"),
@@ -105,6 +105,8 @@ def _path(result: Result, name: str, top: float, x: float, y: float) -> str:
     curve = result.curves[name]
     order = np.argsort(curve.stock)
     fill = np.maximum.accumulate(curve.value_fill[order])
+    if fill[-1] <= FILL_FROM:
+        return ""
     shown = np.linspace(max(FILL_FROM, fill[0]), min(FILL_TO, fill[-1]), 60)
     stock = np.interp(shown, fill, curve.stock[order])
     across = x + WIDTH * (shown - FILL_FROM) / (FILL_TO - FILL_FROM)

@@ -89,8 +89,8 @@ def imapa(series: Series) -> float:
 
 def _sizes_and_intervals(values: list[float]) -> tuple[list[float], list[float]]:
     at = [index for index, value in enumerate(values) if value > 0]
-    before = [-1, *at[:-1]]
-    return [values[i] for i in at], [float(i - j) for i, j in zip(at, before, strict=True)]
+    before = [-1, *at]  # the last of them is before none
+    return [values[i] for i in at], [float(i - j) for i, j in zip(at, before, strict=False)]
 
 
 def _mean_interval(values: list[float]) -> int:
