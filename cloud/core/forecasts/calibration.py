@@ -6,24 +6,36 @@ they would have been known at the time, and the z is taken that would have given
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from cloud.core.forecasts.estimates import Estimates
 from cloud.core.forecasts.panels import Floats, window_sums
 from cloud.core.forecasts.replaying import Lot, Replay, alternative_at
+from cloud.core.probability import normal_quantile
 
 Z_TRIED = np.concatenate([np.linspace(-1, 2, 13), np.geomspace(2.3, 9, 9)])
 BEGINS_AFTER = 3  # intervals seen before the replay begins: sooner, there is no error to go by
 MEMORY = 0.9
 MEMORY_OF_MISSES = 0.8
-PRIOR_PERIODS = 1.0
+PRIOR_PERIODS = 5.0  # of exactly what is allowed: a few bad weeks must not double the stock
 _LEAST = 1e-12
 MISSED_MAX = 4.0
-UNTRIED_FILLS, UNTRIED_Z = (0.5, 0.9, 0.95, 0.98, 0.999), (0.0, 1.4, 1.8, 2.5, 4.5)
+EXPERIENCED_FILLS, EXPERIENCED_Z = (0.5, 0.9, 0.95, 0.98, 0.999), (0.0, 1.4, 1.8, 2.5, 4.5)
+LINES_EXPERIENCED = 20.0
 DEMANDS_KNOWN = (
     2  # fewer periods with demand, and an item does not count: it still runs on its contract
 )
+
+
+class Points(Protocol):
+    """Reorder points of all items, as they were known at the end of a period, for each z."""
+
+    @property
+    def protection(self) -> int: ...
+
+    def reorder_point(self, t: int, z: Floats) -> Floats: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,14 +59,19 @@ class ReplayedHistory:
     counted: Floats  # items by periods: the price, or 0 while the item is not known well enough
     served: Floats
     wanted: Floats
+    lines: Floats  # how many times something was asked for, fading, too
 
     def z_for(self, t: int, fill: float) -> float:
+        """A handful of bins has not shown much yet: they lean on what others needed."""
+        experienced = float(np.interp(fill, EXPERIENCED_FILLS, EXPERIENCED_Z))
         if self.wanted[t] == 0:
-            return float(np.interp(fill, UNTRIED_FILLS, UNTRIED_Z))
-        return alternative_at(Z_TRIED, self.served[t] / self.wanted[t], fill)
+            return experienced
+        found = alternative_at(Z_TRIED, self.served[t] / self.wanted[t], fill)
+        share = self.lines[t] / (self.lines[t] + LINES_EXPERIENCED)
+        return float(share * found + (1 - share) * experienced)
 
 
-def replayed_history(group: Group, estimates: Estimates) -> ReplayedHistory:
+def replayed_history(group: Group, estimates: Points) -> ReplayedHistory:
     """One pass over all periods: what was served until t is a replay that ended at t."""
     demand, lead_time = group.demand, estimates.protection - 1
     periods = demand.shape[1]
@@ -65,6 +82,7 @@ def replayed_history(group: Group, estimates: Estimates) -> ReplayedHistory:
     known[:, lead_time + 1 :] = taken[:, : max(0, periods - lead_time - 1)] >= DEMANDS_KNOWN
     counted = group.price[:, None] * known
     served, wanted = np.zeros((periods, len(Z_TRIED))), np.zeros(periods)
+    lines = np.zeros(periods)
     point = estimates.reorder_point(begin, Z_TRIED)
     walk = Replay(point + group.lot.quantity[:, None], group.lot, lead_time)
     for t in range(begin + 1, periods):
@@ -73,10 +91,11 @@ def replayed_history(group: Group, estimates: Estimates) -> ReplayedHistory:
         period = walk.step(demand[:, t], point)
         served[t] = served[t - 1] * MEMORY + counted[:, t] @ period.served
         wanted[t] = wanted[t - 1] * MEMORY + counted[:, t] @ np.nan_to_num(demand[:, t])
-    return ReplayedHistory(begin=begin, counted=counted, served=served, wanted=wanted)
+        lines[t] = lines[t - 1] * MEMORY + np.sum(known[:, t] & (demand[:, t] > 0))
+    return ReplayedHistory(begin=begin, counted=counted, served=served, wanted=wanted, lines=lines)
 
 
-def settings_over_time(group: Group, estimates: Estimates, asked: Floats) -> Floats:
+def settings_over_time(group: Group, estimates: Points, asked: Floats) -> Floats:
     """The z for each asked fill, as it would have been set at the end of each period.
 
     The z that was right for the past is not yet right for the future: demand drifts, and the past
@@ -118,4 +137,7 @@ def z_for_cycles(demand: Floats, estimates: Estimates, service: float) -> float:
         over = sums[known, t] - estimates.mean[known, t] * estimates.protection
         gaps.append(over / spread[known])
     found = np.concatenate(gaps) if gaps else np.empty(0)
-    return float(np.quantile(found, service)) if len(found) else float("nan")
+    if not len(found):
+        return float("nan")
+    share = len(found) / (len(found) + LINES_EXPERIENCED)
+    return share * float(np.quantile(found, service)) + (1 - share) * normal_quantile(service)

@@ -6,6 +6,7 @@ error. Alpha is 0.1; the error is that of one period, scaled by the root of the 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -38,17 +39,30 @@ def rule_of_thumb(*, set_once_at: int | None = None) -> Method:
     return method
 
 
+@dataclass(frozen=True, kw_only=True)
+class NormalError:
+    """A mean per period, and the root mean square of its one-period errors so far."""
+
+    protection: int
+    means: Floats
+    spreads: Floats
+
+    def reorder_point(self, t: int, z: Floats) -> Floats:
+        point: Floats = self.means[:, t, None] * self.protection + z * self.spreads[:, t, None]
+        return point
+
+
+def normal_error(means: Floats, demand: Floats, protection: int) -> NormalError:
+    squares = np.cumsum((demand[:, 1:] - means[:, :-1]) ** 2, axis=1)
+    spreads = np.zeros_like(demand)
+    spreads[:, 1:] = np.sqrt(squares / np.arange(1, demand.shape[1]) * protection)
+    return NormalError(protection=protection, means=means, spreads=spreads)
+
+
 def with_normal_error(forecast: Callable[[Floats], Floats]) -> Method:
     def method(demand: Floats, lead_time: int) -> PointsAt:
-        means = forecast(demand)
-        squares = np.cumsum((demand[:, 1:] - means[:, :-1]) ** 2, axis=1)
-
-        def points(t: int) -> Floats:
-            spread = np.sqrt(squares[:, t - 1] / t * (lead_time + 1))
-            found: Floats = means[:, t, None] * (lead_time + 1) + Z * spread[:, None]
-            return found
-
-        return points
+        known = normal_error(forecast(demand), demand, lead_time + 1)
+        return lambda t: known.reorder_point(t, Z)
 
     return method
 

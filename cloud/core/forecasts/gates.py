@@ -9,15 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cloud.core.forecasts.calibration import Group, settings_over_time
+from cloud.core.forecasts.calibration import Group, Points, settings_over_time
 from cloud.core.forecasts.classics import (
     CLASSICS,
     SES_NORMAL,
     Method,
     PointsAt,
     Z,
+    normal_error,
     ours,
     rule_of_thumb,
+    ses_means,
 )
 from cloud.core.forecasts.estimates import estimate
 from cloud.core.forecasts.panels import Floats
@@ -64,6 +66,7 @@ class Result:
     stock: dict[str, tuple[float, ...]]
     curves: dict[str, Curve]
     achieved: dict[float, float]  # z set on the items' own past, as it was known then
+    forward_ratios: tuple[float, ...]  # ours by SES + normal, both with z set in that way
     achieved_apart: dict[float, float]  # z set on one half of the items, kept on the other
 
     @property
@@ -98,6 +101,9 @@ def judge(demands: DemandSet, lead_time: int) -> Result:
         name: curve_of(demands, method(demands.demand, lead_time), lead_time)
         for name, method in methods.items()
     }
+    protection = lead_time + 1
+    mine = forward(demands, estimate(demands.demand, protection))
+    theirs = forward(demands, normal_error(ses_means(demands.demand), demands.demand, protection))
     return Result(
         name=demands.name,
         lead_time=lead_time,
@@ -106,7 +112,8 @@ def judge(demands: DemandSet, lead_time: int) -> Result:
             name: tuple(stock_at(curve.stock, getattr(curve, of), fill) for of, fill in TARGETS)
             for name, curve in curves.items()
         },
-        achieved=achieved_forward(demands, lead_time),
+        achieved=dict(zip(ASKED_FILLS, mine.value_fill.tolist(), strict=True)),
+        forward_ratios=tuple((mine.stock / theirs.stock).tolist()),
         achieved_apart=achieved_apart(demands, lead_time),
     )
 
@@ -118,13 +125,11 @@ def curve_of(demands: DemandSet, points_at: PointsAt, lead_time: int) -> Curve:
     return tally(later, replay(later, points, start, demands.lot, lead_time)).curve(demands.price)
 
 
-def achieved_forward(demands: DemandSet, lead_time: int) -> dict[float, float]:
-    """Value fill for each asked one, with z set anew at each estimate on what was past by then."""
-    estimates = estimate(demands.demand, lead_time + 1)
+def forward(demands: DemandSet, points: Points) -> Curve:
+    """With z set anew at each estimate, on what was past by then; one column per asked fill."""
     group = Group(demand=demands.demand, price=demands.price, lot=demands.lot, every=demands.every)
-    z = settings_over_time(group, estimates, np.array(ASKED_FILLS))
-    curve = curve_of(demands, lambda t: estimates.reorder_point(t, z[t]), lead_time)
-    return dict(zip(ASKED_FILLS, curve.value_fill.tolist(), strict=True))
+    z = settings_over_time(group, points, np.array(ASKED_FILLS))
+    return curve_of(demands, lambda t: points.reorder_point(t, z[t]), points.protection - 1)
 
 
 def achieved_apart(demands: DemandSet, lead_time: int) -> dict[float, float]:

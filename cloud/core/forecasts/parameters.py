@@ -187,7 +187,7 @@ def _known(
         learning=False,
         because=(
             f"{mean:.2f} a period over {periods:.1f} periods, and {z:.2f} times a spread of"
-            f" {spread:.1f}, make {point}; so the replayed past gave"
-            f" {target.share:.1%} {target.service.value} service{bound}"
+            f" {spread:.1f}, make {point}; that z gives"
+            f" {target.share:.1%} {target.service.value} service by replaying the past{bound}"
         ),
     )

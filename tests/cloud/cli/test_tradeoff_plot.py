@@ -25,6 +25,7 @@ def _result(name: str = "made", lead_time: int = 1, top: float = 0.99) -> Result
         stock=dict.fromkeys(LINES, (60.0, float("nan"), 9.0, 12.0)),
         curves=curves,
         achieved={},
+        forward_ratios=(),
         achieved_apart={},
     )
 

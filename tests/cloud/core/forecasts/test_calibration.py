@@ -93,3 +93,11 @@ def test_cycle_service_is_the_share_of_intervals_that_were_covered(service: floa
 
 def test_without_an_interval_there_is_no_cycle_to_count() -> None:
     assert np.isnan(z_for_cycles(np.ones((3, 4)), estimate(np.ones((3, 4)), 3), 0.95))
+
+
+def test_a_handful_of_bins_leans_on_what_others_needed() -> None:
+    few, many = _group(items=2, periods=30), _group(items=300, periods=30)
+    asked = np.array([0.95])
+    z_few, z_many = (settings_over_time(g, estimate(g.demand, 2), asked) for g in (few, many))
+    assert 0.5 < z_few[-1, 0] < 4
+    assert 0.5 < z_many[-1, 0] < 4
