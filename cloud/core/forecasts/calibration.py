@@ -16,17 +16,19 @@ from cloud.core.forecasts.replaying import Lot, Replay, alternative_at
 from cloud.core.probability import normal_quantile
 
 Z_TRIED = np.concatenate([np.linspace(-1, 2, 13), np.geomspace(2.3, 9, 9)])
-BEGINS_AFTER = 3  # intervals seen before the replay begins: sooner, there is no error to go by
-MEMORY = 0.9
-MEMORY_OF_MISSES = 0.8
-PRIOR_PERIODS = 5.0  # of exactly what is allowed: a few bad weeks must not double the stock
-_LEAST = 1e-12
-MISSED_MAX = 4.0
+# Intervals seen before the replay begins: sooner, there is no error to go by.
+BEGINS_AFTER = 3
+# An item with fewer periods with demand does not count: it still runs on its contract.
+DEMANDS_KNOWN = 2
+# What a replayed period weighs against the next newer one: what was served, and what was missed.
+MEMORY, MEMORY_OF_MISSES = 0.9, 0.8
+# Misses are held to so many periods of exactly what is allowed: a bad week must not double stock.
+PRIOR_PERIODS = 5.0
+MISSED_MAX = 4.0  # how much sharper, or laxer, a fill is asked for than was agreed
+# What it took on the public sets; a group with so many lines of demand is believed by half.
 EXPERIENCED_FILLS, EXPERIENCED_Z = (0.5, 0.9, 0.95, 0.98, 0.999), (0.0, 1.4, 1.8, 2.5, 4.5)
 LINES_EXPERIENCED = 20.0
-DEMANDS_KNOWN = (
-    2  # fewer periods with demand, and an item does not count: it still runs on its contract
-)
+_LEAST = 1e-12
 
 
 class Points(Protocol):
