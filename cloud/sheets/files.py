@@ -139,7 +139,7 @@ def _read_workbook(content: bytes) -> list[Sheet]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             if sum(one.file_size for one in packed.infolist()) > UNPACKED_BYTES_MAX:
-                raise SheetUnreadable("it unpacks to more than such a workbook holds")  # noqa: TRY301
+                raise SheetUnreadable("it unpacks to more than such a workbook holds")  # noqa: TRY301 - passed on
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         try:
             return [

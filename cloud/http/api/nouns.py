@@ -4,6 +4,7 @@ All from one description (`cloud.core.nouns`), so the API takes what a form take
 mistake at once with what is allowed.
 """
 
+from enum import Enum
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request
@@ -219,7 +220,8 @@ def _because(given: dict[str, JsonValue]) -> str:
 
 
 def _add_routes(noun: Noun) -> None:
-    path, tag = f"/{noun.plural}", [noun.plural]
+    path = f"/{noun.plural}"
+    tag: list[str | Enum] = [noun.plural]
 
     @router.get(
         path, tags=tag, summary=f"{noun.title} you may see", responses=_answers(noun, many=True)

@@ -69,7 +69,8 @@ TEXT = st.text(st.characters(blacklist_categories=["C", "Z"]), min_size=1, max_s
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sku=TEXT | st.sampled_from(["007", "=1+1", "'x", "-5", "+49", "@a", "1e5", "a;b,c"]),
-       name=TEXT, weight=st.integers(1, 10**9), price=st.none() | st.integers(0, 10**9))  # fmt: skip
+       name=TEXT,
+       weight=st.integers(1, 10**9), price=st.none() | st.integers(0, 10**9))  # fmt: skip
 def test_any_item_survives_a_file(sku: str, name: str, weight: int, price: int | None) -> None:
     given_ = {"sku": sku, "name": name, "unit_weight_ug": weight, "price_e4": price,
               "currency": None if price is None else "EUR"}  # fmt: skip
