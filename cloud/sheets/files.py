@@ -108,7 +108,7 @@ def _read_csv(name: str, content: bytes) -> Sheet:
     if first.lower().startswith("sep="):
         text, mark = text.partition("\n")[2], first[4:5]
     else:
-        mark = max(";\t,", key=first.count)
+        mark = max(",;\t", key=first.count)
     try:
         rows = [*csv.reader(io.StringIO(text, newline=""), delimiter=mark or ",", strict=True)]
     except csv.Error as error:

@@ -2,6 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 from tests.browser.test_every_page import RULES
 from tests.cloud.http.world import OPERATIONS
@@ -18,7 +19,7 @@ def accessible(page) -> None:
 def test_a_list_searches_while_one_types(visit) -> None:
     page = visit("/items", OPERATIONS)
     page.get_by_role("searchbox").press_sequentially("nut")
-    page.wait_for_function("document.querySelectorAll('#found tbody tr').length === 1")
+    expect(page.locator("#found tbody tr")).to_have_count(1)
     assert page.url.endswith("q=nut&shown=")
     page.get_by_role("searchbox").fill("no such thing")
     page.get_by_role("heading", name="Nothing matches").wait_for()
