@@ -49,7 +49,7 @@ def test_every_mistake_of_a_form_is_told_beside_its_field(visit, width: int, sch
     page.get_by_role("button", name="Save").click()
     page.get_by_role("status").wait_for()
     page.get_by_role("link", name="History").click()
-    page.get_by_text("Minimum: 500").wait_for()
+    page.get_by_text("Minimum: 500 →").wait_for()
     accessible(page)
 
 
