@@ -183,7 +183,8 @@ GRANT INSERT ON follow_due TO binline_ingest;
 GRANT SELECT, DELETE, UPDATE ON follow_due TO binline_jobs;      -- UPDATE: what is taken is locked first
 GRANT SELECT, INSERT, UPDATE, DELETE ON bin_follow TO binline_jobs;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bin_levels, bin_tracks, checkpoints TO binline_jobs;
-GRANT SELECT, INSERT, UPDATE ON movements, restatements TO binline_jobs;
+GRANT SELECT, INSERT, UPDATE ON movements TO binline_jobs;
+GRANT SELECT, INSERT ON restatements TO binline_jobs;
 GRANT SELECT, INSERT ON counts TO binline_jobs;
 GRANT SELECT ON bin_levels, movements, restatements, counts TO binline_portal;
 GRANT INSERT ON counts TO binline_portal;
