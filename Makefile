@@ -63,6 +63,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.benchmarks.spool
 	$(BIN)/python -m tests.benchmarks.drain
 	$(BIN)/python -m tests.benchmarks.ingest
+	$(BIN)/python -m tests.benchmarks.follow
 	$(BIN)/python -m tests.benchmarks.reads
 
 pictures: $(VENV)/dev.stamp browser

@@ -32,8 +32,7 @@ TRUST_WORDS: Mapping[Trust, TrustWords] = MappingProxyType(
         ),
         Trust.STUCK: TrustWords(
             word="Stuck",
-            means="The scale says the same to the last digit, over and over: it answers, but it no"
-            " longer weighs.",
+            means="It answers, but it no longer weighs.",
             do="Lift the bin: if the number stays, switch the scale off and on.",
         ),
         Trust.SUSPECT: TrustWords(

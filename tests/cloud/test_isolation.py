@@ -4,6 +4,7 @@ A table that is added without row level security, a right that is granted in pas
 forgets the filter: each fails a test here, by name, before anybody has to think of it.
 """
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -41,8 +42,8 @@ RUN_AS_OWNER = {
     Store.HYPERTABLE: {"readings_drop"},
     Store.COLUMNSTORE: {"readings_drop", "readings_pack"},
 }
-# Beside these the triggers that remember what changed, which nobody may call.
-REMEMBER = {"bins_remember", "items_remember", "note_change", "sensors_remember"}
+# Beside these the triggers that remember what changed, or have it looked at; nobody may call them.
+REMEMBER = {"bins_follow", "bins_remember", "items_remember", "note_change", "sensors_remember"}
 VIEWS = ("portal_calibrations", "portal_readings", "portal_rollups")
 
 # What a supplier is meant to see of its own; everywhere else it sees nothing at all.
@@ -59,6 +60,8 @@ SUPPLIER_SEES = {
     "items",
     "bins",
     "bin_state",
+    "bin_levels",
+    "movements",
     "breaches",
     "orders",
     "order_events",
@@ -82,6 +85,7 @@ RIGHTS = {
         "clock_steps": "INSERT SELECT UPDATE(todo_from)",
         "dead_letter_counts": "INSERT SELECT UPDATE",
         "dead_letters": "INSERT",
+        "follow_due": "INSERT",
         "gateways": "SELECT UPDATE(backlog_batches,presence,presence_at,shed_at,shed_messages,"
         "twin_held,twin_kept,twin_since,version)",
         "ledger": "INSERT SELECT UPDATE(gap_because,given_up)",
@@ -94,21 +98,28 @@ RIGHTS = {
     "binline_jobs": {
         "attempts": "DELETE INSERT SELECT",
         "bin_due": "DELETE INSERT SELECT UPDATE",
+        "bin_follow": "DELETE INSERT SELECT UPDATE",
         "bin_items": "SELECT",
+        "bin_levels": "DELETE INSERT SELECT UPDATE",
         "bin_sensors": "SELECT",
         "bin_state": "DELETE SELECT UPDATE(changed_xid)",
+        "bin_tracks": "DELETE INSERT SELECT UPDATE",
         "bins": "SELECT UPDATE(margin)",
         "breaches": "INSERT SELECT UPDATE",
+        "checkpoints": "DELETE INSERT SELECT UPDATE",
         "clock_steps": "SELECT",
+        "counts": "INSERT SELECT",
         "customers": "SELECT",
         "dead_letter_counts": "SELECT UPDATE",
         "dead_letters": "DELETE SELECT UPDATE(settled,settled_at,settled_by)",
+        "follow_due": "DELETE SELECT UPDATE",
         "gateways": "SELECT UPDATE(twin_held,twin_kept,twin_settled,twin_since)",
         "item_calibrations": "SELECT",
         "item_prices": "SELECT",
         "item_suppliers": "SELECT",
         "items": "SELECT",
         "ledger": "DELETE SELECT",
+        "movements": "INSERT SELECT UPDATE",
         "notices": "INSERT SELECT UPDATE",
         "order_events": "INSERT SELECT",
         "orders": "INSERT SELECT UPDATE",
@@ -116,6 +127,7 @@ RIGHTS = {
         "readings": "SELECT",
         "readings_aside": "DELETE SELECT",
         "readings_kept": "SELECT",
+        "restatements": "INSERT SELECT",
         "rollups": "DELETE INSERT SELECT",
         "rollups_due": "DELETE SELECT UPDATE",
         "sensors": "SELECT",
@@ -128,17 +140,20 @@ RIGHTS = {
         "attempts": "SELECT",
         "bin_due": "INSERT SELECT",
         "bin_items": "SELECT",
+        "bin_levels": "SELECT",
         "bin_sensors": "SELECT",
         "bin_state": "SELECT UPDATE(changed_xid)",
         "bins": "INSERT SELECT UPDATE",
         "breaches": "SELECT",
         "changes": "SELECT",
+        "counts": "INSERT SELECT",
         "customers": "INSERT SELECT UPDATE",
         "gateways": "INSERT SELECT UPDATE",
         "item_calibrations": "SELECT",
         "item_prices": "INSERT SELECT UPDATE",
         "item_suppliers": "INSERT SELECT UPDATE",
         "items": "INSERT SELECT UPDATE",
+        "movements": "SELECT",
         "notices": "SELECT",
         "order_events": "INSERT SELECT",
         "orders": "SELECT UPDATE(acknowledged_at,acknowledged_by,state)",
@@ -146,6 +161,7 @@ RIGHTS = {
         "portal_calibrations": "SELECT",
         "portal_readings": "SELECT",
         "portal_rollups": "SELECT",
+        "restatements": "SELECT",
         "sensors": "INSERT SELECT UPDATE",
         "sites": "INSERT SELECT UPDATE",
         "supplier_channels": "INSERT SELECT(active,address,channel_id,kind,supplier_id)",
@@ -246,6 +262,18 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
         "INSERT INTO bin_state (bin_id, sensor_id, heard_at, received_at, condition)"
         " VALUES (%s, %s, %s, %s, %s)",
         (bin_id, sensor, NOW, NOW, canary),
+    )
+    doubts = json.dumps([["suspect", canary]])
+    admin.execute(
+        "INSERT INTO bin_levels (bin_id, pieces, doubts) VALUES (%s, %s, %s)",
+        (bin_id, number, doubts),
+    )
+    admin.execute(
+        "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces, after_pieces,"
+        " event_at, confirmed_at, known_at, after_refs, because)"
+        " SELECT bin_id, item_id, 'opening', 5, 0, 5, %s, %s, %s, '{1, 1, 1, 1}', %s"
+        " FROM bins WHERE bin_id = %s",
+        (NOW, NOW, NOW, canary, bin_id),
     )
     breach = one(
         "INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces)"

@@ -35,7 +35,8 @@ from cloud.postgres.wall import BinRow
 router = APIRouter(include_in_schema=False)
 
 TABLE_READINGS_MAX = 12
-MOVEMENTS_MAX = 30
+MOVEMENTS_FIRST = 8
+MOVEMENTS_MAX = 60
 MOVEMENTS_DRAWN_MAX = 2_000
 REPLACED_MAX = 20
 COUNTS_MAX = 10
@@ -201,6 +202,7 @@ def _page(
         spans=charts.SPANS,
         movement_words=charts.MOVEMENT_WORDS,
         moved=listed[:MOVEMENTS_MAX],
+        moved_first=MOVEMENTS_FIRST,
         moved_more=len(listed) > MOVEMENTS_MAX,
         replaced=replaced,
         restated=restated,

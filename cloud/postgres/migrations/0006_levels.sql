@@ -169,12 +169,13 @@ BEGIN
         EXECUTE format('CREATE POLICY operations_all ON %I TO binline_portal '
                        'USING (is_operations()) WITH CHECK (is_operations())', t);
     END LOOP;
-    -- Of its own bins, and while what is in them was its own.
-    FOREACH t IN ARRAY ARRAY['bin_levels', 'movements'] LOOP
-        EXECUTE format('CREATE POLICY supplier_own ON %I FOR SELECT TO binline_portal '
-                       'USING (bin_id IN (SELECT b.bin_id FROM bins b WHERE b.supplier_id = asking_supplier()))', t);
-    END LOOP;
 END $$;
+-- Of its own bins; and of what moved in them, what did so while they were its own.
+CREATE POLICY supplier_own ON bin_levels FOR SELECT TO binline_portal
+    USING (bin_id IN (SELECT b.bin_id FROM bins b WHERE b.supplier_id = asking_supplier()));
+CREATE POLICY supplier_own ON movements FOR SELECT TO binline_portal
+    USING (EXISTS (SELECT FROM bin_items o WHERE o.bin_id = movements.bin_id AND o.supplier_id = asking_supplier()
+                      AND event_at >= o.from_at AND (o.to_at IS NULL OR event_at < o.to_at)));
 CREATE POLICY triggers_all ON bin_follow TO binline_owner USING (true) WITH CHECK (true);
 CREATE POLICY triggers_read ON bins FOR SELECT TO binline_owner USING (true);   -- which bins an item lies in
 
@@ -182,7 +183,8 @@ GRANT INSERT ON follow_due TO binline_ingest;
 GRANT SELECT, DELETE, UPDATE ON follow_due TO binline_jobs;      -- UPDATE: what is taken is locked first
 GRANT SELECT, INSERT, UPDATE, DELETE ON bin_follow TO binline_jobs;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bin_levels, bin_tracks, checkpoints TO binline_jobs;
-GRANT SELECT, INSERT, UPDATE ON movements, restatements TO binline_jobs;
+GRANT SELECT, INSERT, UPDATE ON movements TO binline_jobs;
+GRANT SELECT, INSERT ON restatements TO binline_jobs;
 GRANT SELECT, INSERT ON counts TO binline_jobs;
 GRANT SELECT ON bin_levels, movements, restatements, counts TO binline_portal;
 GRANT INSERT ON counts TO binline_portal;
