@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import psycopg
+from psycopg import errors
 
 from cloud.core.counts import Count, CountReason, Difference, take_count
 from cloud.core.followed import Followed, to_us
@@ -43,7 +44,7 @@ def count_bin(
     if row is None:
         raise NounUnknown
     counted_at = now if asked.counted_at is None else min(asked.counted_at, now)
-    _check(conn, row, asked, now)
+    _check(asked, now)
     _refuse_what_moved_since(conn, row, counted_at)
     count = Count(
         pieces=asked.pieces,
@@ -53,24 +54,28 @@ def count_bin(
         remark=asked.because,
     )
     difference = take_count(_held(row), count, capacity=row.capacity)
-    counts.insert(
-        conn,
-        NewCount(
-            bin_id=row.bin_id,
-            item_id=counts.item_of(conn, row.bin_id),
-            kind=asked.kind,
-            pieces=asked.pieces,
-            counted_at=counted_at,
-            by=by,
-            because=asked.because.strip(),
-            level_pieces=row.pieces,
-        ),
-        now,
-    )
+    try:
+        with conn.transaction():
+            counts.insert(
+                conn,
+                NewCount(
+                    bin_id=row.bin_id,
+                    item_id=counts.item_of(conn, row.bin_id),
+                    kind=asked.kind,
+                    pieces=asked.pieces,
+                    counted_at=counted_at,
+                    by=by,
+                    because=asked.because.strip(),
+                    level_pieces=row.pieces,
+                ),
+                now,
+            )
+    except errors.UniqueViolation:
+        raise NotAsAllowed([_taken(counted_at)]) from None
     return difference
 
 
-def _check(conn: psycopg.Connection, row: BinRow, asked: Asked, now: datetime) -> None:
+def _check(asked: Asked, now: datetime) -> None:
     mistakes = []
     if asked.kind not in KINDS:
         allowed = "one of " + ", ".join(KINDS)
@@ -83,11 +88,13 @@ def _check(conn: psycopg.Connection, row: BinRow, asked: Asked, now: datetime) -
         mistakes.append(
             Mistake(field="counted_at", given=at.isoformat(), allowed="not in the future")
         )
-    elif at is not None and counts.is_taken(conn, row.bin_id, at):
-        allowed = "not the time of a count that is there"
-        mistakes.append(Mistake(field="counted_at", given=at.isoformat(), allowed=allowed))
     if mistakes:
         raise NotAsAllowed(mistakes)
+
+
+def _taken(at: datetime) -> Mistake:
+    allowed = "not the time of a count that is there"
+    return Mistake(field="counted_at", given=at.isoformat(), allowed=allowed)
 
 
 def _refuse_what_moved_since(conn: psycopg.Connection, row: BinRow, at: datetime) -> None:

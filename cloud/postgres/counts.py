@@ -80,14 +80,6 @@ def listed(
     ).fetchall()
 
 
-def is_taken(conn: psycopg.Connection, bin_id: int, counted_at: datetime) -> bool:
-    """Whether something was counted at that very time."""
-    row = conn.execute(
-        "SELECT 1 FROM counts WHERE bin_id = %s AND counted_at = %s", (bin_id, counted_at)
-    ).fetchone()
-    return row is not None
-
-
 def compared(
     conn: psycopg.Connection,
     since: datetime,

@@ -78,3 +78,61 @@ def test_a_corrected_time_is_shown_and_said(world, browser) -> None:
     page = page_of(browser, "LND-R04-B2")
     assert "time corrected" in page
     assert "Fri 20 Nov 2026, 10:41:30 CET" in page
+
+
+# ------------------------------------------------------------------ what people tell of it
+
+
+def tell(browser, form: str, **typed: str):
+    return browser(OPERATIONS).post(f"/bins/LND-R04-B2/{form}", data=typed)
+
+
+def test_a_count_is_entered_and_the_page_says_so(world, browser) -> None:
+    world.a_morning()
+    answer = tell(browser, "count", pieces="1,400", kind="cycle", because="its turn")
+    assert (answer.status_code, answer.headers["location"]) == (
+        303,
+        "/bins/LND-R04-B2?done=count#count",
+    )
+    page = page_of(browser, "LND-R04-B2")
+    assert "412, 988 too few" in page
+    assert "its turn" in page
+    assert "1 count in 365 days: 0 % within 2 %" in page
+
+
+def test_a_count_that_is_refused_keeps_what_was_typed(world, browser) -> None:
+    world.a_morning()
+    answer = tell(browser, "count", pieces="many", kind="cycle", because="its turn")
+    assert answer.status_code == 422
+    assert "Pieces: allowed is a whole number of pieces." in answer.text
+    assert 'value="its turn"' in answer.text
+
+
+def test_the_time_of_a_count_is_meant_in_the_zone_of_the_site(world, browser) -> None:
+    world.a_morning()
+    at = "2026-11-20T10:41:28"
+    answer = tell(browser, "count", pieces="412", kind="audit", because="new", counted_at=at)
+    assert answer.status_code == 303
+    with world.database.admin() as conn:
+        (counted_at,) = conn.execute("SELECT counted_at FROM counts").fetchone()
+    assert counted_at.isoformat() == "2026-11-20T09:41:28+00:00"
+
+
+def test_what_is_learnt_is_shown_before_it_is_used(world, browser) -> None:
+    for ago in range(5, 0, -1):
+        world._heard("LND-R04-B2", ago * 50.0, weight_mg=351_000, condition=None)
+    told = tell(browser, "tare")
+    assert told.status_code == 200
+    assert "The empty bin weighs 351.0 g</b>; in use is 350.0 g." in told.text
+    used = tell(browser, "tare", apply="1", because="a new one")
+    assert used.headers["location"] == "/bins/LND-R04-B2?done=tare#tare"
+    assert "a new one" in page_of(browser, "LND-R04-B2")
+
+
+def test_a_sample_that_is_too_small_says_how_many_it_takes(world, browser) -> None:
+    for ago in range(5, 0, -1):
+        world._heard("LND-R04-B2", ago * 50.0, weight_mg=392_000, condition=None)
+    answer = tell(browser, "sample", pieces="10")
+    assert answer.status_code == 422
+    assert "37 pieces are needed." in answer.text
+    assert 'value="10"' in answer.text
