@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 import psycopg
 
@@ -47,6 +48,12 @@ class Learnt:
     readings: int
     unit: UnitWeight | None = None
     tare: Tare | None = None
+
+
+def because_of(learnt: Literal["sample", "tare"], said: str, pieces: int = 0) -> str:
+    """What the history says."""
+    what = f"learnt from {pieces:,} counted pieces" if learnt == "sample" else "the empty bin"
+    return f"{what}: {said.strip()}" if said.strip() else what
 
 
 def learn_from_sample(

@@ -1,11 +1,11 @@
 """Learning what turns a weight into pieces: from a counted sample, and from the empty bin."""
 
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from cloud.actions.calibrate_bin import Learnt, learn_empty, learn_from_sample
+from cloud.actions.calibrate_bin import Learnt, because_of, learn_empty, learn_from_sample
 from cloud.core.nouns import INT_MAX
 from cloud.http import auth
 from cloud.http.auth import Operations
@@ -98,12 +98,6 @@ class TareOut(BaseModel):
     range_mg: int = Field(description="from the lightest to the heaviest of the readings")
     readings: int = Field(description="at rest, that this rests on")
     applied: bool = Field(description="from now on it counts")
-
-
-def because_of(learnt: Literal["sample", "tare"], said: str, pieces: int = 0) -> str:
-    """What the history says."""
-    what = f"learnt from {pieces:,} counted pieces" if learnt == "sample" else "the empty bin"
-    return f"{what}: {said.strip()}" if said.strip() else what
 
 
 @router.post("/sample", summary="Learn the weight of one piece", responses=SAMPLE_REFUSED)

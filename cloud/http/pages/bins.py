@@ -13,14 +13,13 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from cloud.actions.calibrate_bin import Learnt, learn_empty, learn_from_sample
+from cloud.actions.calibrate_bin import Learnt, because_of, learn_empty, learn_from_sample
 from cloud.actions.count_bin import Asked, count_bin
 from cloud.core.learning import UNSAID_SPREAD, ZeroCheck, check_zero, sample_needed
 from cloud.core.nouns import BIN, INT_MAX, ITEM, Mistake
 from cloud.core.refusals import NotAsAllowed, Refusal
 from cloud.core.trust import stale_after
 from cloud.http import accuracy, auth, charts, kept, problems, rendering, signals, views, words
-from cloud.http.api.calibration import because_of
 from cloud.http.auth import Operations
 from cloud.http.charts import ChartSpan
 from cloud.http.doubts import TRUST_WORDS

@@ -10,6 +10,7 @@ from cloud.core.learning import (
     Keep,
     Propose,
     Sample,
+    at_rest,
     bias_pieces,
     check_zero,
     learn_tare,
@@ -145,3 +146,10 @@ def test_a_delivery_far_from_it_is_proposed_with_its_evidence() -> None:
 )
 def test_a_delivery_that_tells_nothing_better_changes_nothing(delivery: Delivery) -> None:
     assert isinstance(relearn(delivery, BOLT, capacity=500), Keep)
+
+
+def test_what_was_on_the_scale_before_is_not_at_rest() -> None:
+    weights = [350_100, 350_000, 900_000, 412_100, 412_000, 412_300]
+    assert at_rest(weights, range_mg_max=500) == [412_100, 412_000, 412_300]
+    assert at_rest(weights, range_mg_max=250) == [412_300]
+    assert at_rest([], range_mg_max=500) == []
