@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from cloud.http import charts
 from cloud.postgres.history import Told
+from cloud.postgres.movements import MovementRow
 from tests.cloud.http.test_views import NOW, row
 
 DAY, _, MONTH, _ = charts.SPANS
@@ -119,3 +120,59 @@ def test_a_month_has_a_line_of_some_hundred_points_at_most() -> None:
     chart = drawn(*hours, weighed(5, 5), span=MONTH)
     assert chart.line.count("H") <= 1000
     assert len(chart.line) < 20_000
+
+
+# ------------------------------------------------------------------ movements and estimates
+
+
+def movement(kind: str, pieces: int, after: int, hours_ago: float) -> MovementRow:
+    at = NOW - timedelta(hours=hours_ago)
+    return MovementRow(
+        movement_id=1, kind=kind, pieces=pieces, before_pieces=after - pieces, after_pieces=after,
+        event_at=at, confirmed_at=at, known_at=at, before_refs=None, after_refs=[1, 1, 1, 2],
+        before_mg=None, after_mg=None, because="so", restated=False, replaced_at=None,
+    )  # fmt: skip
+
+
+def test_movements_are_marked_each_at_its_time_and_told_in_words() -> None:
+    moved = [
+        movement("usage", -40, 500, 6),
+        movement("usage", -1, 499, 6),
+        movement("refill", 400, 900, 3),
+        movement("usage", -9, 1, 30),
+    ]
+    told = [weighed(500, 12 * 3600), weighed(900, 3 * 3600)]
+    chart = charts.level_chart(row(), told, DAY, NOW, moved)
+    assert chart is not None
+    assert [(one.kind, one.x) for one in chart.moved] == [("usage", "50.0%"), ("refill", "75.0%")]
+    assert chart.moved[1].y == "10.0%", "where it led to: 900 of 1,000"
+    assert [(one.word, one.count, one.pieces) for one in chart.kinds] == [
+        ("usage", 2, -41),
+        ("refill", 1, 400),
+    ]
+    assert "Movements: 2 usage of -41 pieces, 1 refill of +400 pieces." in chart.says
+    assert chart.guess is None
+
+
+def test_an_estimate_is_drawn_apart_and_widens_until_now() -> None:
+    at = NOW - timedelta(hours=6)
+    untrusted = row(
+        pieces=500, sd_pieces=0.0, exact=True, level_at=at, usage_per_day=100.0, usage_sd=40.0,
+        usage_days=20,
+    )  # fmt: skip
+    chart = charts.level_chart(
+        untrusted, [weighed(500, 12 * 3600), weighed(500, 6 * 3600)], DAY, NOW, guess=True
+    )
+    assert chart is not None
+    assert chart.guess is not None
+    points = [
+        tuple(map(int, one.strip("MZ ").split(",")))
+        for one in chart.guess.outline.replace("L", "").split()
+    ]
+    upper, lower = points[: len(points) // 2], points[len(points) // 2 :][::-1]
+    assert upper[0] == lower[0], "it starts at the last level"
+    widths = [low[1] - high[1] for high, low in zip(upper, lower, strict=True)]
+    assert widths == sorted(widths)
+    assert widths[-1] > 30
+    assert upper[-1][0] == 1000
+    assert "the estimate" in chart.says

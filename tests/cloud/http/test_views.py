@@ -48,12 +48,29 @@ def row(**differs: object) -> BinRow:
         "order_quantity": None,
         "placed_at": None,
         "acknowledged_at": None,
+        "measure": "weight",
+        "unit_sd_ug": 0,
+        "unit_error_ug": 0,
+        "scale_sd_mg": 0,
+        "pieces": 800,
+        "unconfirmed": 0,
+        "sd_pieces": 0.0,
+        "exact": True,
+        "level_at": NOW - timedelta(seconds=4),
+        "plateau_since": NOW - timedelta(hours=1),
+        "followed_at": NOW - timedelta(seconds=4),
+        "doubts": [],
+        "zero_error_mg": None,
+        "usage_per_day": None,
+        "usage_sd": None,
+        "usage_days": 0,
     }
     return BinRow(**(values | differs))  # type: ignore[arg-type]
 
 
 def weighing(pieces: int, **differs: object) -> BinRow:
-    return row(weight_mg=100_000 + pieces * 1000, **differs)
+    level = {"pieces": max(0, pieces)}
+    return row(weight_mg=100_000 + pieces * 1000, **(level | differs))
 
 
 def gateway(presence: str = "online") -> GatewayRow:
@@ -217,3 +234,45 @@ def test_the_worst_site_comes_first() -> None:
 def test_who_asks_for_low_is_told_of_empty_ones_too() -> None:
     counts = summary(weighing(0), weighing(9), weighing(800)).counts
     assert (counts["low"], counts["empty"], counts[""]) == (2, 1, 3)
+
+
+# ------------------------------------------------------------------ what is not measured
+
+
+def known(**differs: object) -> BinRow:
+    values: dict[str, object] = {
+        "pieces": 343, "exact": True, "sd_pieces": 0.1, "level_at": NOW - timedelta(days=1),
+        "usage_per_day": 40.0, "usage_sd": 10.0, "usage_days": 20,
+    }  # fmt: skip
+    return row(**(values | differs))
+
+
+def test_a_level_that_may_be_acted_on_has_no_estimate() -> None:
+    tile = views.tile_of(known(), NOW)
+    assert (tile.status, tile.estimate, tile.plus_minus) == ("ok", None, None)
+
+
+def test_a_level_that_is_not_exact_says_by_how_much() -> None:
+    assert views.tile_of(known(exact=False, sd_pieces=2.2), NOW).plus_minus == 5
+
+
+def test_an_untrusted_level_comes_with_a_band_that_does_not_tick() -> None:
+    silent = known(heard_at=NOW - timedelta(days=1))
+    tile = views.tile_of(silent, NOW)
+    assert tile.status == "stale"
+    assert tile.estimate is not None
+    assert tile.pieces == 343, "the last known level stays what it was"
+    assert tile.estimate.low < tile.estimate.pieces < tile.estimate.high <= 344
+    assert tile.estimate.text == f"estimate {tile.estimate.low} to {tile.estimate.high}"
+    assert tile.fill_permille == tile.estimate.pieces
+    assert views.tile_of(silent, NOW + timedelta(seconds=20)).estimate == tile.estimate
+
+
+def test_without_a_rate_it_may_be_anything_up_to_the_last_level() -> None:
+    tile = views.tile_of(known(heard_at=NOW - timedelta(days=1), usage_days=0), NOW)
+    assert tile.estimate == views.Guess(pieces=343, low=0, high=343)
+
+
+def test_where_nothing_was_ever_known_nothing_is_estimated() -> None:
+    tile = views.tile_of(known(heard_at=None, pieces=None, level_at=None), NOW)
+    assert (tile.pieces, tile.estimate) == (None, None)
