@@ -443,8 +443,7 @@ def _ensure_bin(
             minimum=bin_.minimum,
             margin=round(item.capacity * 0.03),
             tare_mg=item.tare_mg,
-            # Within its deadband a weight is not news, so that is how far one may be off.
-            scale_sd_mg=bin_.deadband_mg // 2,
+            scale_sd_mg=noise if isinstance(noise := bin_.scale.get("noise_mg"), int) else 0,
             interval_s=pace.heartbeat_s,
         ),
     )
