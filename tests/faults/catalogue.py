@@ -136,7 +136,7 @@ def slow(w: World, chance: random.Random) -> Iterator[Step]:
 
 
 def _calls_again_soon(settings: Settings) -> None:
-    settings.tuned["agent"]["edge_agent.mqtt.uplink:RETRY_S_MAX"] = 1.0
+    settings.tuned["agent"]["edge_agent.core.retry:LONGEST_S"] = [[0.0, 1.0]]
 
 
 @fault(
