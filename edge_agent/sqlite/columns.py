@@ -10,9 +10,11 @@ Rows of other kinds stand beside, as they are, with their places.
 Nothing is interpreted: what comes back is compared, byte for byte, before anything is stored.
 """
 
+import struct
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -32,7 +34,15 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
 # Whatever bytes were flipped in what is stored, one of these comes of it.
-_NONSENSE = (zlib.error, msgspec.MsgspecError, ValueError, TypeError, LookupError, OverflowError)
+_NONSENSE = (
+    zlib.error,
+    struct.error,
+    msgspec.MsgspecError,
+    ValueError,
+    TypeError,
+    LookupError,
+    OverflowError,
+)
 
 
 def packed(payload: bytes) -> bytes | None:
@@ -100,15 +110,15 @@ def _unpacked(stored: bytes) -> bytes | None:
     message, count, (kind, sensors, after, numbers, *rest), odd = _decode(whole)
     if not 0 < count <= BATCH_READINGS_MAX:
         return None
-    sensor_column = _sums(_wide(sensors, count))
+    sensor_column = list(accumulate(_wide(sensors, count)))
     columns = [
         [kind] * count,
         sensor_column,
-        _sums(_wide(after, count)),
+        list(accumulate(_wide(after, count))),
         _sums_of_each(sensor_column, _wide(numbers, count)),
         *(_spread(column, count) for column in rest),
     ]
-    rows = [list(row) for row in zip(*columns, strict=True)]
+    rows: list[Sequence[Any]] = list(zip(*columns, strict=True))
     for place, row in odd:
         if not 0 <= place <= len(rows):
             return None
@@ -119,14 +129,6 @@ def _unpacked(stored: bytes) -> bytes | None:
 
 def _steps(column: Sequence[int]) -> list[int]:
     return [now - before for before, now in zip((0, *column), column, strict=False)]
-
-
-def _sums(steps: Sequence[int]) -> list[int]:
-    total, column = 0, []
-    for step in steps:
-        total += step
-        column.append(total)
-    return column
 
 
 def _steps_of_each(sensors: Sequence[int], column: Sequence[int]) -> list[int]:
@@ -149,26 +151,22 @@ def _sums_of_each(sensors: Sequence[int], steps: Sequence[int]) -> list[int]:
 
 def _thin(numbers: Sequence[int]) -> bytes:
     """The first bytes of all, then the second ones …; the lowest bit is the sign."""
-    signed = [2 * number if number >= 0 else -2 * number - 1 for number in numbers]
+    signed = [number << 1 if number >= 0 else ~(number << 1) for number in numbers]
     width = (max(signed).bit_length() + 7) // 8
-    laid = b"".join([number.to_bytes(width, "little") for number in signed])
-    return bytes([width]) + b"".join([laid[place::width] for place in range(width)])
+    laid = struct.pack(f"<{len(signed)}Q", *signed)
+    return b"".join([bytes([width]), *(laid[place::WIDTH_MAX] for place in range(width))])
 
 
 def _wide(thin: bytes, count: int) -> list[int]:
     width = thin[0]
     if width > WIDTH_MAX or len(thin) != 1 + width * count:
         raise ValueError(f"{len(thin)} bytes for {count} numbers of {width}")
-    if not width:
-        return [0] * count
-    laid = bytearray(width * count)
+    laid = bytearray(WIDTH_MAX * count)
     for place in range(width):
-        laid[place::width] = thin[1 + place * count : 1 + (place + 1) * count]
-    numbers = []
-    for begin in range(0, width * count, width):
-        number = int.from_bytes(laid[begin : begin + width], "little")
-        numbers.append(-(number + 1 >> 1) if number & 1 else number >> 1)
-    return numbers
+        laid[place::WIDTH_MAX] = thin[1 + place * count : 1 + (place + 1) * count]
+    return [
+        ~number >> 1 if number & 1 else number >> 1 for number in struct.unpack(f"<{count}Q", laid)
+    ]
 
 
 def _alike(column: Sequence[Any]) -> list[Any]:
