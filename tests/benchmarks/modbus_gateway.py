@@ -35,6 +35,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from pymodbus.client import ModbusTcpClient
 
 from cloud.embedded import programs
+from edge_agent.core.ranges import between, joined
 from edge_agent.wire import codec, topics
 from edge_agent.wire.messages import Ack, Gap, ReadingBatch
 from tests.edge_agent.fakes import PASSWORD, Broker
@@ -139,9 +140,9 @@ def cloud(port: int, pipe: multiprocessing.connection.Connection) -> None:
             told["again"] += 1
         elif isinstance(message, Gap):
             told["gaps"] += message.last_seq - message.first_seq + 1
-            _add(known, message.first_seq, message.last_seq)
+            known[:] = joined([*known, (message.first_seq, message.last_seq)])
         else:
-            _add(known, message.first_seq, message.last_seq)
+            known[:] = joined([*known, (message.first_seq, message.last_seq)])
             for one in message.readings:
                 if (weight_mg := getattr(one, "weight_mg", None)) is not None:
                     seen[message.sensors[one.sensor], weight_mg // 1000] += 1
@@ -159,21 +160,8 @@ def cloud(port: int, pipe: multiprocessing.connection.Connection) -> None:
 
 
 def _ack(stream: str, ranges: list[tuple[int, int]]) -> Ack:
-    holes = [(a[1] + 1, b[0] - 1) for a, b in zip([(0, 0), *ranges], ranges, strict=False)]
-    holes = [(first, last) for first, last in holes if first <= last]
+    holes = between([(0, 0), *ranges])
     return Ack(stream=stream, committed_upto=ranges[-1][1], holes=holes[:100], exact=True)
-
-
-def _add(ranges: list[tuple[int, int]], first: int, last: int) -> None:
-    ranges.append((first, last))
-    ranges.sort()
-    joined = [ranges[0]]
-    for one in ranges[1:]:
-        if one[0] <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], one[1]))
-        else:
-            joined.append(one)
-    ranges[:] = joined
 
 
 def _client(name: str) -> mqtt.Client:
