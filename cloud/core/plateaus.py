@@ -533,7 +533,7 @@ class Weighing:
 
     def _still_unknown(self) -> str:
         needed = self._needed(settled=self.unrest.settled)
-        if len(self.window) < 2 or needed <= RAW_FIRST:
+        if needed <= RAW_FIRST or len(self.window) < RAW_MIN:
             return "No weight has held still yet."
         return (
             f"A piece is so light for this scale that {needed:,} readings are averaged for the"
