@@ -18,7 +18,7 @@ CREATE TABLE follow_due (
 
 -- The same by the bin, together with what else makes one to be looked at: a count, a changed rule.
 CREATE TABLE bin_follow (
-    bin_id  int PRIMARY KEY REFERENCES bins,
+    bin_id  int PRIMARY KEY REFERENCES bins ON DELETE CASCADE,
     from_at timestamptz                  -- null: nothing new was read
 );
 
@@ -26,7 +26,7 @@ CREATE TABLE bin_follow (
 
 -- One row per bin, small, because it is written with every reading of the bin.
 CREATE TABLE bin_levels (
-    bin_id        int PRIMARY KEY REFERENCES bins,
+    bin_id        int PRIMARY KEY REFERENCES bins ON DELETE CASCADE,
     pieces        int CHECK (pieces >= 0),           -- null: no level is known yet
     sd_pieces     real NOT NULL DEFAULT 0,
     exact         boolean NOT NULL DEFAULT false,
@@ -47,7 +47,7 @@ CREATE INDEX ON bin_levels (changed_xid);
 
 -- What is remembered between two readings, and by which rules it was made.
 CREATE TABLE bin_tracks (
-    bin_id     int PRIMARY KEY REFERENCES bins,
+    bin_id     int PRIMARY KEY REFERENCES bins ON DELETE CASCADE,
     item_id    int NOT NULL REFERENCES items,
     rules      jsonb NOT NULL,
     from_at    timestamptz NOT NULL,                 -- since when this item lies in it
@@ -58,7 +58,7 @@ CREATE TABLE bin_tracks (
 );
 
 CREATE TABLE checkpoints (
-    bin_id int NOT NULL REFERENCES bins,
+    bin_id int NOT NULL REFERENCES bins ON DELETE CASCADE,
     at     timestamptz NOT NULL,                     -- of the last reading in it
     state  text NOT NULL,
     PRIMARY KEY (bin_id, at)

@@ -54,7 +54,7 @@ def row(**differs: object) -> BinRow:
         "scale_sd_mg": 0,
         "pieces": 800,
         "unconfirmed": 0,
-        "sd_pieces": 0.0,
+        "sd_pieces": 0.1,
         "exact": True,
         "level_at": NOW - timedelta(seconds=4),
         "plateau_since": NOW - timedelta(hours=1),
@@ -69,8 +69,7 @@ def row(**differs: object) -> BinRow:
 
 
 def weighing(pieces: int, **differs: object) -> BinRow:
-    level = {"pieces": max(0, pieces)}
-    return row(weight_mg=100_000 + pieces * 1000, **(level | differs))
+    return row(weight_mg=100_000 + pieces * 1000, **{"pieces": pieces} | differs)
 
 
 def gateway(presence: str = "online") -> GatewayRow:
