@@ -83,7 +83,8 @@ def test_a_dead_server_is_said_and_nothing_stays_fresh(visit, served) -> None:
     served.world.weigh("LND-R02-C7", 555, ago_s=0)
     back = time.monotonic()
     served.start()
-    expect(tile.locator(".tile-count b")).to_have_text("555", timeout=BACK_S_MAX * 1000)
+    # "≈ 555" where the server came up so slowly that the reading is stale again.
+    expect(tile.locator(".tile-count b")).to_have_text(words_like("555"), timeout=BACK_S_MAX * 1000)
     is_live(page)
     assert time.monotonic() - back < BACK_S_MAX
     assert page.evaluate("() => window.marked")

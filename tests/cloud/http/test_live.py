@@ -383,3 +383,16 @@ def test_all_places_taken_is_told_as_busy(site, browser, monkeypatch) -> None:
     answer = browser(OPERATIONS).get("/live")
     assert answer.status_code == 503
     assert "retry-after" in answer.headers
+
+
+def test_a_tile_that_may_not_be_acted_on_comes_with_its_estimate(world: World, hub: Hub) -> None:
+    async def scenario() -> None:
+        async with running(hub) as next_of:
+            whole = await next_of("wall")
+        stale, fresh = (tile_of(whole, code) for code in ("LND-R01-A8", "LND-R02-C7"))
+        assert stale is not None
+        assert fresh is not None
+        assert (stale["pieces"], stale["estimate"]) == (343, {"pieces": 343, "low": 0, "high": 343})
+        assert (fresh["pieces"], fresh["estimate"], fresh["plus_minus"]) == (800, None, None)
+
+    asyncio.run(scenario())

@@ -79,3 +79,24 @@ def test_a_keeper_that_is_told_to_stop_begins_nothing(
         jobs.autocommit = True
         keep.KeepLoop(Keeping(), stop, lambda: TODAY).round(jobs)
     assert hours_of(admin, sensor) == []
+
+
+def test_what_bins_use_a_day_is_computed_and_old_checkpoints_go(
+    database: Any, admin: psycopg.Connection
+) -> None:
+    store_cases.make_site(admin)
+    admin.execute("INSERT INTO bin_levels (bin_id, pieces, level_at) VALUES (1, 80, %s)", (TODAY,))
+    for days, kind, pieces in ((9, "opening", 100), (3, "usage", -20)):
+        at = TODAY - days * DAY
+        admin.execute(
+            "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces, after_pieces,"
+            " event_at, confirmed_at, known_at, after_refs, because) SELECT 1, item_id, %s, %s,"
+            " 100, 100 + %s, %s, %s, %s, '{1,1,1,1}', 'so' FROM bins WHERE bin_id = 1",
+            (kind, pieces, pieces, at, at, at),
+        )
+    for hours in (1, 50, 51, 24 * 36):
+        admin.execute("INSERT INTO checkpoints VALUES (1, %s, '{}')", (TODAY - hours * HOUR,))
+    store_cases.keep_once(database)
+    rate = admin.execute("SELECT usage_per_day, usage_days FROM bin_levels").fetchone()
+    assert rate == (pytest.approx(20 / 8), 8)
+    assert admin.execute("SELECT count(*) FROM checkpoints").fetchone() == (2,)

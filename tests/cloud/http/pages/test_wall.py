@@ -24,7 +24,9 @@ def test_every_tile_tells_its_state_in_a_word(world, browser) -> None:
     assert tile(page, "LND-R02-C7") == "Hex bolt M8x30 R02-C7 · 10487 OK 800 / 1,000 now"
     assert tile(page, "LND-R03-C6") == "Fuse 10 A R03-C6 · 10858 Empty 0 / 4,000 ordered"
     assert tile(page, "LND-R04-B2") == "Lock nut M8 R04-B2 · 10741 Low 412 / 2,000 ordered"
-    assert tile(page, "LND-R01-A8") == "Set screw M5 R01-A8 · 10827 Stale 343 / 1,000 3 h old"
+    assert tile(page, "LND-R01-A8") == (
+        "Set screw M5 R01-A8 · 10827 Stale ≈ 343 / 1,000 3 h old estimate 0 to 343"
+    )
 
 
 def test_the_address_holds_the_view(world, browser) -> None:
