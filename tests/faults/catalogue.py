@@ -572,7 +572,12 @@ def locked(w: World, chance: random.Random) -> Iterator[Step]:
     conn.close()
 
 
-@fault("F21", "connections used up by slow queries", must=("I7",), touches=(DATABASE,))
+@fault(
+    "F21",
+    "connections used up by slow queries",
+    must=("I7",),
+    touches=(DATABASE, LINK_1),  # it looks at how fresh that gateway is meanwhile
+)
 def used_up(w: World, chance: random.Random) -> Iterator[Step]:
     """Every connection the server has to give sleeps in somebody's slow query, for 15 s. What has
     one keeps it: readings go on being stored."""
@@ -852,7 +857,13 @@ def disk_read_only(w: World, chance: random.Random) -> Iterator[Step]:
     w.check("I8", f"the agent says that it cannot write: {said[:1]}", ok=bool(said))
 
 
-@fault("F31", "an older image of the gateway's disk", must=("I2", "I3"), touches=(AGENT_2,))
+@fault(
+    "F31",
+    "an older image of the gateway's disk",
+    must=("I2", "I3"),
+    # What is thrown away with the newer disk must be somewhere: with the broker or the cloud.
+    touches=(AGENT_2, BROKER),
+)
 def older_image(w: World, chance: random.Random) -> Iterator[Step]:
     """The disk is copied while the agent is down, the agent lives on for 10 s, and then the older
     copy is put back: its counters are those of the past."""
