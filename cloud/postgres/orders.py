@@ -10,11 +10,13 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from cloud.core.bins import Bin
-from cloud.core.orders import Order, OrderState, Place
+from cloud.core.orders import Order, OrderState
+from cloud.core.policies.base import Place
 
 _SELECT = (
     "SELECT order_id, number, bin_id, supplier_id, quantity, state, placed_at,"
-    " acknowledged_at, acknowledged_by, closed_at, received_pieces FROM orders"
+    " acknowledged_at, acknowledged_by, closed_at, received_pieces,"
+    " expected_at FROM orders"
 )
 
 
@@ -26,10 +28,12 @@ def insert(
     breach_id: int,
     evidence: Mapping[str, object],
     now: datetime,
+    expected_at: datetime | None = None,
 ) -> UUID:
     row = conn.execute(
         "INSERT INTO orders (breach_id, bin_id, item_id, supplier_id, quantity, because, evidence,"
-        " placed_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING order_id",
+        " placed_at, expected_at, rush) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " RETURNING order_id",
         (
             breach_id,
             bin_.bin_id,
@@ -39,6 +43,8 @@ def insert(
             place.because,
             Jsonb(evidence),
             now,
+            expected_at,
+            place.rush,
         ),
     ).fetchone()
     assert row is not None

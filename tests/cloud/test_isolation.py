@@ -41,8 +41,8 @@ RUN_AS_OWNER = {
     Store.HYPERTABLE: {"readings_drop"},
     Store.COLUMNSTORE: {"readings_drop", "readings_pack"},
 }
-# Beside these the triggers that remember what changed, which nobody may call.
-REMEMBER = {"bins_remember", "items_remember", "note_change", "sensors_remember"}
+# Beside these the triggers that remember what changed or have it followed; nobody may call them.
+REMEMBER = {"bins_follow", "bins_remember", "items_remember", "note_change", "sensors_remember"}
 VIEWS = ("portal_calibrations", "portal_readings", "portal_rollups")
 
 # What a supplier is meant to see of its own; everywhere else it sees nothing at all.
@@ -59,9 +59,13 @@ SUPPLIER_SEES = {
     "items",
     "bins",
     "bin_state",
+    "bin_levels",
+    "movements",
     "breaches",
     "orders",
     "order_events",
+    "order_evidence",
+    "supplier_calendars",
     "notices",
     "attempts",
     "portal_readings",
@@ -82,6 +86,7 @@ RIGHTS = {
         "clock_steps": "INSERT SELECT UPDATE(todo_from)",
         "dead_letter_counts": "INSERT SELECT UPDATE",
         "dead_letters": "INSERT",
+        "follow_due": "INSERT",
         "gateways": "SELECT UPDATE(backlog_batches,presence,presence_at,shed_at,shed_messages,"
         "twin_held,twin_kept,twin_since,version)",
         "ledger": "INSERT SELECT UPDATE(gap_because,given_up)",
@@ -94,33 +99,45 @@ RIGHTS = {
     "binline_jobs": {
         "attempts": "DELETE INSERT SELECT",
         "bin_due": "DELETE INSERT SELECT UPDATE",
+        "bin_follow": "DELETE INSERT SELECT UPDATE",
         "bin_items": "SELECT",
+        "bin_levels": "DELETE INSERT SELECT UPDATE",
+        "bin_policies": "SELECT",
         "bin_sensors": "SELECT",
         "bin_state": "DELETE SELECT UPDATE(changed_xid)",
+        "bin_tracks": "DELETE INSERT SELECT UPDATE",
         "bins": "SELECT UPDATE(margin)",
         "breaches": "INSERT SELECT UPDATE",
+        "checkpoints": "DELETE INSERT SELECT UPDATE",
         "clock_steps": "SELECT",
+        "counts": "INSERT SELECT",
         "customers": "SELECT",
         "dead_letter_counts": "SELECT UPDATE",
         "dead_letters": "DELETE SELECT UPDATE(settled,settled_at,settled_by)",
+        "decisions": "INSERT SELECT",
+        "follow_due": "DELETE SELECT UPDATE",
         "gateways": "SELECT UPDATE(twin_held,twin_kept,twin_settled,twin_since)",
         "item_calibrations": "SELECT",
         "item_prices": "SELECT",
         "item_suppliers": "SELECT",
         "items": "SELECT",
         "ledger": "DELETE SELECT",
+        "movements": "INSERT SELECT UPDATE",
         "notices": "INSERT SELECT UPDATE",
         "order_events": "INSERT SELECT",
+        "order_evidence": "INSERT SELECT",
         "orders": "INSERT SELECT UPDATE",
         "places": "SELECT",
         "readings": "SELECT",
         "readings_aside": "DELETE SELECT",
         "readings_kept": "SELECT",
+        "restatements": "INSERT SELECT UPDATE",
         "rollups": "DELETE INSERT SELECT",
         "rollups_due": "DELETE SELECT UPDATE",
         "sensors": "SELECT",
         "sites": "SELECT",
         "streams": "SELECT UPDATE(refused,returned_at,returns)",
+        "supplier_calendars": "SELECT",
         "supplier_channels": "SELECT",
         "suppliers": "SELECT",
     },
@@ -128,26 +145,35 @@ RIGHTS = {
         "attempts": "SELECT",
         "bin_due": "INSERT SELECT",
         "bin_items": "SELECT",
+        "bin_levels": "SELECT",
+        "bin_policies": "INSERT SELECT UPDATE",
         "bin_sensors": "SELECT",
         "bin_state": "SELECT UPDATE(changed_xid)",
         "bins": "INSERT SELECT UPDATE",
         "breaches": "SELECT",
+        "case_snoozes": "INSERT SELECT",
         "changes": "SELECT",
+        "counts": "INSERT SELECT",
         "customers": "INSERT SELECT UPDATE",
+        "decisions": "SELECT",
         "gateways": "INSERT SELECT UPDATE",
         "item_calibrations": "SELECT",
         "item_prices": "INSERT SELECT UPDATE",
         "item_suppliers": "INSERT SELECT UPDATE",
         "items": "INSERT SELECT UPDATE",
+        "movements": "SELECT",
         "notices": "SELECT",
         "order_events": "INSERT SELECT",
+        "order_evidence": "INSERT SELECT",
         "orders": "SELECT UPDATE(acknowledged_at,acknowledged_by,state)",
         "places": "INSERT SELECT UPDATE",
         "portal_calibrations": "SELECT",
         "portal_readings": "SELECT",
         "portal_rollups": "SELECT",
+        "restatements": "SELECT",
         "sensors": "INSERT SELECT UPDATE",
         "sites": "INSERT SELECT UPDATE",
+        "supplier_calendars": "INSERT SELECT UPDATE",
         "supplier_channels": "INSERT SELECT(active,address,channel_id,kind,supplier_id)",
         "suppliers": "INSERT SELECT UPDATE",
     },
@@ -247,6 +273,34 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
         " VALUES (%s, %s, %s, %s, %s)",
         (bin_id, sensor, NOW, NOW, canary),
     )
+    admin.execute(
+        "INSERT INTO bin_levels (bin_id, pieces, doubts) VALUES (%s, %s, %s)",
+        (bin_id, number, f'[["stuck", "{canary}"]]'),
+    )
+    admin.execute(
+        "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces, after_pieces,"
+        " event_at, confirmed_at, known_at, after_refs, because)"
+        " VALUES (%s, %s, 'opening', 7, 0, 7, %s, %s, %s, '{1,1,1,1}', %s)",
+        (bin_id, item, NOW, NOW, NOW, canary),
+    )
+    admin.execute(
+        "INSERT INTO restatements (bin_id, item_id, at, from_ug, to_ug, movements, before_pieces,"
+        " after_pieces) VALUES (%s, %s, %s, 1, 2, 1, 7, 7)",
+        (bin_id, item, NOW),
+    )
+    admin.execute(
+        "INSERT INTO counts (bin_id, item_id, kind, pieces, counted_at, entered_at, by, because)"
+        " VALUES (%s, %s, 'audit', 7, %s, %s, %s, %s)",
+        (bin_id, item, NOW, NOW, canary, canary),
+    )
+    admin.execute("INSERT INTO bin_policies (bin_id) VALUES (%s)", (bin_id,))
+    admin.execute(
+        "INSERT INTO supplier_calendars (supplier_id, zone) VALUES (%s, %s)", (supplier, canary)
+    )
+    admin.execute(
+        "INSERT INTO case_snoozes (key, by, because, at, until) VALUES (%s, %s, %s, %s, %s)",
+        (canary, canary, canary, NOW, NOW + timedelta(days=1)),
+    )
     breach = one(
         "INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces)"
         " VALUES (%s, %s, %s, 5) RETURNING breach_id",
@@ -267,6 +321,14 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
     admin.execute(
         "INSERT INTO order_events (order_id, at, event, actor) VALUES (%s, %s, 'placed', %s)",
         (order, NOW, canary),
+    )
+    admin.execute(
+        "INSERT INTO decisions (bin_id, breach_id, order_id, at, policy, version, inputs, outcome,"
+        " because, sameness) VALUES (%s, %s, %s, %s, 'min_max', 1, '{}', 'place', %s, %s)",
+        (bin_id, breach, order, NOW, canary, canary),
+    )
+    admin.execute(
+        "INSERT INTO order_evidence VALUES (%s, 1, 'event', %s, '', %s)", (order, canary, canary)
     )
     channel = one(
         "INSERT INTO supplier_channels (supplier_id, kind, address, secret)"
@@ -524,6 +586,8 @@ def test_the_secret_of_a_channel_is_for_the_sender_alone(
         "UPDATE item_suppliers SET price_e4 = 0, currency = 'EUR'",
         "UPDATE gateways SET name = 'mine'",
         "UPDATE sensors SET bin_id = NULL",
+        "UPDATE supplier_calendars SET lead_days = 300",
+        "UPDATE bin_policies SET rounding = 'up'",
     ],
 )
 def test_a_supplier_changes_nothing_of_another(
@@ -572,6 +636,19 @@ def test_a_supplier_changes_nothing_of_another(
         "DELETE FROM changes",
         "INSERT INTO bin_items VALUES (1, 1, 1, 0, now())",
         "UPDATE item_calibrations SET unit_weight_ug = 1",
+        (
+            "INSERT INTO counts (bin_id, item_id, kind, pieces, counted_at, entered_at, by,"
+            " because) VALUES (1, 1, 'audit', 1, now(), now(), 'me', 'mine')"
+        ),
+        "INSERT INTO bin_policies (bin_id) VALUES (1)",
+        "INSERT INTO supplier_calendars (supplier_id, zone) VALUES (99, 'UTC')",
+        "INSERT INTO order_evidence VALUES ('{order}', 2, 'event', '', '', '')",
+        "UPDATE order_evidence SET body = ''",
+        "DELETE FROM order_evidence",
+        (
+            "INSERT INTO case_snoozes (key, by, because, at, until)"
+            " VALUES ('x', 'me', 'mine', now(), now() + interval '1 day')"
+        ),
         "SELECT * FROM readings",
         "SELECT * FROM rollups",
         "SELECT * FROM binline_store.readings_other",
