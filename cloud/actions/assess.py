@@ -15,6 +15,7 @@ from enum import StrEnum
 import psycopg
 
 from cloud.actions.decide import Asked, Undecided, ask_policy, keep_decision
+from cloud.actions.prove import write_chain
 from cloud.core.bins import Bin
 from cloud.core.breaches import next_breach
 from cloud.core.orders import close as close_order
@@ -112,6 +113,7 @@ def _order(
         expected_at=asked.answer.expected_at,
     )
     keep_decision(conn, bin_, asked, now, breach_id=breach_id, order_id=order_id)
+    write_chain(conn, order_id, found, level, asked.answer)
     orders.add_event(conn, order_id, now, "placed", actor=ACTOR_RULES, detail=decision.because)
     owed = notices.owe_for_order(conn, order_id, bin_.supplier_id, now)
     bins.touch(conn, bin_.bin_id)

@@ -41,6 +41,11 @@ def order_label(number: int) -> str:
     return f"RO-{number}"
 
 
+def number_of(label: str) -> int:
+    """RO-1004, ro-1004 or 1004: people write all three."""
+    return int(label.upper().removeprefix("RO-"))
+
+
 def acknowledge(order: Order, actor: str, now: datetime) -> Order:
     """Seen by the supplier. A second time changes nothing: the first one to answer stays named."""
     match order.state:

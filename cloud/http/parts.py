@@ -14,6 +14,9 @@ from cloud.settings import HttpSettings
 # Where a bin's code stands in an address: what cannot be a code is not found, and never asked for.
 BinCode = Annotated[str, Path(pattern=r"^[A-Z0-9-]{2,32}$", examples=["LND-R04-B2"])]
 
+# As people write an order: RO-1004, or the number alone.
+OrderNumber = Annotated[str, Path(pattern=r"^(RO-)?[0-9]{1,9}$", examples=["RO-1004"])]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:

@@ -45,6 +45,17 @@ def live_since(
     return [Booked(row[0], _movement(row[2:]), row[1]) for row in rows]
 
 
+def last(conn: psycopg.Connection, bin_id: int, item_id: int, limit: int) -> list[Booked]:
+    """The newest movements of the item in the bin, the oldest of them first."""
+    rows = conn.execute(
+        f"SELECT movement_id, known_at, {_COLUMNS} FROM movements"  # noqa: S608 - constants
+        "  WHERE bin_id = %s AND item_id = %s AND replaced_at IS NULL"
+        "  ORDER BY event_at DESC, movement_id DESC LIMIT %s",
+        (bin_id, item_id, limit),
+    ).fetchall()
+    return [Booked(row[0], _movement(row[2:]), row[1]) for row in reversed(rows)]
+
+
 def replace(conn: psycopg.Connection, movement_ids: Sequence[int], now: datetime) -> None:
     if movement_ids:
         conn.execute(

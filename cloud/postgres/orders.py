@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from cloud.core.bins import Bin
 from cloud.core.orders import Order, OrderState
 from cloud.core.policies.base import Place
+from cloud.postgres import order_evidence
 
 _SELECT = (
     "SELECT order_id, number, bin_id, supplier_id, quantity, state, placed_at,"
@@ -95,7 +96,10 @@ def add_event(
     actor: str,
     detail: str = "",
 ) -> None:
+    """What happened, for people to read, and in the chain of what the order rests on."""
     conn.execute(
         "INSERT INTO order_events (order_id, at, event, actor, detail) VALUES (%s, %s, %s, %s, %s)",
         (order_id, at, event, actor, detail),
     )
+    body = {"at": at, "event": event, "actor": actor, "detail": detail}
+    order_evidence.add_event(conn, order_id, body)

@@ -19,7 +19,7 @@ RULES = {
     }
 }
 
-# name -> (path, who looks); {order} and {link} are of the low bin
+# name -> (path, who looks); {order}, {number} and {link} are of the low bin
 PAGES = {
     "log-in": ("/login", None),
     "wall": ("/wall", OPERATIONS),
@@ -28,6 +28,8 @@ PAGES = {
     "bin, stale": ("/bins/LND-R01-A8", OPERATIONS),
     "orders": ("/orders", OPERATIONS),
     "orders, none": ("/orders?state=closed", OPERATIONS),
+    "evidence": ("/orders/{number}/evidence", OPERATIONS),
+    "evidence, to the supplier": ("/orders/{number}/evidence", FERRO),
     "portal": ("/p", FERRO),
     "portal, one order": ("/p/orders/{order}", FERRO),
     "portal, nothing": ("/p", QUIET),
@@ -58,7 +60,11 @@ def served(make_database):
 def path_of(served, name: str) -> tuple[str, str | None]:
     path, email = PAGES[name]
     world = served.world
-    return path.format(order=world.order_of("LND-R04-B2"), link=world.link("LND-R04-B2")), email
+    return path.format(
+        order=world.order_of("LND-R04-B2"),
+        number=world.order_label("LND-R04-B2"),
+        link=world.link("LND-R04-B2"),
+    ), email
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

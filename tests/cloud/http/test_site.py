@@ -122,6 +122,13 @@ ROUTES = {
         f"POST /{noun}/{{ident}}/edit": {"nobody": 401, "own": 404, "foreign": 404}
         for noun in ("bins", "customers", "items", "places", "sites", "suppliers")
     },
+    "GET /orders/{number}/evidence": {"nobody": 303, "own": 200, "foreign": 404, "operations": 200},
+    "GET /api/orders/{number}/evidence": {
+        "nobody": 401,
+        "own": 200,
+        "foreign": 404,
+        "operations": 200,
+    },
     "GET /api/health": {"nobody": 200, "supplier": 200, "operations": 200},
     "GET /api/ready": {"nobody": 200, "supplier": 200, "operations": 200},
     "GET /metrics": {"nobody": 200},
@@ -205,6 +212,7 @@ def test_who_sees_what(world, browser, address: str, asker: str, status: int) ->
     path = path.format(
         code=code,
         order_id=world.order_of(code),
+        number=world.order_label(code),
         name="nothing.css",
         ident=ident_of(world, noun, foreign=foreign),
         supplier="new",

@@ -36,7 +36,8 @@ def test_what_was_said_is_read_as_it_was_said(shelf: Any, conn: psycopg.Connecti
     )
     shelf.admin.execute(
         "INSERT INTO supplier_calendars (supplier_id, version, zone, order_days, cut_off,"
-        " lead_days, lead_kind, holidays) VALUES (%s, 3, 'Europe/Zurich', '{0,2}', '10:30', 4, 'calendar',"
+        " lead_days, lead_kind, holidays)"
+        " VALUES (%s, 3, 'Europe/Zurich', '{0,2}', '10:30', 4, 'calendar',"
         " '{2026-12-25,2026-12-24}')",
         (shelf.supplier_id,),
     )
