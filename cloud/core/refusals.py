@@ -304,3 +304,9 @@ class SnoozeWithoutReason(Refusal):
     """Putting something off takes a reason, and a time at which it comes back."""
 
     what_to_do = "Say why in a few words, and until when."
+
+
+class CaseUnknown(Refusal):
+    """Nobody is needed for that any more, or ever was."""
+
+    what_to_do = "Look at the list: what has lost its cause is gone by itself."

@@ -135,6 +135,8 @@ REFUSALS: dict[type[refusals.Refusal], int] = {
     refusals.ChangedMeanwhile: 409,
     refusals.NotAsAllowed: 422,
     refusals.SheetUnreadable: 422,
+    refusals.CaseUnknown: 404,
+    refusals.SnoozeWithoutReason: 422,
 }
 
 

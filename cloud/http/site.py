@@ -17,12 +17,24 @@ from starlette.middleware.gzip import GZipMiddleware
 from cloud.http import live, metrics, problems, rendering
 from cloud.http.api import bins as api_bins
 from cloud.http.api import evidence as api_evidence
+from cloud.http.api import exceptions as api_exceptions
 from cloud.http.api import health as api_health
 from cloud.http.api import nouns as api_nouns
 from cloud.http.api import orders as api_orders
 from cloud.http.guards import Guards
 from cloud.http.live import Hub
-from cloud.http.pages import answer, bins, evidence, imports, login, nouns, orders, portal, wall
+from cloud.http.pages import (
+    answer,
+    bins,
+    evidence,
+    exceptions,
+    imports,
+    login,
+    nouns,
+    orders,
+    portal,
+    wall,
+)
 from cloud.http.parts import Parts, utc_now
 from cloud.settings import HttpSettings
 
@@ -86,8 +98,8 @@ def make_site(
     site.state.metrics = metrics.make_registry(hub)
     problems.install(site)
     for module in (
-        api_health, api_bins, api_nouns, api_orders, api_evidence,
-        wall, nouns, bins, imports, orders, evidence, portal, answer, login,
+        api_health, api_bins, api_nouns, api_orders, api_evidence, api_exceptions,
+        wall, nouns, bins, imports, orders, evidence, exceptions, portal, answer, login,
     ):  # fmt: skip
         site.include_router(module.router)
     site.include_router(_static)

@@ -28,6 +28,7 @@ PAGES = {
     "bin, stale": ("/bins/LND-R01-A8", OPERATIONS),
     "orders": ("/orders", OPERATIONS),
     "orders, none": ("/orders?state=closed", OPERATIONS),
+    "exceptions": ("/exceptions", OPERATIONS),
     "evidence": ("/orders/{number}/evidence", OPERATIONS),
     "evidence, to the supplier": ("/orders/{number}/evidence", FERRO),
     "portal": ("/p", FERRO),

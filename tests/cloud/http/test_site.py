@@ -122,6 +122,10 @@ ROUTES = {
         f"POST /{noun}/{{ident}}/edit": {"nobody": 401, "own": 404, "foreign": 404}
         for noun in ("bins", "customers", "items", "places", "sites", "suppliers")
     },
+    "GET /exceptions": {"nobody": 303, "supplier": 404, "operations": 200},
+    "GET /api/exceptions": {"nobody": 401, "supplier": 404, "operations": 200},
+    "POST /exceptions/{key}/snooze": {"nobody": 401, "supplier": 404, "operations": 422},
+    "POST /api/exceptions/{key}/snooze": {"nobody": 401, "supplier": 404, "operations": 422},
     "GET /orders/{number}/evidence": {"nobody": 303, "own": 200, "foreign": 404, "operations": 200},
     "GET /api/orders/{number}/evidence": {
         "nobody": 401,
@@ -213,6 +217,7 @@ def test_who_sees_what(world, browser, address: str, asker: str, status: int) ->
         code=code,
         order_id=world.order_of(code),
         number=world.order_label(code),
+        key="low_not_covered:1",
         name="nothing.css",
         ident=ident_of(world, noun, foreign=foreign),
         supplier="new",
