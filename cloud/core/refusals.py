@@ -310,3 +310,9 @@ class CaseUnknown(Refusal):
     """Nobody is needed for that any more, or ever was."""
 
     what_to_do = "Look at the list: what has lost its cause is gone by itself."
+
+
+class SpanImpossible(Refusal):
+    """A time begins before it ends, and is 400 days long at most."""
+
+    what_to_do = "Choose two other days."

@@ -136,6 +136,7 @@ REFUSALS: dict[type[refusals.Refusal], int] = {
     refusals.NotAsAllowed: 422,
     refusals.SheetUnreadable: 422,
     refusals.CaseUnknown: 404,
+    refusals.SpanImpossible: 422,
     refusals.SnoozeWithoutReason: 422,
 }
 

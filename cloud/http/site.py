@@ -19,6 +19,7 @@ from cloud.http.api import bins as api_bins
 from cloud.http.api import evidence as api_evidence
 from cloud.http.api import exceptions as api_exceptions
 from cloud.http.api import health as api_health
+from cloud.http.api import kpis as api_kpis
 from cloud.http.api import nouns as api_nouns
 from cloud.http.api import orders as api_orders
 from cloud.http.guards import Guards
@@ -29,6 +30,7 @@ from cloud.http.pages import (
     evidence,
     exceptions,
     imports,
+    kpis,
     login,
     nouns,
     orders,
@@ -99,7 +101,8 @@ def make_site(
     problems.install(site)
     for module in (
         api_health, api_bins, api_nouns, api_orders, api_evidence, api_exceptions,
-        wall, nouns, bins, imports, orders, evidence, exceptions, portal, answer, login,
+        api_kpis,
+        wall, nouns, bins, imports, orders, evidence, exceptions, kpis, portal, answer, login,
     ):  # fmt: skip
         site.include_router(module.router)
     site.include_router(_static)

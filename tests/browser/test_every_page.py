@@ -29,6 +29,8 @@ PAGES = {
     "orders": ("/orders", OPERATIONS),
     "orders, none": ("/orders?state=closed", OPERATIONS),
     "exceptions": ("/exceptions", OPERATIONS),
+    "KPIs": ("/kpis", OPERATIONS),
+    "KPIs, the list behind": ("/kpis/orders?name=Lindau+Pumps", OPERATIONS),
     "evidence": ("/orders/{number}/evidence", OPERATIONS),
     "evidence, to the supplier": ("/orders/{number}/evidence", FERRO),
     "portal": ("/p", FERRO),

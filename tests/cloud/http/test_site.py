@@ -122,6 +122,9 @@ ROUTES = {
         f"POST /{noun}/{{ident}}/edit": {"nobody": 401, "own": 404, "foreign": 404}
         for noun in ("bins", "customers", "items", "places", "sites", "suppliers")
     },
+    "GET /kpis": {"nobody": 303, "supplier": 404, "operations": 200},
+    "GET /kpis/{behind}": {"nobody": 303, "supplier": 404, "operations": 404},
+    "GET /api/kpis": {"nobody": 401, "supplier": 404, "operations": 200},
     "GET /exceptions": {"nobody": 303, "supplier": 404, "operations": 200},
     "GET /api/exceptions": {"nobody": 401, "supplier": 404, "operations": 200},
     "POST /exceptions/{key}/snooze": {"nobody": 401, "supplier": 404, "operations": 422},
@@ -218,6 +221,7 @@ def test_who_sees_what(world, browser, address: str, asker: str, status: int) ->
         order_id=world.order_of(code),
         number=world.order_label(code),
         key="low_not_covered:1",
+        behind="nothing",
         name="nothing.css",
         ident=ident_of(world, noun, foreign=foreign),
         supplier="new",
