@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from cloud.actions.prove import Proof, prove
 from cloud.core.orders import number_of, order_label
@@ -37,7 +37,19 @@ class RecordOut(BaseModel):
     )
 
 
+EXAMPLE: dict[str, JsonValue] = {
+    "order": "RO-1004",
+    "verdict": "fits",
+    "because": "All 9 records fit, and decided again it comes to the same.",
+    "misfit": None,
+    "last_digest": "9f2b6c1e5d0a4f8e9f2b6c1e5d0a4f8e9f2b6c1e5d0a4f8e9f2b6c1e5d0a4f8e",
+    "records": [],
+}
+
+
 class EvidenceOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
     order: str
     verdict: Literal["fits", "broken", "no_chain"] = Field(
         description="`no_chain`: placed before chains were kept, so there is nothing to check"

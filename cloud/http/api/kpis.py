@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from cloud.actions.measure import Group, Measured, measure
 from cloud.http import auth
@@ -17,7 +17,37 @@ router = APIRouter(prefix="/api/kpis", tags=["kpis"])
 _HOUR = timedelta(hours=1)
 
 
+EXAMPLE: dict[str, JsonValue] = {
+    "name": "Lindau Pumps",
+    "bins": 5,
+    "orders": 12,
+    "counts": 3,
+    "coverage": 0.998,
+    "fill_rate": 0.994,
+    "unseen_pieces": 31,
+    "stock_outs": 1,
+    "stock_out_hours": 4.5,
+    "availability": 0.9987,
+    "stock_accuracy": 1.0,
+    "stock_accuracy_gross": 0.997,
+    "response_hours_median": 0.6,
+    "unanswered": 0,
+    "order_cycle_hours_mean": 38.2,
+    "order_cycle_hours_p90": 61.0,
+    "open_orders": 1,
+    "rush_share": 0.0,
+    "zero_touch_share": 1.0,
+    "days_of_supply": 14.2,
+    "overstock_share": 0.0,
+    "overstock_value_e4": 0,
+    "overstock_currency": "EUR",
+    "bullwhip": None,
+}
+
+
 class KpiOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
     name: str
     bins: int
     orders: int
