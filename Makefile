@@ -6,7 +6,7 @@
 #   make check       format, lint, types, import contracts
 #   make fuzz        a minute of bent bytes for each reader of foreign bytes (FUZZ_S=600 FUZZ_SEED=7)
 #   make faults      the whole product broken on purpose in every way, and judged (FAULTS_S=3600 FAULTS_SEED=7)
-#   make bench       numbers, each beside a plain way of doing the same in the same run
+#   make bench       numbers, each beside a plain way of doing the same in the same run (some 15 min)
 #   make pictures    the README's pictures of the wall, taken from the running demo
 #   make lock        pin the newest allowed versions again (needs uv)
 #   make clean       forget the environment and the caches; the demo's data is kept
@@ -62,7 +62,10 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.benchmarks.poll_modbus
 	$(BIN)/python -m tests.benchmarks.spool
 	$(BIN)/python -m tests.benchmarks.drain
+	$(BIN)/python -m tests.benchmarks.modbus_gateway
+	$(BIN)/python -m tests.benchmarks.reconnects --real
 	$(BIN)/python -m tests.benchmarks.ingest
+	$(BIN)/python -m tests.benchmarks.follow
 	$(BIN)/python -m tests.benchmarks.reads
 
 pictures: $(VENV)/dev.stamp browser

@@ -127,6 +127,52 @@ def serve() -> None:
         app.serve(settings, stop)
 
 
+@cloud.command()
+@click.option(
+    "--data",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="The folder with the demand sets: at least one of man, carparts and online_retail.",
+)
+@click.option(
+    "--lead-time",
+    "lead_times",
+    multiple=True,
+    type=click.IntRange(0, 26),
+    default=(1, 2, 3, 4),
+    show_default=True,
+    help="In periods of the set; may be given several times.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("stock-against-fill.svg"),
+    show_default=True,
+    help="Where the picture is written.",
+)
+@click.option(
+    "--compare",
+    "expected",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Numbers of another simulator, as JSON: the deviation from them is printed, too.",
+)
+def replay(*, folder: Path, lead_times: tuple[int, ...], plot: Path, expected: Path | None) -> None:
+    """Replay real demand with our parameters and with those of others: stock against service.
+
+    Prints what stock each method needs for the same fill, ours by SES with a normal error, the
+    fill that was achieved of what was asked, and whether the gate is passed. Exit 1: it is not.
+
+    \b
+    Examples:
+      binline cloud replay --data demand-sets
+      binline cloud replay --data demand-sets --lead-time 2 --plot two.svg
+    """  # noqa: D301 - as above
+    from cloud.cli.replay import run  # noqa: PLC0415 - only when asked for
+
+    run(folder, lead_times, plot, expected)
+
+
 @cloud.group()
 def letters() -> None:
     """Look at what could not be taken in, try it again, or give it up.

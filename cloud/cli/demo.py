@@ -195,7 +195,7 @@ class Stack:
         step("starting PostgreSQL and the broker")
         start(
             _part(database.program, PARTS, lambda: postgres.answers(database), RECOVERY_S_MAX),
-            _part(brokered.program, PARTS, lambda: broker.answers(brokered)),
+            _part(brokered.program, PARTS, lambda: broker.is_ready(brokered)),
         )
         step("bringing the database up to date")
         was = self._addresses()

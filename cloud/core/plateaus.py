@@ -529,7 +529,17 @@ class Weighing:
             kind = Doubting.NOT_ZEROED if self.tared else Doubting.UNIT_CHANGED
             yield Doubt(kind, self.unexplained_because)
         if self.pieces is None:
-            yield Doubt(Doubting.UNKNOWN, "No weight has held still yet.")
+            yield Doubt(Doubting.UNKNOWN, self._still_unknown())
+
+    def _still_unknown(self) -> str:
+        needed = self._needed(settled=self.unrest.settled)
+        if needed <= RAW_FIRST or len(self.window) < RAW_MIN:
+            return "No weight has held still yet."
+        return (
+            f"A piece is so light for this scale that {needed:,} readings are averaged for the"
+            f" first level; {len(self.window):,} are there. It takes fewer when the scale's own"
+            " spread is known."
+        )
 
     def _is_elsewhere(self) -> bool:
         if self.unrest.newest_mg is None or self.reference_mg is None:

@@ -10,6 +10,7 @@ the server's own protocol is for ingest alone, which pulls from there what came 
     home/nats.conf          made at each start
 """
 
+import asyncio
 import importlib.metadata
 import json
 import secrets
@@ -19,7 +20,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import nats
+import nats.errors
 import paho.mqtt.client as paho
+from nats.js.api import DiscardPolicy
+from nats.js.errors import APIError
 from paho.mqtt.enums import CallbackAPIVersion
 
 from cloud.embedded.programs import EmbeddedError, Program, kept, kept_port
@@ -29,6 +34,10 @@ INGEST = "ingest"
 ACK_WAIT = "10s"
 ACK_PENDING_MAX = 1_000
 STORE_BYTES_MAX = 1024**3
+# Of these, messages that nobody has taken. The rest is for sessions and retained messages: a store
+# that is full to the brim lets nobody in again, not even the one who would empty it.
+KEPT_BYTES_MAX = STORE_BYTES_MAX // 2
+_MESSAGES = "$MQTT_msgs"
 # Nothing is kept in memory alone; the default is most of it.
 MEMORY_BYTES_MAX = 64 * 1024**2
 PROBE_S_MAX = 2.0
@@ -37,16 +46,16 @@ PROBE_S_MAX = 2.0
 DELIVERIES = "$MQTT.sub.>"
 # What pulling takes (`cloud.intake.jetstream`): one consumer, of the one stream of MQTT's messages.
 INBOX = "_INBOX_binline"
-_CONSUMER = "$MQTT_msgs.binline-ingest"
+_CONSUMER = f"{_MESSAGES}.binline-ingest"
 _PULLING = (
     f"$JS.API.CONSUMER.CREATE.{_CONSUMER}",
     f"$JS.API.CONSUMER.DURABLE.CREATE.{_CONSUMER}",
     f"$JS.API.CONSUMER.INFO.{_CONSUMER}",
     f"$JS.API.CONSUMER.MSG.NEXT.{_CONSUMER}",
     f"$JS.ACK.{_CONSUMER}.>",
-    # To bound that stream: a full store would have no room for the sessions of who comes back.
-    "$JS.API.STREAM.INFO.$MQTT_msgs",
-    "$JS.API.STREAM.UPDATE.$MQTT_msgs",
+    # To bound that stream.
+    f"$JS.API.STREAM.INFO.{_MESSAGES}",
+    f"$JS.API.STREAM.UPDATE.{_MESSAGES}",
 )
 
 
@@ -56,6 +65,7 @@ class EmbeddedBroker:
     port: int
     nats_port: int
     passwords: Mapping[str, str]  # by user: `ingest` and each gateway
+    kept_bytes_max: int = KEPT_BYTES_MAX
 
     def url(self, user: str) -> str:
         return f"mqtt://{user}:{self.passwords[user]}@127.0.0.1:{self.port}"
@@ -85,8 +95,16 @@ def prepare(home: Path, gateways: Iterable[str]) -> EmbeddedBroker:
     )
 
 
-def answers(broker: EmbeddedBroker) -> bool:
-    """Whether somebody can log in: the port opens before the store is ready."""
+def is_ready(broker: EmbeddedBroker) -> bool:
+    """Whether somebody can log in, and will be able to.
+
+    The port opens before the store is there, and what the store keeps for those who are away has
+    no bound of its own.
+    """
+    return _lets_in(broker) and asyncio.run(_keep_room(broker))
+
+
+def _lets_in(broker: EmbeddedBroker) -> bool:
     client = paho.Client(
         CallbackAPIVersion.VERSION2,
         client_id="binline-probe",
@@ -108,11 +126,39 @@ def answers(broker: EmbeddedBroker) -> bool:
         client.disconnect()
 
 
+async def _keep_room(broker: EmbeddedBroker) -> bool:
+    """The server makes its stream of messages for the first who logs in, and keeps the bound.
+
+    The oldest go first: no gateway has them acknowledged, so they come again.
+    """
+    try:
+        client = await nats.connect(
+            broker.nats_url(),
+            allow_reconnect=False,
+            connect_timeout=int(PROBE_S_MAX),
+            inbox_prefix=INBOX.encode(),
+        )
+    except (OSError, nats.errors.Error, TimeoutError):
+        return False
+    try:
+        js = client.jetstream(timeout=PROBE_S_MAX)
+        config = (await js.stream_info(_MESSAGES)).config
+        if config.max_bytes != broker.kept_bytes_max:
+            await js.update_stream(
+                config, max_bytes=broker.kept_bytes_max, discard=DiscardPolicy.OLD
+            )
+    except (nats.errors.Error, APIError, TimeoutError):
+        return False
+    finally:
+        await client.close()
+    return True
+
+
 def wait_until_up(
     broker: EmbeddedBroker, limit_s: float, *, gone: subprocess.Popen[bytes] | None
 ) -> None:
     until = time.monotonic() + limit_s
-    while not answers(broker):
+    while not is_ready(broker):
         if gone is not None and gone.poll() is not None:
             raise EmbeddedError(f"the broker ended at once, exit {gone.returncode}: see its log")
         if time.monotonic() > until:

@@ -443,6 +443,7 @@ def _ensure_bin(
             minimum=bin_.minimum,
             margin=round(item.capacity * 0.03),
             tare_mg=item.tare_mg,
+            scale_sd_mg=noise if isinstance(noise := bin_.scale.get("noise_mg"), int) else 0,
             interval_s=pace.heartbeat_s,
         ),
     )

@@ -140,7 +140,7 @@ TABLES: Mapping[str, Table] = MappingProxyType(
             " FROM bins t JOIN sites si USING (site_id) JOIN items i USING (item_id)"
             " JOIN suppliers su USING (supplier_id) LEFT JOIN places p USING (place_id)",
             sort="t.code",
-            words="concat_ws(' ', t.code, t.place, p.path, i.sku, i.name, su.name, si.name)",
+            words="",
             refers=MappingProxyType(
                 {
                     "site": "site_id",
@@ -157,18 +157,37 @@ _NAME_OF = MappingProxyType(
 )
 
 
+# Bins are many and what they refer to is few: that is searched first, and joined for what is shown.
+_BIN_WORD = (
+    "(t.code ILIKE %s OR t.place ILIKE %s"
+    " OR t.place_id IN (SELECT place_id FROM places WHERE path ILIKE %s)"
+    " OR t.item_id IN (SELECT item_id FROM items WHERE sku || ' ' || name ILIKE %s)"
+    " OR t.supplier_id IN (SELECT supplier_id FROM suppliers WHERE name ILIKE %s)"
+    " OR t.site_id IN (SELECT site_id FROM sites WHERE name ILIKE %s))"
+)
+_BIN_ONLY = MappingProxyType(
+    {
+        "site": "t.site_id = (SELECT site_id FROM sites WHERE name = %s)",
+        "item": "t.item_id = (SELECT item_id FROM items WHERE sku = %s)",
+        "supplier": "t.supplier_id = (SELECT supplier_id FROM suppliers WHERE name = %s)",
+    }
+)
+
+
 # ------------------------------------------------------------------------------ reading
 
 
 def listed(conn: psycopg.Connection, noun: Noun, wanted: Wanted) -> Listed:
     table = TABLES[noun.name]
-    where, values = ["true"], []
+    where: list[str] = ["true"]
+    values: list[object] = []
+    is_bin = noun.name == "bin"
     for word in wanted.q.split()[:WORDS_MAX]:
-        where.append(f"{table.words} ILIKE %s")
         literal = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        values.append(f"%{literal}%")
+        where.append(_BIN_WORD if is_bin else f"{table.words} ILIKE %s")
+        values += [f"%{literal}%"] * where[-1].count("%s")
     for name, value in wanted.only.items():
-        where.append(f"{_NAME_OF[name]} = %s")
+        where.append(_BIN_ONLY[name] if is_bin else f"{_NAME_OF[name]} = %s")
         values.append(value)
     if wanted.active is not None:
         where.append("t.active = %s")
@@ -177,13 +196,14 @@ def listed(conn: psycopg.Connection, noun: Noun, wanted: Wanted) -> Listed:
         where.append(f"{table.sort} > %s")  # unique, so nothing falls between two pages
         values.append(_cursor(wanted.after))
     limit = max(1, min(wanted.limit, LIMIT_MAX))
-    rows = _rows(
-        conn,
-        noun,
-        f"{table.select.replace(' FROM ', f', {table.sort} AS sorted FROM ', 1)}"
-        f" WHERE {' AND '.join(where)} ORDER BY {table.sort} LIMIT %s",
-        (*values, limit + 1),
-    )
+    select = table.select.replace(" FROM ", f", {table.sort} AS sorted FROM ", 1)
+    which = f"WHERE {' AND '.join(where)} ORDER BY {table.sort} LIMIT %s"
+    if is_bin:
+        few = f"FROM (SELECT * FROM bins t {which}) t"  # noqa: S608 - of constants
+        query = f"{select.replace('FROM bins t', few, 1)} ORDER BY {table.sort}"
+    else:
+        query = f"{select} {which}"
+    rows = _rows(conn, noun, query, (*values, limit + 1))
     more = len(rows) > limit
     return Listed(
         rows=[row for row, _ in rows[:limit]],
@@ -235,12 +255,17 @@ def since(conn: psycopg.Connection, noun: Noun, noun_id: int, version: int) -> l
     return [c for c in history(conn, noun, noun_id, LIMIT_MAX) if c.version > version]
 
 
+def item_names(conn: psycopg.Connection, skus: Sequence[Value]) -> dict[str, str]:
+    rows = conn.execute("SELECT sku, name FROM items WHERE sku = ANY(%s)", ([*skus],)).fetchall()
+    return dict(rows)
+
+
 def names(conn: psycopg.Connection, noun: Noun, limit: int) -> list[str]:
     """What a form suggests."""
     table = TABLES[noun.name]
     key = {"place": "t.path", "item": "t.sku"}.get(noun.name, "t.name")
     query = f"SELECT DISTINCT {key} FROM {table.name} t WHERE t.active ORDER BY 1 LIMIT %s"  # noqa: S608 - of constants
-    rows = conn.execute(query, (limit,)).fetchall()  # type: ignore[call-overload]
+    rows = conn.execute(query, (limit,)).fetchall()
     return [name for (name,) in rows]
 
 
@@ -254,7 +279,7 @@ def _rows(
     table = TABLES[noun.name]
     found = []
     with conn.cursor(row_factory=dict_row) as cursor:
-        for row in cursor.execute(query, tuple(values)).fetchall():  # type: ignore[arg-type] # of constants
+        for row in cursor.execute(query, tuple(values)).fetchall():
             ids = tuple(row[column] for column in table.ids)
             found.append(
                 (

@@ -46,6 +46,7 @@ class NewBin:
     tare_mg: int
     interval_s: int
     place_id: int | None = None
+    scale_sd_mg: int = 0
 
 
 def ensure_customer(conn: psycopg.Connection, name: str) -> int:
@@ -157,7 +158,8 @@ def ensure_bin(conn: psycopg.Connection, new: NewBin) -> int:
     return _id(
         conn,
         "INSERT INTO bins (code, site_id, item_id, supplier_id, place, capacity, minimum, margin,"
-        " tare_mg, interval_s, place_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " tare_mg, interval_s, place_id, scale_sd_mg)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (code) DO UPDATE SET code = excluded.code RETURNING bin_id",
         (
             new.code,
@@ -171,6 +173,7 @@ def ensure_bin(conn: psycopg.Connection, new: NewBin) -> int:
             new.tare_mg,
             new.interval_s,
             new.place_id,
+            new.scale_sd_mg,
         ),
     )
 

@@ -108,7 +108,7 @@ def _read_csv(name: str, content: bytes) -> Sheet:
     if first.lower().startswith("sep="):
         text, mark = text.partition("\n")[2], first[4:5]
     else:
-        mark = max(";\t,", key=first.count)
+        mark = max(",;\t", key=first.count)
     try:
         rows = [*csv.reader(io.StringIO(text, newline=""), delimiter=mark or ",", strict=True)]
     except csv.Error as error:
@@ -139,7 +139,7 @@ def _read_workbook(content: bytes) -> list[Sheet]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as packed:
             if sum(one.file_size for one in packed.infolist()) > UNPACKED_BYTES_MAX:
-                raise SheetUnreadable("it unpacks to more than such a workbook holds")  # noqa: TRY301
+                raise SheetUnreadable("it unpacks to more than such a workbook holds")  # noqa: TRY301 - passed on
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         try:
             return [

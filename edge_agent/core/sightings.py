@@ -63,6 +63,8 @@ class Presences:
 
     def passed(self, now_ms: int) -> list[Sighted]:
         """What became absent by not being read."""
+        if not self._seen:
+            return []
         gone = [
             tag
             for tag, seen in self._seen.items()

@@ -16,9 +16,10 @@ Pure: the clock is an argument, in monotonic milliseconds. Payloads stay on the 
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from edge_agent.core.ranges import Range, joined, within, without
 from edge_agent.wire.messages import SEQ_MAX, Ack
 
 # Of each lane. With the broker's own limit far below, more would only wait in another queue.
@@ -53,9 +54,6 @@ REFUSED_BATCHES_MAX = 256
 # leaves out counts as lost only if it had been acknowledged for so long.
 OVERTAKEN_MS_MAX = 15_000
 RECENT_RANGES_MAX = 1_000
-
-Range = tuple[int, int]
-"""Numbers from the first to the last, both included."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -283,13 +281,13 @@ class Sender:
         """
         kept = self._kept.get(ack.stream, [])
         absent = [*ack.holes, (ack.committed_upto + 1, SEQ_MAX)]
-        if not ack.exact or not (lost := _within(kept, absent)):
+        if not ack.exact or not (lost := within(kept, absent)):
             return None
         recent = self._recent_of(ack.stream, now_ms)
-        if not _without(lost, recent):
+        if not without(lost, recent):
             return TakeBack(stream=ack.stream, missing=())
-        missing = _without(_within([(1, kept[-1][1])], absent), recent)
-        self._kept[ack.stream] = _without(kept, missing)
+        missing = without(within([(1, kept[-1][1])], absent), recent)
+        self._kept[ack.stream] = without(kept, missing)
         return TakeBack(stream=ack.stream, missing=tuple(missing))
 
     def gone(self, no: int) -> None:
@@ -378,7 +376,7 @@ class Sender:
         """One after the other they are one range, so that many cost no more than a few."""
         if batch.stream == self._stream:
             known = [*self._kept.get(self._stream, ()), (batch.first_seq, batch.last_seq)]
-            self._kept[self._stream] = _joined(known)[-RECENT_RANGES_MAX:]
+            self._kept[self._stream] = joined(known)[-RECENT_RANGES_MAX:]
         if self._recent:
             at_ms, stream, (first, last) = self._recent[-1]
             grows = stream == batch.stream and last + 1 == batch.first_seq
@@ -462,43 +460,3 @@ def _covers(ack: Ack, batch: Batch) -> bool:
     return batch.last_seq <= ack.committed_upto and not any(
         first <= batch.last_seq and batch.first_seq <= last for first, last in ack.holes
     )
-
-
-def _joined(ranges: Iterable[Range]) -> list[Range]:
-    """Lowest first, and what touches as one."""
-    joined: list[Range] = []
-    for first, last in sorted(ranges):
-        if joined and first <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], last))
-        else:
-            joined.append((first, last))
-    return joined
-
-
-def _within(ranges: Iterable[Range], others: Iterable[Range]) -> list[Range]:
-    """The parts of `ranges` that lie in `others`."""
-    listed = list(others)
-    return sorted(
-        (max(first, start), min(last, end))
-        for first, last in ranges
-        for start, end in listed
-        if first <= end and start <= last
-    )
-
-
-def _without(ranges: Iterable[Range], others: Iterable[Range]) -> list[Range]:
-    """The parts of `ranges` that lie in none of `others`."""
-    cuts = sorted(others)
-    left = []
-    for first, last in sorted(ranges):
-        start = first
-        for cut_first, cut_last in cuts:
-            if cut_first > last:
-                break
-            if cut_last >= start:
-                if cut_first > start:
-                    left.append((start, cut_first - 1))
-                start = cut_last + 1
-        if start <= last:
-            left.append((start, last))
-    return left

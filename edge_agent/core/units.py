@@ -38,6 +38,12 @@ def unit_named(text: str) -> str | None:
     return name if name in MILLIGRAMS or name == "pcs" else None
 
 
-def milligrams(weight: Decimal, unit: str) -> int:
+# A scale that sends whole numbers of a whole unit, ten times a second, wants no decimals.
+_WHOLE = {unit: int(size) for unit, size in MILLIGRAMS.items() if size == int(size)}
+
+
+def milligrams(weight: Decimal | int, unit: str) -> int:
     """Whole milligrams, halves to even: the error is under a thousandth of a gram."""
+    if type(weight) is int and (size := _WHOLE.get(unit)) is not None:
+        return weight * size
     return int((weight * MILLIGRAMS[unit]).to_integral_value(ROUND_HALF_EVEN))

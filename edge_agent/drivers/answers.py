@@ -112,11 +112,11 @@ def _weighed(values: Mapping[str, object], sensor: str) -> Answer:
     count = values.get("count", weight if unit == "pcs" else None)
     if count is not None and (weight is None or unit == "pcs"):
         return _in_pieces(count, sensor)
-    if isinstance(weight, bool) or not isinstance(weight, int | Decimal):
+    if isinstance(weight, bool) or not isinstance(weight, (int, Decimal)):
         return fault(sensor, "a measurement without a weight")
     if not isinstance(unit, str) or unit not in MILLIGRAMS:
         return fault(sensor, "a weight without a unit")
-    weight_mg = milligrams(Decimal(weight), unit)
+    weight_mg = milligrams(weight, unit)
     if abs(weight_mg) > WEIGHT_MG_MAX:
         return fault(sensor, f"heavier than can be: {weight} {unit}")
     known = stable if isinstance(stable, bool) else None

@@ -281,8 +281,11 @@ def _as_register(
         words = [registers[at + place] for place in range(count)]
     except KeyError as error:
         raise NoValue(f"register {error} was not read") from error
-    if any(not 0 <= word <= WORD_MAX for word in words):
-        raise NoValue(f"{words} are no 16-bit registers")
+    for word in words:
+        if not 0 <= word <= WORD_MAX:
+            raise NoValue(f"{words} are no 16-bit registers")
+    if count == 1 and register.read == "uint16":
+        return words[0]
     if word_order == "little":
         words.reverse()
     raw = b"".join(word.to_bytes(2, "big") for word in words)

@@ -166,12 +166,15 @@ class Drain:
         self._in_hand.take(reading, self._monotonic_s())
 
     def _take(self) -> None:
-        while len(self._in_hand.readings) < self._commit.readings:
-            try:
-                reading = self._readings.get_nowait()
-            except queue.Empty:
-                return
-            self._in_hand.take(reading, self._monotonic_s())
+        """All there is at once: one by one, the locks would cost more than the readings."""
+        room = self._commit.readings - len(self._in_hand.readings)
+        waiting = self._readings
+        with waiting.mutex:
+            taken = [waiting.queue.popleft() for _ in range(min(room, len(waiting.queue)))]
+            waiting.not_full.notify(len(taken))
+        now_s = self._monotonic_s()
+        for reading in taken:
+            self._in_hand.take(reading, now_s)
 
     def _look_at_clock(self) -> None:
         step = self._clock.look()

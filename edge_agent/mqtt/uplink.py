@@ -31,6 +31,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
+from edge_agent.core import retry
 from edge_agent.wire import codec, topics
 from edge_agent.wire.messages import Presence
 
@@ -38,12 +39,6 @@ KEEPALIVE_S = 30
 CONNECT_S_MAX = 30.0  # a broker that all gateways come back to takes its time for TLS
 ANSWER_S_MAX = 30.0
 STABLE_S = 60.0
-SPREAD_S_MAX = 2.0
-
-# How long it failed, and how long a pause may be from then on. A short cut is to be over at once
-# when the broker is back; nobody waits for the second after hours.
-RETRY_S_BASE = 0.5
-RETRY_S_MAX = ((0.0, 2.0), (90.0, 30.0), (900.0, 120.0))
 
 # The lights came back for a whole site, or a whole town.
 BOOTED_S = 300.0
@@ -171,7 +166,7 @@ class Uplink:
             while not self._stop.is_set():
                 retrying(self._session)
                 # It had lasted, so the pauses begin at the shortest; but not for all at once.
-                self._stop.wait(random.uniform(0, SPREAD_S_MAX))  # noqa: S311 - spreads load
+                self._stop.wait(random.uniform(0, retry.SPREAD_S_MAX))  # noqa: S311 - spreads load
         except Exception:
             log.exception("the uplink broke and has ended")
 
@@ -298,9 +293,8 @@ class Uplink:
 def _pause_s(retrying: tenacity.RetryCallState) -> float:
     """Full jitter: a thousand gateways that lost the broker together do not come back together."""
     failing_s = retrying.seconds_since_start or 0.0
-    most_s = max(most for since, most in RETRY_S_MAX if failing_s >= since)
-    doublings = min(retrying.attempt_number - 1, 20)
-    return random.uniform(0, min(RETRY_S_BASE * 2**doublings, most_s))  # noqa: S311 - spreads load
+    longest_s = retry.longest_pause_s(retrying.attempt_number, failing_s)
+    return random.uniform(0, longest_s)  # noqa: S311 - spreads load
 
 
 class _NoSessionError(Exception):

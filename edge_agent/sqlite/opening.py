@@ -24,7 +24,8 @@ from edge_agent.sqlite.rows import (
     spoken,
 )
 
-SCHEMA_VERSION = 3
+# 4: payloads may lie by columns. What version 3 wrote is read as it is.
+SCHEMA_VERSION = 4
 # In the order of their names.
 TABLES = (COUNTER_TABLE, FROZEN_TABLE, KNOWN_TABLE, STREAM_TABLE)
 # A commit touches few pages and is smaller than most: with 4096, twice as much would be written.
@@ -134,7 +135,7 @@ def _bring_up_to_date(conn: sqlite3.Connection) -> None:
     elif number(conn, "PRAGMA user_version") in (1, 2):
         _lay_out_anew(conn)
     # A cut in the midst of the move finds the rest where it was.
-    if number(conn, "PRAGMA user_version") == SCHEMA_VERSION and "batch" in _tables(conn):
+    if "batch" in _tables(conn) and number(conn, "PRAGMA user_version") in (3, SCHEMA_VERSION):
         while _move_some(conn):
             pass
         with transaction(conn):
@@ -192,7 +193,7 @@ def _tables(conn: sqlite3.Connection) -> set[str]:
 def _check_schema(conn: sqlite3.Connection) -> None:
     """`quick_check` is content with any table; a flipped bit can rename a column of ours."""
     version = number(conn, "PRAGMA user_version")
-    if version != SCHEMA_VERSION:
+    if version not in (3, SCHEMA_VERSION):
         raise DamagedError(f"version {version}, not {SCHEMA_VERSION}")
     # What versions 1 and 2 left: SQLite keeps the table of AUTOINCREMENT for good.
     found = conn.execute(

@@ -8,7 +8,8 @@ no        place in the queue; the newest row stays until there is a newer one, s
 state     never left · may have left · acknowledged · damaged, as numbers that take one byte
           each, so that a row is marked in its place, and that no flipped bit makes another
 kind      what the payload says: 1 readings · 2 thinned · 3 gap · 4 clock step
-size      of the payload as it is sent; on disk it is deflated, if that makes it smaller
+size      of the payload as it is sent; on disk it lies by columns (`columns`), or deflated, or as
+          it is, whatever is the smallest
 crc       of all that must not change. The payload repeats stream and range, so it can prove
           itself when the rest of its row, or the row of its stream, is gone
 """
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from itertools import groupby
 
+from edge_agent.sqlite import columns
 from edge_agent.wire import codec
 from edge_agent.wire.messages import ClockStep, Gap, ReadingBatch, Thinned
 
@@ -90,6 +92,9 @@ class Proven:
 
 
 def deflated(payload: bytes) -> bytes:
+    by_columns = columns.packed(payload)
+    if by_columns is not None and len(by_columns) < len(payload):
+        return by_columns
     smaller = zlib.compress(payload, DEFLATE_LEVEL)
     return smaller if len(smaller) < len(payload) else payload
 
@@ -100,6 +105,9 @@ def inflated(stored: bytes, size: int) -> bytes | None:
         return stored
     if not 0 < size <= codec.PAYLOAD_BYTES_MAX:
         return None
+    if stored.startswith(columns.MARK):
+        payload = columns.unpacked(stored)
+        return payload if payload is not None and len(payload) == size else None
     try:
         payload = zlib.decompressobj().decompress(stored, size + 1)
     except zlib.error:

@@ -8,12 +8,12 @@ import contextlib
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from edge_agent.core.freeze import Frozen, freeze_gap
+from edge_agent.core.ranges import between
 from edge_agent.sqlite import remembered
 from edge_agent.sqlite.opening import (
     Connect,
@@ -72,38 +72,6 @@ def tell_lost(conn: sqlite3.Connection, newest_no: int, gaps: Sequence[Frozen]) 
         assert said is not None, "just frozen"
         insert(conn, no, said, State.NEVER_LEFT, find_stream(conn, said.stream, said.life))
     return len(gaps)
-
-
-def between(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """What lies between ranges and is in none of them, lowest first."""
-    return [(one[1] + 1, other[0] - 1) for one, other in pairwise(joined(ranges))]
-
-
-def joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same numbers in as few ranges as can be, lowest first."""
-    found: list[tuple[int, int]] = []
-    for first, last in sorted(ranges):
-        if found and first <= found[-1][1] + 1:
-            found[-1] = (found[-1][0], max(last, found[-1][1]))
-        else:
-            found.append((first, last))
-    return found
-
-
-def left_out(
-    asked: Iterable[tuple[int, int]], held: Iterable[tuple[int, int]]
-) -> list[tuple[int, int]]:
-    """What of `asked` is not in `held`."""
-    whole = joined(held)
-    missing = []
-    for first, last in joined(asked):
-        ends = [(first - 1, first - 1), *_within(whole, first, last), (last + 1, last + 1)]
-        missing += [(one[1] + 1, other[0] - 1) for one, other in pairwise(ends)]
-    return [(first, last) for first, last in missing if first <= last]
-
-
-def _within(ranges: Iterable[tuple[int, int]], first: int, last: int) -> Iterator[tuple[int, int]]:
-    return ((one, other) for one, other in ranges if other >= first and one <= last)
 
 
 def _open(path: Path, connect: Connect) -> tuple[sqlite3.Connection, list[int]]:

@@ -29,6 +29,7 @@ from typing import TypeVar
 
 from edge_agent.core.freeze import Frozen, freeze, freeze_gap, freeze_step
 from edge_agent.core.merge import MERGED_BYTES_MAX, MERGED_READINGS_MAX
+from edge_agent.core.ranges import between, joined, without
 from edge_agent.core.reading import Reading
 from edge_agent.core.remembered import Remembered, remembered_after
 from edge_agent.core.stream import Batch
@@ -54,7 +55,7 @@ from edge_agent.sqlite.rows import (
     runs,
     spoken,
 )
-from edge_agent.sqlite.salvage import between, joined, left_out, open_sound, tell_lost
+from edge_agent.sqlite.salvage import open_sound, tell_lost
 from edge_agent.wire.messages import BATCH_READINGS_MAX
 
 TAIL_BYTES = 50 * 1024 * 1024
@@ -323,7 +324,7 @@ class Spool:
         asked = [(first, min(last, ever)) for first, last in missing if first <= ever]
         gaps = [
             freeze_gap(stream, first, last, GONE, life=life)
-            for first, last in left_out(asked, ranges)
+            for first, last in without(asked, ranges)
         ]
         change.waiting += tell_lost(self._conn, self._newest_no, gaps)
         return back, len(gaps)
@@ -576,7 +577,7 @@ class Spool:
             and isinstance(last, int)
             and 0 < first <= last < first + BATCH_READINGS_MAX
         ]
-        lost = [*left_out(sane, held), *between(held)]
+        lost = [*without(sane, held), *between(held)]
         return [
             freeze_gap(named[0], first, last, DAMAGED, life=named[1])
             for first, last in joined(lost)

@@ -23,6 +23,7 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from cloud.embedded import programs
+from edge_agent.core.ranges import joined
 from edge_agent.core.reading import Reading, Weight
 from edge_agent.loops.clock import Timekeeper
 from edge_agent.loops.drain import READINGS_WAITING_MAX, Commit, Drain
@@ -117,7 +118,7 @@ def answer(port: int, ready: object, ended: object) -> None:
         message = codec.decode(said.payload)
         ranges = there.setdefault(message.stream, [])
         if isinstance(message, ReadingBatch):
-            _add(ranges, message.first_seq, message.last_seq)
+            ranges[:] = joined([*ranges, (message.first_seq, message.last_seq)])
             if LIVE in message.sensors:
                 at_ms = message.base_ms + message.readings[-1].after_ms
                 newest["live_ms"] = max(newest["live_ms"], at_ms)
@@ -147,18 +148,6 @@ def answer(port: int, ready: object, ended: object) -> None:
     client.connect("127.0.0.1", port)
     client.loop_start()
     ended.wait()  # type: ignore[attr-defined] # an Event
-
-
-def _add(ranges: list[tuple[int, int]], first: int, last: int) -> None:
-    ranges.append((first, last))
-    ranges.sort()
-    joined = [ranges[0]]
-    for one in ranges[1:]:
-        if one[0] <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(joined[-1][1], one[1]))
-        else:
-            joined.append(one)
-    ranges[:] = joined
 
 
 def _client(name: str) -> mqtt.Client:

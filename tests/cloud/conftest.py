@@ -52,6 +52,21 @@ class Shelf:
                 (self.bin_id, *state.values()),
             )
             self.admin.execute(
+                "INSERT INTO readings (sensor_id, measured_at, stream_no, seq, received_at,"
+                " weight_mg, condition, total, stability, quality, clock_trusted)"
+                " SELECT sensor_id, heard_at, stream_no, seq, received_at,"
+                " CASE WHEN condition IS NULL THEN weight_mg END, condition,"
+                " CASE WHEN condition IS NULL THEN total END, stability, quality, clock_trusted"
+                " FROM bin_state WHERE bin_id = %s AND stream_no IS NOT NULL"
+                " ON CONFLICT DO NOTHING",
+                (self.bin_id,),
+            )
+            self.admin.execute(
+                "INSERT INTO follow_due (sensor_ids, from_ms) VALUES (ARRAY[%s::int],"
+                " ARRAY[(extract(epoch FROM %s::timestamptz) * 1000)::bigint])",
+                (self.sensor_id, at),
+            )
+            self.admin.execute(
                 "INSERT INTO bin_levels AS l (bin_id, pieces, exact, level_at, followed_at)"
                 " VALUES (%s, %s, true, %s, %s) ON CONFLICT (bin_id) DO UPDATE SET"
                 " pieces = EXCLUDED.pieces, level_at = EXCLUDED.level_at,"

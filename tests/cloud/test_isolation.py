@@ -4,6 +4,7 @@ A table that is added without row level security, a right that is granted in pas
 forgets the filter: each fails a test here, by name, before anybody has to think of it.
 """
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -41,7 +42,7 @@ RUN_AS_OWNER = {
     Store.HYPERTABLE: {"readings_drop"},
     Store.COLUMNSTORE: {"readings_drop", "readings_pack"},
 }
-# Beside these the triggers that remember what changed or have it followed; nobody may call them.
+# Beside these the triggers that remember what changed, or have it looked at; nobody may call them.
 REMEMBER = {"bins_follow", "bins_remember", "items_remember", "note_change", "sensors_remember"}
 VIEWS = ("portal_calibrations", "portal_readings", "portal_rollups")
 
@@ -131,7 +132,7 @@ RIGHTS = {
         "readings": "SELECT",
         "readings_aside": "DELETE SELECT",
         "readings_kept": "SELECT",
-        "restatements": "INSERT SELECT UPDATE",
+        "restatements": "INSERT SELECT",
         "rollups": "DELETE INSERT SELECT",
         "rollups_due": "DELETE SELECT UPDATE",
         "sensors": "SELECT",
@@ -273,15 +274,17 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
         " VALUES (%s, %s, %s, %s, %s)",
         (bin_id, sensor, NOW, NOW, canary),
     )
+    doubts = json.dumps([["suspect", canary]])
     admin.execute(
         "INSERT INTO bin_levels (bin_id, pieces, doubts) VALUES (%s, %s, %s)",
-        (bin_id, number, f'[["stuck", "{canary}"]]'),
+        (bin_id, number, doubts),
     )
     admin.execute(
         "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces, after_pieces,"
         " event_at, confirmed_at, known_at, after_refs, because)"
-        " VALUES (%s, %s, 'opening', 7, 0, 7, %s, %s, %s, '{1,1,1,1}', %s)",
-        (bin_id, item, NOW, NOW, NOW, canary),
+        " SELECT bin_id, item_id, 'opening', 5, 0, 5, %s, %s, %s, '{1, 1, 1, 1}', %s"
+        " FROM bins WHERE bin_id = %s",
+        (NOW, NOW, NOW, canary, bin_id),
     )
     admin.execute(
         "INSERT INTO restatements (bin_id, item_id, at, from_ug, to_ug, movements, before_pieces,"

@@ -22,6 +22,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults import ground, page, scenario
@@ -29,9 +31,20 @@ from tests.faults.catalogue import FAULTS
 from tests.faults.scenario import Fault, Report
 
 OUT = Path(".faults")
-CHILD_S_MAX = 420
+CHILD_S_MAX = scenario.LIMIT_S + 60  # it judges itself first
 END_S_MAX = 60
 LOOK_S = 0.2
+
+
+@dataclass(kw_only=True)
+class Child:
+    """A world in a process of its own."""
+
+    name: str
+    seed: int
+    process: subprocess.Popen[bytes]
+    since: float
+    told_to_end: float | None = None
 
 
 def say(text: str) -> None:
@@ -117,7 +130,7 @@ def _run(plan: Iterator[tuple[str, int]], until: float, asked: argparse.Namespac
     home.chmod(0o755)
     ground.make_template(home / "template")
     singles = len(FAULTS) if asked.command == "all" and not asked.no_singles else 0
-    running: dict[subprocess.Popen[bytes], float] = {}  # since when
+    running: list[Child] = []
     started = bad = 0
     try:
         while True:
@@ -126,11 +139,11 @@ def _run(plan: Iterator[tuple[str, int]], until: float, asked: argparse.Namespac
                 if step is None:
                     break
                 started += 1
-                running[_spawn(*step, home, asked)] = time.monotonic()
+                running.append(_spawn(*step, home, asked))
             if not running:
                 break
             time.sleep(LOOK_S)
-            bad += _collect(running)
+            bad += _collect(running, asked.out)
     finally:
         _end(running)
         shutil.rmtree(home / "template", ignore_errors=True)
@@ -142,30 +155,51 @@ def _run(plan: Iterator[tuple[str, int]], until: float, asked: argparse.Namespac
     return 1 if bad else 0
 
 
-def _collect(running: dict[subprocess.Popen[bytes], float]) -> int:
-    """How many ended badly since it was asked last."""
+def _collect(running: list[Child], out: Path) -> int:
+    """How many ended badly since it was asked last. Whatever becomes of one, it has a report."""
     bad = 0
-    for child, since in list(running.items()):
-        if child.poll() is not None:
-            running.pop(child)
-            bad += child.returncode != 0
-        elif time.monotonic() - since > CHILD_S_MAX:
-            child.terminate()  # and it cleans up after itself
+    now = time.monotonic()
+    for child in list(running):
+        if child.process.poll() is not None:
+            running.remove(child)
+            bad += child.process.returncode != 0
+            _sure_of_report(child, out)
+        elif child.told_to_end is None and now - child.since > CHILD_S_MAX:
+            child.told_to_end = now
+            child.process.terminate()  # once: it cleans up after itself
+        elif child.told_to_end is not None and now - child.told_to_end > END_S_MAX:
+            child.process.kill()
     return bad
 
 
-def _end(running: dict[subprocess.Popen[bytes], float]) -> None:
-    for child in running:
-        child.terminate()
-    for child in running:
-        child.wait(END_S_MAX)
+def _sure_of_report(child: Child, out: Path) -> None:
+    path = scenario.path_of(child.name, child.seed, out)
+    if path.exists() and path.stat().st_mtime > time.time() - (time.monotonic() - child.since):
+        return
+    took_s = round(time.monotonic() - child.since, 1)
+    said = f"no verdict of its own: ended with {child.process.returncode} after {took_s:.0f} s"
+    faults = child.name.split("+")
+    report = Report(faults=faults, seed=child.seed, verdict="broken", said=said, took_s=took_s)
+    scenario.keep(report, out)
+    say(_line(report, [_named(name) for name in faults]))
 
 
-def _spawn(name: str, seed: int, home: Path, asked: argparse.Namespace) -> subprocess.Popen[bytes]:
+def _end(running: list[Child]) -> None:
+    for child in running:
+        child.process.terminate()
+    for child in running:
+        with suppress(subprocess.TimeoutExpired):
+            child.process.wait(END_S_MAX)
+            continue
+        child.process.kill()
+
+
+def _spawn(name: str, seed: int, home: Path, asked: argparse.Namespace) -> Child:
     words = ["one", name, "--seed", str(seed), "--out", str(asked.out)]
     words += ["--template", str(home / "template")]
     words += ["--keep"] if asked.keep else []
-    return subprocess.Popen((sys.executable, "-m", "tests.faults", *words))
+    process = subprocess.Popen((sys.executable, "-m", "tests.faults", *words))
+    return Child(name=name, seed=seed, process=process, since=time.monotonic())
 
 
 def _one(asked: argparse.Namespace) -> int:

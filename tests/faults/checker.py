@@ -19,7 +19,6 @@ import re
 import sqlite3
 import subprocess
 import sys
-import zlib
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -29,7 +28,7 @@ from typing import Any
 
 import psycopg
 
-from tests.system.ledger_checker import unpack
+from tests.system.ledger_checker import message_in
 
 EVIDENCE_MAX = 8
 
@@ -745,8 +744,7 @@ def spooled(copy: Path, gateway: str) -> set[Answer]:
     found: set[Answer] = set()
     with sqlite3.connect(copy) as conn:
         for size, stored in conn.execute("SELECT size, payload FROM frozen ORDER BY no"):
-            payload = stored if len(stored) == size else zlib.decompress(stored)
-            message, _ = unpack(payload, 0)
+            message = message_in(size, stored)
             if not isinstance(message, dict):
                 continue
             for reading in message.get("readings", []):

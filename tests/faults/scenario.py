@@ -9,10 +9,11 @@ import itertools
 import json
 import random
 import shutil
+import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,12 @@ BASE_S = 4.0  # of ordinary life before the fault
 STAGGER_S = 4.0  # how much later the second fault of a pair may begin
 QUIET_S = 1.0
 ORDERS_S_MAX = 45.0
+# Beyond all the limits of a scenario that ends: six times what most take.
+LIMIT_S = 360
+
+
+class OutOfTime(BaseException):
+    """The limit of the whole scenario: no `except Exception` on the way keeps it."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,13 @@ def run(faults: list[Fault], seed: int, folder: Path, template: Template) -> Rep
     began = time.monotonic()
     world = World(folder, template, settings, seed)
     try:
-        _live(world, faults, report)
+        with _limited(LIMIT_S):
+            _live(world, faults, report)
+    except OutOfTime:
+        report.verdict = "fail"
+        at = traceback.format_exc().splitlines()
+        report.said = f"it did not come to an end within {LIMIT_S} s"
+        report.numbers["traceback"] = "\n".join(at)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it is reported
         report.said = f"{type(error).__name__}: {error}"
         report.numbers["traceback"] = traceback.format_exc()
@@ -101,6 +114,22 @@ def run(faults: list[Fault], seed: int, folder: Path, template: Template) -> Rep
         world.end()
         report.took_s = round(time.monotonic() - began, 1)
     return report
+
+
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """Whatever it hangs in, it ends with `OutOfTime`. On the main thread only."""
+
+    def over(_number: int, _frame: object) -> None:
+        raise OutOfTime
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _live(world: World, faults: list[Fault], report: Report) -> None:
@@ -256,8 +285,12 @@ def _judge(world: World, faults: list[Fault], report: Report) -> None:
     report.numbers["letters"] = len(found.letters)
 
 
+def path_of(name: str, seed: int, folder: Path) -> Path:
+    return folder / f"{name}-{seed}.json"
+
+
 def keep(report: Report, folder: Path) -> Path:
-    path = folder / f"{'+'.join(report.faults)}-{report.seed}.json"
+    path = path_of("+".join(report.faults), report.seed, folder)
     path.write_text(json.dumps(asdict(report) | {"replay": report.replay}, indent=2))
     return path
 

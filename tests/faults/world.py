@@ -14,6 +14,7 @@ Everything waits in `wait` or `pause`, on the main thread: the kernel ends a chi
 that started it ends, and dead processes are started again only while somebody waits.
 """
 
+import asyncio
 import http.client
 import json
 import os
@@ -25,11 +26,13 @@ import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import nats
 import psycopg
+from nats.js.api import StreamState
 
 from cloud.embedded import broker, demo_site, postgres
 from cloud.embedded.programs import Program, spawn
@@ -196,6 +199,7 @@ class Settings:
     database_tmpfs_mb: int = 0
     spool_tmpfs_kb: dict[str, int] = field(default_factory=dict)  # by gateway
     broker: dict[str, Any] = field(default_factory=dict)  # merged into its configuration
+    broker_keeps: int = 0  # bytes of messages that nobody has taken; 0: as shipped
     pulling: int = 0  # so many processes of ingest that share the work, instead of one by MQTT
 
 
@@ -234,12 +238,14 @@ class World:
         every = (*GATEWAYS, *ground.SPARE, *ground.CROWD)
         self.broker = broker.prepare(home / "broker", every)
         self.configure_broker(**self.settings.broker)
+        if self.settings.broker_keeps:
+            self.broker = replace(self.broker, kept_bytes_max=self.settings.broker_keeps)
         self._open_links()
         self.keeper.start(self.database.program)
         self.keeper.start(self.broker.program)
         self.wait(lambda: postgres.answers(self.database), START_S_MAX, "PostgreSQL")
         self._move_webhook()
-        self.wait(lambda: broker.answers(self.broker), START_S_MAX, "the broker")
+        self.wait(lambda: broker.is_ready(self.broker), START_S_MAX, "the broker")
         for program in self._programs():
             self.keeper.start(program)
         threading.Thread(target=self._poll_pages, daemon=True, name="poller").start()
@@ -397,6 +403,10 @@ class World:
         config = json.loads(path.read_text())
         _merge(config, changes)
         path.write_text(json.dumps(config, indent=2))
+
+    def broker_keeps(self) -> StreamState:
+        """What came by MQTT and nobody has taken."""
+        return asyncio.run(_state_of_messages(self.broker.nats_url()))
 
     def log_of(self, name: str) -> str:
         path = self.folder / "logs" / f"{name}.log"
@@ -652,6 +662,14 @@ class World:
                     continue
             with (self.folder / "samples.jsonl").open("a") as file:
                 file.write(json.dumps(entry) + "\n")
+
+
+async def _state_of_messages(url: str) -> StreamState:
+    client = await nats.connect(url, allow_reconnect=False, inbox_prefix=broker.INBOX.encode())
+    try:
+        return (await client.jetstream().stream_info("$MQTT_msgs")).state
+    finally:
+        await client.close()
 
 
 def _proc(pid: int) -> list[int] | None:

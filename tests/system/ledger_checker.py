@@ -24,6 +24,8 @@ import psycopg
 # From an answer to the disk of the gateway: the group commit (0.5 s) and a slow machine.
 UNWRITTEN_MS_MAX = 3_000
 
+BY_COLUMNS = 0xC1  # how a batch begins that lies by columns
+
 Answer = tuple[str, str, int]  # gateway, sensor, weight in mg
 
 
@@ -55,12 +57,40 @@ def spooled(copy: Path, gateway: str) -> set[Answer]:
     found: set[Answer] = set()
     with sqlite3.connect(copy) as conn:
         for size, stored in conn.execute("SELECT size, payload FROM frozen ORDER BY no"):
-            payload = stored if len(stored) == size else zlib.decompress(stored)
-            message, _ = unpack(payload, 0)
+            message = message_in(size, stored)
             for reading in message.get("readings", []):
                 if reading[0] == 1:  # a weight
                     found.add((gateway, message["sensors"][reading[1]], reading[3]))
     return found
+
+
+def message_in(size: int, stored: bytes) -> dict:
+    """As it is, deflated, or deflated by columns (told by its first byte)."""
+    if len(stored) != size and stored[0] == BY_COLUMNS:
+        return _by_columns(zlib.decompress(stored[1:], wbits=-15))
+    payload = stored if len(stored) == size else zlib.decompress(stored)
+    return unpack(payload, 0)[0]
+
+
+def _by_columns(whole: bytes) -> dict:
+    """[the message without readings, how many lie in columns, the columns, the other rows]"""
+    (message, count, (kind, sensors, after, numbers, *rest), others), _ = unpack(whole, 0)
+    rows, before, sensor, after_ms = [], {}, 0, 0
+    for place in range(count):
+        sensor += _number(sensors, count, place)
+        after_ms += _number(after, count, place)
+        before[sensor] = before.get(sensor, 0) + _number(numbers, count, place)
+        small = [column[place if len(column) > 1 else 0] for column in rest]
+        rows.append([kind, sensor, after_ms, before[sensor], *small])
+    for place, row in others:
+        rows.insert(place, row)
+    return message | {"readings": rows}
+
+
+def _number(column: bytes, count: int, place: int) -> int:
+    """The width, then the first bytes of all, the second ones …; the lowest bit is the sign."""
+    number = sum(column[1 + byte * count + place] << 8 * byte for byte in range(column[0]))
+    return -(number // 2) - 1 if number % 2 else number // 2
 
 
 def check(
@@ -131,10 +161,15 @@ def unpack(data: bytes, at: int) -> tuple[object, int]:  # noqa: PLR0911 - a tab
         size = 1 << ((head - 0xCC) % 4)
         number = int.from_bytes(data[at : at + size], "big", signed=head >= 0xD0)
         return number, at + size
-    kinds = {0xD9: (1, _text), 0xDA: (2, _text), 0xDB: (4, _text)}
+    kinds = {0xC4: (1, _binary), 0xC5: (2, _binary), 0xC6: (4, _binary)}
+    kinds |= {0xD9: (1, _text), 0xDA: (2, _text), 0xDB: (4, _text)}
     kinds |= {0xDC: (2, _array), 0xDD: (4, _array), 0xDE: (2, _map), 0xDF: (4, _map)}
     size, kind = kinds[head]
     return kind(data, at + size, int.from_bytes(data[at : at + size], "big"))
+
+
+def _binary(data: bytes, at: int, length: int) -> tuple[bytes, int]:
+    return data[at : at + length], at + length
 
 
 def _text(data: bytes, at: int, length: int) -> tuple[str, int]:

@@ -8,6 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from edge_agent.core.reading import Condition, Reading, Weight
+from edge_agent.sqlite.spool import Spool
+from edge_agent.wire.messages import Stability
+
 _spec = importlib.util.spec_from_file_location(
     "ledger_checker", Path(__file__).parent / "ledger_checker.py"
 )
@@ -81,6 +85,7 @@ def test_a_kill_does_not_excuse_what_was_in_the_spool() -> None:
     [
         *(0, 127, 128, 65_535, 65_536, 2**40, -1, -32, -33, -40_000, -(2**40)),
         *(None, True, False, "", "x" * 31, "x" * 40, "x" * 300, "ü"),
+        *(b"", b"x" * 255, b"x" * 256, b"x" * 70_000),
         *([], [1] * 15, [1] * 16, [1] * 70_000),
         *({"a": [1, {"b": None}]}, {str(n): n for n in range(20)}),
     ],
@@ -104,3 +109,33 @@ def test_it_reads_a_spool(tmp_path: Path) -> None:
             row = (len(payload), stored)
             conn.execute("INSERT INTO frozen (size, payload) VALUES (?, ?)", row)
     assert checker.spooled(tmp_path / "spool", GATEWAY) == {(GATEWAY, "s02", 77)}
+
+
+def test_it_reads_what_a_real_spool_lays_by_columns(tmp_path: Path) -> None:
+    """Written by the agent's own spool, all forms of a row, and read without it."""
+    some = [
+        Reading(
+            sensor=f"s{n % 7:02}",
+            measured_ms=1_790_000_000_000 + n * 13,
+            clock_trusted=n % 3 > 0,
+            outcome=Condition(condition="silent", because="no answer")
+            if n % 11 == 5
+            else Weight(weight_mg=(-1) ** n * n * 12_345_678, stability=Stability.STATED),
+        )
+        for n in range(200)
+    ]
+    spool = Spool.open(tmp_path / "spool", 64 * 1024 * 1024)
+    spool.append(some)
+    spool.append(some[:1])
+    (batch, _) = spool.oldest(0, 2)
+    payload = spool.load(batch.no) or b""
+    spool.close()
+    with sqlite3.connect(tmp_path / "spool") as conn:
+        size, stored = conn.execute("SELECT size, payload FROM frozen ORDER BY no").fetchone()
+    assert stored[0] == checker.BY_COLUMNS
+    assert checker.message_in(size, stored) == msgspec.msgpack.decode(payload)
+    assert checker.spooled(tmp_path / "spool", GATEWAY) == {
+        (GATEWAY, one.sensor, one.outcome.weight_mg)
+        for one in some
+        if isinstance(one.outcome, Weight)
+    }

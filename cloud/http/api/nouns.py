@@ -219,7 +219,8 @@ def _because(given: dict[str, JsonValue]) -> str:
 
 
 def _add_routes(noun: Noun) -> None:
-    path, tag = f"/{noun.plural}", [noun.plural]
+    path = f"/{noun.plural}"
+    tag: Any = [noun.plural]
 
     @router.get(
         path, tags=tag, summary=f"{noun.title} you may see", responses=_answers(noun, many=True)

@@ -46,7 +46,7 @@ SUGGESTED_MAX = 3_000
 TABS = (BIN, ITEM, PLACE, SITE, CUSTOMER, SUPPLIER)
 # The columns of each list, by field; the first one is the way in.
 COLUMNS = {
-    "bin": ("code", "site", "place", "item", "supplier", "minimum", "capacity", "active"),
+    "bin": ("code", "item", "site", "place", "supplier", "minimum", "capacity", "active"),
     "item": ("sku", "name", "unit_weight_ug", "pack", "price_e4", "active"),
     "place": ("path", "site", "kind", "active"),
     "site": ("name", "customer", "place", "time_zone", "active"),
@@ -79,6 +79,8 @@ def list_page(request: Request, session: Session, noun: Noun, wanted: Wanted) ->
     parts = parts_of(request)
     with auth.asked_by(parts, session) as conn:
         found = kept.listed(conn, noun, wanted)
+        skus = [row.values["item"] for row in found.rows] if noun is BIN else []
+        parts_named = nouns.item_names(conn, skus)
         anything = bool(found.rows) or bool(nouns.listed(conn, noun, Wanted(limit=1)).rows)
     asked = {"q": wanted.q, **wanted.only, "shown": request.query_params.get("shown", "")}
     return rendering.page(
@@ -91,6 +93,7 @@ def list_page(request: Request, session: Session, noun: Noun, wanted: Wanted) ->
         fields=[noun.by_name[name] for name in COLUMNS[noun.name]],
         rows=[(kept.ident_of(noun, row), row) for row in found.rows],
         anything=anything,
+        parts_named=parts_named,
         q=wanted.q,
         only=wanted.only,
         shown=request.query_params.get("shown", ""),
@@ -340,7 +343,7 @@ def _line_page(
     session: Session,
     item: Row,
     line: Row | None,
-    **shown: Any,  # noqa: ANN401
+    **shown: Any,  # noqa: ANN401 - as of a form
 ) -> Response:
     typed = shown.pop("typed", None) or (paper(ITEM_SUPPLIER, line.values) if line else {})
     typed = {**_fresh(ITEM_SUPPLIER), **typed, "item": str(item.values["sku"])}

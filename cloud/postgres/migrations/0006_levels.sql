@@ -18,7 +18,7 @@ CREATE TABLE follow_due (
 
 -- The same by the bin, together with what else makes one to be looked at: a count, a changed rule.
 CREATE TABLE bin_follow (
-    bin_id  int PRIMARY KEY REFERENCES bins,
+    bin_id  int PRIMARY KEY REFERENCES bins ON DELETE CASCADE,
     from_at timestamptz                  -- null: nothing new was read
 );
 
@@ -26,7 +26,7 @@ CREATE TABLE bin_follow (
 
 -- One row per bin, small, because it is written with every reading of the bin.
 CREATE TABLE bin_levels (
-    bin_id        int PRIMARY KEY REFERENCES bins,
+    bin_id        int PRIMARY KEY REFERENCES bins ON DELETE CASCADE,
     pieces        int CHECK (pieces >= 0),           -- null: no level is known yet
     sd_pieces     real NOT NULL DEFAULT 0,
     exact         boolean NOT NULL DEFAULT false,
@@ -47,7 +47,7 @@ CREATE INDEX ON bin_levels (changed_xid);
 
 -- What is remembered between two readings, and by which rules it was made.
 CREATE TABLE bin_tracks (
-    bin_id     int PRIMARY KEY REFERENCES bins,
+    bin_id     int PRIMARY KEY REFERENCES bins ON DELETE CASCADE,
     item_id    int NOT NULL REFERENCES items,
     rules      jsonb NOT NULL,
     from_at    timestamptz NOT NULL,                 -- since when this item lies in it
@@ -58,7 +58,7 @@ CREATE TABLE bin_tracks (
 );
 
 CREATE TABLE checkpoints (
-    bin_id int NOT NULL REFERENCES bins,
+    bin_id int NOT NULL REFERENCES bins ON DELETE CASCADE,
     at     timestamptz NOT NULL,                     -- of the last reading in it
     state  text NOT NULL,
     PRIMARY KEY (bin_id, at)
@@ -169,12 +169,13 @@ BEGIN
         EXECUTE format('CREATE POLICY operations_all ON %I TO binline_portal '
                        'USING (is_operations()) WITH CHECK (is_operations())', t);
     END LOOP;
-    -- Of its own bins, and while what is in them was its own.
-    FOREACH t IN ARRAY ARRAY['bin_levels', 'movements'] LOOP
-        EXECUTE format('CREATE POLICY supplier_own ON %I FOR SELECT TO binline_portal '
-                       'USING (bin_id IN (SELECT b.bin_id FROM bins b WHERE b.supplier_id = asking_supplier()))', t);
-    END LOOP;
 END $$;
+-- Of its own bins; and of what moved in them, what did so while they were its own.
+CREATE POLICY supplier_own ON bin_levels FOR SELECT TO binline_portal
+    USING (bin_id IN (SELECT b.bin_id FROM bins b WHERE b.supplier_id = asking_supplier()));
+CREATE POLICY supplier_own ON movements FOR SELECT TO binline_portal
+    USING (EXISTS (SELECT FROM bin_items o WHERE o.bin_id = movements.bin_id AND o.supplier_id = asking_supplier()
+                      AND event_at >= o.from_at AND (o.to_at IS NULL OR event_at < o.to_at)));
 CREATE POLICY triggers_all ON bin_follow TO binline_owner USING (true) WITH CHECK (true);
 CREATE POLICY triggers_read ON bins FOR SELECT TO binline_owner USING (true);   -- which bins an item lies in
 
@@ -182,7 +183,8 @@ GRANT INSERT ON follow_due TO binline_ingest;
 GRANT SELECT, DELETE, UPDATE ON follow_due TO binline_jobs;      -- UPDATE: what is taken is locked first
 GRANT SELECT, INSERT, UPDATE, DELETE ON bin_follow TO binline_jobs;
 GRANT SELECT, INSERT, UPDATE, DELETE ON bin_levels, bin_tracks, checkpoints TO binline_jobs;
-GRANT SELECT, INSERT, UPDATE ON movements, restatements TO binline_jobs;
+GRANT SELECT, INSERT, UPDATE ON movements TO binline_jobs;
+GRANT SELECT, INSERT ON restatements TO binline_jobs;
 GRANT SELECT, INSERT ON counts TO binline_jobs;
 GRANT SELECT ON bin_levels, movements, restatements, counts TO binline_portal;
 GRANT INSERT ON counts TO binline_portal;

@@ -1,5 +1,7 @@
 """The broker holds every gateway to its own topics, and keeps what it took through a kill."""
 
+import dataclasses
+import json
 import os
 import signal
 import socket
@@ -290,3 +292,31 @@ def test_secrets_are_readable_by_the_owner_alone(start: Start, home: Path) -> No
     start()
     for path in (home / "nats.conf", *(home / "passwords").iterdir()):
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_store_that_nobody_empties_still_lets_everybody_in(home: Path) -> None:
+    """Full to the brim it would have no room for a session: not even ingest's, who empties it."""
+    embedded = dataclasses.replace(broker.prepare(home, ["gw-a"]), kept_bytes_max=32 * 1024)
+    config = json.loads((home / "nats.conf").read_text())
+    config["jetstream"]["max_file_store"] = 64 * 1024
+    (home / "nats.conf").write_text(json.dumps(config))
+    child = programs.spawn(embedded.program, home / "log")
+    try:
+        broker.wait_until_up(embedded, 30, gone=child)
+        ingest = Client(embedded, "ingest", "binline-ingest-1", clean=False)
+        ingest.listen(topics.UP_READINGS_ALL)
+        ingest.leave()
+        gateway = Client(embedded, "gw-a")
+        for number in range(40):
+            gateway.say(topics.readings("gw-a"), bytes([number]) * 4_000)
+        gateway.leave()
+        gateway = Client(embedded, "gw-a")
+        ingest = Client(embedded, "ingest", "binline-ingest-1", clean=False)
+        assert (gateway.refused, ingest.refused) == ([], [])
+        eventually(lambda: len(ingest.got) > 0 and ingest.got[-1][1][0] == 39)
+        assert len(ingest.got) < 40, "the oldest were given up, or the store was never full"
+        for client in (ingest, gateway):
+            client.leave()
+    finally:
+        child.terminate()
+        child.wait(10)

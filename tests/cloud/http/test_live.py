@@ -111,7 +111,7 @@ def test_a_transaction_that_commits_late_is_not_missed(hub: Hub, world: World) -
             slow = world.database.admin()
             slow.autocommit = False
             slow.execute(
-                "UPDATE bin_state SET weight_mg = 350000, changed_xid = pg_current_xact_id()"
+                "UPDATE bin_levels SET pieces = 0, changed_xid = pg_current_xact_id()"
                 " WHERE bin_id = (SELECT bin_id FROM bins WHERE code = 'LND-R02-C7')"
             )
             for pieces in (500, 499, 498):  # later transactions, seen and done with

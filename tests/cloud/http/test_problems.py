@@ -44,7 +44,7 @@ def test_an_address_nobody_made_is_told_the_same_way(browser) -> None:
 
 
 def test_a_method_that_is_not_offered_is_a_problem_too(browser) -> None:
-    answer = browser(OPERATIONS).post("/api/bins")
+    answer = browser(OPERATIONS).post("/api/orders")
     assert answer.status_code == 405
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["allow"] == "GET"

@@ -48,12 +48,28 @@ def row(**differs: object) -> BinRow:
         "order_quantity": None,
         "placed_at": None,
         "acknowledged_at": None,
+        "measure": "weight",
+        "unit_sd_ug": 0,
+        "unit_error_ug": 0,
+        "scale_sd_mg": 0,
+        "pieces": 800,
+        "unconfirmed": 0,
+        "sd_pieces": 0.1,
+        "exact": True,
+        "level_at": NOW - timedelta(seconds=4),
+        "plateau_since": NOW - timedelta(hours=1),
+        "followed_at": NOW - timedelta(seconds=4),
+        "doubts": [],
+        "zero_error_mg": None,
+        "usage_per_day": None,
+        "usage_sd": None,
+        "usage_days": 0,
     }
     return BinRow(**(values | differs))  # type: ignore[arg-type]
 
 
 def weighing(pieces: int, **differs: object) -> BinRow:
-    return row(weight_mg=100_000 + pieces * 1000, **differs)
+    return row(weight_mg=100_000 + pieces * 1000, **{"pieces": pieces} | differs)
 
 
 def gateway(presence: str = "online") -> GatewayRow:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import paho.mqtt.client as paho
@@ -27,7 +28,8 @@ def eventually(reached: Callable[[], bool], what: str, within_s: float = LIMIT_S
 
 @pytest.fixture
 def nats(tmp_path: Path) -> Iterator[broker.EmbeddedBroker]:
-    embedded = broker.prepare(tmp_path / "broker", ["lindau-1"])
+    # As a server of one's own, which nobody has bounded.
+    embedded = replace(broker.prepare(tmp_path / "broker", ["lindau-1"]), kept_bytes_max=-1)
     child = programs.spawn(embedded.program, tmp_path / "broker" / "log")
     broker.wait_until_up(embedded, LIMIT_S, gone=child)
     yield embedded

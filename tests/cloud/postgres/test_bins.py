@@ -41,15 +41,15 @@ def test_a_condition_alone_has_no_source(shelf: Any, conn: psycopg.Connection) -
     assert found.source is None
 
 
-def test_due_bins_are_listed_with_when_they_were_heard(
+def test_due_bins_are_listed_with_what_is_known_of_them(
     make_shelf: Callable[[str], Any], conn: psycopg.Connection
 ) -> None:
     one, two = make_shelf("B-1"), make_shelf("B-2")
     one.weigh(1, NOON)
     two.weigh(1, NOON)
-    assert {due.bin_id: due.heard_at for due in bins.due(conn, 10)} == {
-        one.bin_id: NOON,
-        two.bin_id: NOON,
+    assert {due.bin_id: due.known[:2] for due in bins.due(conn, 10)} == {
+        one.bin_id: (NOON, NOON),
+        two.bin_id: (NOON, NOON),
     }
     assert len(bins.due(conn, 1)) == 1
 

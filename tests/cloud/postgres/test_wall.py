@@ -67,3 +67,28 @@ def test_an_order_and_its_breach_stand_with_their_bin(portal) -> None:
     assert row.low_since is not None
     assert wall.bin_by_id(portal, row.bin_id) == row
     assert wall.one_bin(portal, "NONE") is None
+
+
+def test_a_bin_that_two_sensors_watch_is_there_once_with_the_one_heard_last(world, portal) -> None:
+    with world.database.admin() as conn:
+        conn.execute(
+            "INSERT INTO sensors (gateway_id, name, bin_id)"
+            " SELECT g.gateway_id, 'second', b.bin_id FROM gateways g, bins b"
+            " WHERE g.name = 'hartmann-1' AND b.code = 'LND-R04-B2'"
+        )
+        conn.execute(
+            "UPDATE bin_state SET sensor_id = (SELECT sensor_id FROM sensors WHERE name = 'second')"
+            " WHERE bin_id = (SELECT bin_id FROM bins WHERE code = 'LND-R04-B2')"
+        )
+    asking.as_operations(portal, "test")
+    assert len(wall.all_bins(portal)) == len(BINS)
+    row = wall.one_bin(portal, "LND-R04-B2")
+    assert row is not None
+    assert row.gateway == "hartmann-1"
+
+
+def test_a_bin_out_of_use_is_not_on_the_wall(world, portal) -> None:
+    with world.database.admin() as conn:
+        conn.execute("UPDATE bins SET active = false WHERE code = 'LND-R04-B2'")
+    asking.as_operations(portal, "test")
+    assert "LND-R04-B2" not in {row.code for row in wall.all_bins(portal)}

@@ -64,3 +64,9 @@ def test_the_error_is_never_more_than_half_a_milligram(weight: Decimal, unit: st
 @given(steps=st.integers(-(10**12), 10**12), decimals=st.integers(0, 3))
 def test_what_grams_can_show_in_milligrams_is_exact(steps: int, decimals: int) -> None:
     assert milligrams(Decimal(steps).scaleb(-decimals), "g") == steps * 10 ** (3 - decimals)
+
+
+@given(st.integers(-(10**12), 10**12), st.sampled_from(sorted(MILLIGRAMS)))
+def test_a_whole_number_weighs_what_it_would_as_a_decimal(weight: int, unit: str) -> None:
+    assert milligrams(weight, unit) == milligrams(Decimal(weight), unit)
+    assert isinstance(milligrams(weight, unit), int)

@@ -12,6 +12,7 @@ from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from cloud.embedded import programs
+from edge_agent.core import retry
 from edge_agent.mqtt import uplink
 from edge_agent.mqtt.uplink import Connected, Disconnected, Event, Line, State, Told, Uplink
 from edge_agent.wire import codec, topics
@@ -363,7 +364,7 @@ def test_a_place_that_is_taken_again_and_again_is_said(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(uplink, "RETRY_S_MAX", ((0.0, 0.1),))
+    monkeypatch.setattr(retry, "LONGEST_S", ((0.0, 0.1),))
     server = make_broker(connack)
     server.farewell = b"\xe0\x02\x8e\x00"
     make_uplink(server.port)

@@ -9,7 +9,7 @@ import pytest
 
 from edge_agent.core.count import CounterState
 from edge_agent.core.freeze import freeze, freeze_gap
-from edge_agent.sqlite import opening
+from edge_agent.sqlite import columns, opening
 from edge_agent.sqlite.opening import SCHEMA_VERSION, SpoolError
 from edge_agent.sqlite.rows import State
 from edge_agent.sqlite.spool import Spool
@@ -98,6 +98,25 @@ def test_a_move_that_was_cut_short_is_gone_on_with(
     with spool_at(path) as spool:
         assert payloads(spool) == made
         assert spool.remembered.counters == {"c1": CounterState(value=7, total=1007)}
+        assert spool._conn.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+    assert not list(path.parent.glob("*.corrupt-*"))
+
+
+def test_what_version_3_wrote_is_read_as_it_lies(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(columns, "packed", lambda _: None)
+        with spool_at(path) as spool:
+            spool.append(readings(1, 100))
+            spool.append(readings(101, 103))
+            made = payloads(spool)
+    with contextlib.closing(sqlite3.connect(path)) as conn:
+        kept = {stored[:1] for (stored,) in conn.execute("SELECT payload FROM frozen")}
+        assert columns.MARK not in kept
+        conn.execute("PRAGMA user_version = 3")
+    with spool_at(path) as spool:
+        assert payloads(spool) == made
         assert spool._conn.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
     assert not list(path.parent.glob("*.corrupt-*"))
 

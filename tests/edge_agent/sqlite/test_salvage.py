@@ -16,7 +16,6 @@ import pytest
 from edge_agent.core.count import CounterState
 from edge_agent.sqlite.opening import PAGE_BYTES
 from edge_agent.sqlite.rows import State
-from edge_agent.sqlite.salvage import between, joined, left_out
 from edge_agent.sqlite.spool import Spool, SpoolError
 from edge_agent.wire import codec
 from edge_agent.wire.messages import Gap
@@ -286,25 +285,3 @@ def opened_within(path: Path, restarts: int) -> set[bytes]:
             spool.append(readings(1, 1))
             return found
     raise AssertionError("it does not start any more")
-
-
-@pytest.mark.parametrize(
-    ("asked", "held", "left"),
-    [
-        ([(1, 9)], [], [(1, 9)]),
-        ([(1, 9)], [(1, 9)], []),
-        ([(1, 9)], [(3, 4), (4, 6)], [(1, 2), (7, 9)]),
-        ([(5, 9)], [(1, 5), (9, 12)], [(6, 8)]),
-        ([(1, 2), (2, 4), (8, 8)], [(20, 30)], [(1, 4), (8, 8)]),
-    ],
-)
-def test_what_is_asked_for_and_not_held_is_left_out(
-    asked: list[tuple[int, int]], held: list[tuple[int, int]], left: list[tuple[int, int]]
-) -> None:
-    assert left_out(asked, held) == left
-
-
-def test_ranges_are_joined_where_they_touch() -> None:
-    assert joined([(5, 6), (1, 2), (3, 3), (9, 9)]) == [(1, 3), (5, 6), (9, 9)]
-    assert between([(5, 6), (1, 2), (3, 3), (9, 9)]) == [(4, 4), (7, 8)]
-    assert between([]) == []

@@ -335,7 +335,7 @@ def test_a_full_partition_makes_readings_wait_and_costs_none(path: Path) -> None
     with spool_at(path, connect=disk.connect) as spool:
         spool.append(readings(1, 10))
         spool.append(readings(11, 20), leaving=True)
-        disk.room_bytes = 1_000
+        disk.room_bytes = 500  # less than a page of the log
         for _ in range(3):
             with pytest.raises(SpoolFullError, match="partition"):
                 spool.append(readings(21, 30))
