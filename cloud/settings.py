@@ -7,7 +7,7 @@ Each process asks only for what is its own, so it never holds a log-in that it d
     work      BINLINE_JOBS_DSN, BINLINE_PUBLIC_URL, BINLINE_SECRET_KEY, BINLINE_SMTP_URL,
               BINLINE_MAIL_FROM
     serve     BINLINE_PORTAL_DSN, BINLINE_AUTH_DSN, BINLINE_PUBLIC_URL, BINLINE_SECRET_KEY
-    letters, gateway, aside
+    letters, gateway, aside, verify
               BINLINE_JOBS_DSN, and BINLINE_INGEST_DSN to replay
 
 A secret that is short or a well-known placeholder is refused: it would be found out too late.

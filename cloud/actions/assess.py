@@ -1,5 +1,9 @@
 """Look at one bin and do what follows: open or close a breach, place or close its order.
 
+How much is ordered, and whether, is its policy's to say, on the position and not on what lies in
+the bin (`decide`). One breach has one order: where the policy would order once more, because the
+first one is given up, a person is asked.
+
 All of it is one transaction, under a lock on the bin, so that the same reading seen twice, or by
 two workers at once, is still one breach, one order, and one notice per channel.
 """
@@ -10,10 +14,12 @@ from enum import StrEnum
 
 import psycopg
 
+from cloud.actions.decide import Asked, Undecided, ask_policy, keep_decision
+from cloud.actions.prove import write_chain
 from cloud.core.bins import Bin
 from cloud.core.breaches import next_breach
-from cloud.core.orders import Place, Wait, decide_order
 from cloud.core.orders import close as close_order
+from cloud.core.policies.base import Wait
 from cloud.core.trust import trust_of
 from cloud.postgres import bins, breaches, notices, orders
 from cloud.postgres.bins import Assessable, Source, SureLevel
@@ -27,7 +33,7 @@ class Outcome(StrEnum):
     NOT_TRUSTED = "not trusted"  # no conclusion; to be looked at again when more is heard
     UNCHANGED = "unchanged"
     ORDERED = "ordered"
-    WAITING = "waiting"  # low, and no whole pack fits
+    WAITING = "waiting"  # low, and the policy does not order: no whole pack fits, say
     CLOSED = "closed"
 
 
@@ -63,42 +69,57 @@ def _act(
     bin_ = found.bin
     current = breaches.find_open(conn, bin_.bin_id)
     breach = next_breach(current.breach if current else None, level.pieces, level.at, bin_.limits)
+    if breach is None:
+        done = Assessment(outcome=Outcome.UNCHANGED, bin_code=bin_.code)
+        if current is not None:
+            done = _close(conn, bin_, current, level, now)
+        asked = ask_policy(conn, bin_, level.pieces, None, now)
+        if isinstance(asked, Asked):
+            keep_decision(conn, bin_, asked, now, breach_id=None)
+        return done
     if current is None:
-        if breach is None:
-            return Assessment(outcome=Outcome.UNCHANGED, bin_code=bin_.code)
         breach_id = breaches.insert(conn, bin_.bin_id, breach)
         bins.touch(conn, bin_.bin_id)
-        return _order(conn, found, breach_id, level, now)
-    if breach is None:
-        return _close(conn, bin_, current, level, now)
-    if breach != current.breach:
-        breaches.save_lowest(conn, current.breach_id, breach.lowest_pieces)
-    if orders.lock_of_breach(conn, current.breach_id) is not None:
-        return Assessment(outcome=Outcome.UNCHANGED, bin_code=bin_.code)
-    # It opened when no pack would fit; by now there may be room.
-    return _order(conn, found, current.breach_id, level, now)
+    else:
+        breach_id = current.breach_id
+        if breach != current.breach:
+            breaches.save_lowest(conn, breach_id, breach.lowest_pieces)
+    return _order(conn, found, breach_id, level, now)
 
 
 def _order(
     conn: psycopg.Connection, found: Assessable, breach_id: int, level: SureLevel, now: datetime
 ) -> Assessment:
-    bin_, limits = found.bin, found.bin.limits
-    decision = decide_order(
-        pieces=level.pieces, minimum=limits.minimum, capacity=limits.capacity, pack=bin_.pack
+    """Ask the policy of a bin that is low, also when it has its order: that may be given up."""
+    bin_ = found.bin
+    order = orders.lock_of_breach(conn, breach_id)
+    asked = ask_policy(conn, bin_, level.pieces, order, now)
+    if isinstance(asked, Undecided):
+        return Assessment(outcome=Outcome.WAITING, bin_code=bin_.code, because=asked.because)
+    decision = asked.answer.decision
+    if order is not None:
+        keep_decision(conn, bin_, asked, now, breach_id=breach_id)
+        return Assessment(outcome=Outcome.UNCHANGED, bin_code=bin_.code, because=decision.because)
+    if isinstance(decision, Wait):
+        keep_decision(conn, bin_, asked, now, breach_id=breach_id)
+        return Assessment(outcome=Outcome.WAITING, bin_code=bin_.code, because=decision.because)
+    order_id = orders.insert(
+        conn,
+        bin_,
+        decision,
+        breach_id=breach_id,
+        evidence=_evidence(found, level),
+        now=now,
+        expected_at=asked.answer.expected_at,
     )
-    match decision:
-        case Wait(because=because):
-            return Assessment(outcome=Outcome.WAITING, bin_code=bin_.code, because=because)
-        case Place(because=because):
-            order_id = orders.insert(
-                conn, bin_, decision, breach_id=breach_id, evidence=_evidence(found, level), now=now
-            )
-            orders.add_event(conn, order_id, now, "placed", actor=ACTOR_RULES, detail=because)
-            owed = notices.owe_for_order(conn, order_id, bin_.supplier_id, now)
-            bins.touch(conn, bin_.bin_id)
-            return Assessment(
-                outcome=Outcome.ORDERED, bin_code=bin_.code, because=because, notices=owed
-            )
+    keep_decision(conn, bin_, asked, now, breach_id=breach_id, order_id=order_id)
+    write_chain(conn, order_id, found, level, asked.answer)
+    orders.add_event(conn, order_id, now, "placed", actor=ACTOR_RULES, detail=decision.because)
+    owed = notices.owe_for_order(conn, order_id, bin_.supplier_id, now)
+    bins.touch(conn, bin_.bin_id)
+    return Assessment(
+        outcome=Outcome.ORDERED, bin_code=bin_.code, because=decision.because, notices=owed
+    )
 
 
 def _close(

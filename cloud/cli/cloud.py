@@ -306,6 +306,23 @@ def aside() -> None:
     run_aside(_settings(operating_settings))
 
 
+@cloud.command()
+@click.argument("order")
+def verify(*, order: str) -> None:
+    """Check the chain of what an order rests on, and make its decision again.
+
+    Says 1 where something does not fit, or where there is nothing to check. Reads BINLINE_JOBS_DSN.
+
+    \b
+    Examples:
+      binline cloud verify RO-1004
+    """  # noqa: D301 - as above
+    from cloud.cli.evidence import run_verify  # noqa: PLC0415 - only when asked for
+    from cloud.settings import operating_settings  # noqa: PLC0415 - as above
+
+    run_verify(_settings(operating_settings), order)
+
+
 @cloud.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--apply", is_flag=True, help="Do it. Without this it is only shown.")

@@ -40,6 +40,7 @@ class Action(StrEnum):
     LOOK_FOR_DELIVERY = "look_for_delivery"
     COUNT_AGAIN = "count_again"
     CHECK_SCALE = "check_scale"
+    CHECK_GATEWAY = "check_gateway"
     DECIDE_ORDER = "decide_order"
     LOWER_MAXIMUM = "lower_maximum"
     APPROVE = "approve"
@@ -88,6 +89,7 @@ class BinFacts:
     trust: Trust = Trust.FRESH
     trust_because: str = ""
     untrusted_since: datetime | None = None
+    gateway: str = ""  # behind which its scale is
     pieces: int | None = None
     reading: str = ""
     breach_since: datetime | None = None
@@ -130,12 +132,52 @@ def snooze(case: Case, *, by: str, because: str, until: datetime, now: datetime)
 
 def cases(bins: Iterable[BinFacts], now: datetime, snoozes: Iterable[Snooze] = ()) -> Cases:
     """All that needs a person now. What was put off comes back when its time is over."""
-    found = [case for facts in bins for case in _of_bin(facts, now)]
+    known = list(bins)
+    away = _behind_away(known)
+    found = [_gateway_away(gateway, behind) for gateway, behind in away.items()]
+    found += [
+        case
+        for facts in known
+        for case in _of_bin(facts, now)
+        if case.kind is not Kind.SENSOR_DOWN
+        or facts.gateway not in away
+        or facts.trust is not Trust.OFFLINE
+    ]
     found.sort(key=_urgency)
     quiet = {one.key for one in snoozes if now < one.until}
     return Cases(
         open=tuple(case for case in found if case.key not in quiet),
         snoozed=tuple(case for case in found if case.key in quiet),
+    )
+
+
+def _behind_away(bins: Iterable[BinFacts]) -> dict[str, list[BinFacts]]:
+    """Bins not heard of for one cause, by their gateway; a single bin keeps its own case."""
+    behind: dict[str, list[BinFacts]] = {}
+    for facts in bins:
+        if facts.trust is Trust.OFFLINE and facts.gateway and facts.untrusted_since is not None:
+            behind.setdefault(facts.gateway, []).append(facts)
+    return {gateway: several for gateway, several in behind.items() if len(several) > 1}
+
+
+def _first_out(facts: BinFacts) -> tuple[bool, float, int]:
+    out = facts.runs_out_at
+    return (out is None, out.timestamp() if out else 0.0, facts.bin_id)
+
+
+def _gateway_away(gateway: str, behind: list[BinFacts]) -> Case:
+    """One thing to do, and so one case: not forty."""
+    first = min(behind, key=_first_out)
+    return Case(
+        key=f"{Kind.SENSOR_DOWN}:gateway:{gateway}",
+        kind=Kind.SENSOR_DOWN,
+        bin_id=first.bin_id,
+        critical=any(one.critical for one in behind),
+        because=f"Gateway {gateway} is offline: {len(behind):,} bins are not heard of.",
+        since=min(one.untrusted_since for one in behind if one.untrusted_since is not None),
+        act_before=first.runs_out_at,  # as estimated: nobody would notice the first run out
+        evidence=(),
+        action=Action.CHECK_GATEWAY,
     )
 
 

@@ -95,6 +95,39 @@ def availability(levels: Sequence[Since], until: datetime) -> Availability:
     )
 
 
+def without_silences(
+    levels: Sequence[Since], silences: Iterable[tuple[datetime, datetime]], from_at: datetime
+) -> tuple[Since, ...]:
+    """Levels in order of time, from `from_at` on, and nothing known while a scale was silent."""
+    quiet = sorted(one for one in silences if one[0] < one[1])
+    edges = sorted({from_at, *(level.at for level in levels), *(at for one in quiet for at in one)})
+    told: list[Since] = []
+    place, silent, last = 0, 0, None
+    for at in edges:
+        while place < len(levels) and levels[place].at <= at:
+            last = levels[place].pieces
+            place += 1
+        while silent < len(quiet) and quiet[silent][1] <= at:
+            silent += 1
+        hidden = silent < len(quiet) and quiet[silent][0] <= at
+        told.append(Since(at=at, pieces=None if hidden else last))
+    return tuple(told)
+
+
+def empty_times(levels: Sequence[Since], until: datetime) -> tuple[tuple[datetime, datetime], ...]:
+    """The stretches in which the bin was known to be empty."""
+    ends = [*(level.at for level in levels), until][1:]
+    times: list[tuple[datetime, datetime]] = []
+    for level, end in zip(levels, ends, strict=True):
+        if level.pieces != 0 or level.at >= end:
+            continue
+        if times and times[-1][1] == level.at:
+            times[-1] = (times[-1][0], end)
+        else:
+            times.append((level.at, end))
+    return tuple(times)
+
+
 def days_of_supply(on_hand: int, usage_per_day: Sequence[int | None]) -> float | None:
     """On hand by the mean of all days that are known, those without use too. No use: undefined."""
     days = [used for used in usage_per_day if used is not None]

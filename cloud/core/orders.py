@@ -1,4 +1,4 @@
-"""What we ask of a supplier: how much, why, and what becomes of it.
+"""What we ask of a supplier, and what becomes of it. How much and why is a policy's to say.
 
     placed ──▶ acknowledged ──▶ closed
        └────────────────────────▶┘        a refill closes an order nobody has answered, too
@@ -33,22 +33,7 @@ class Order:
     acknowledged_by: str | None = None
     closed_at: datetime | None = None
     received_pieces: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Decided: order this much."""
-
-    quantity: int
-    packs: int
-    because: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wait:
-    """Decided: order nothing now."""
-
-    because: str
+    expected_at: datetime | None = None  # by the calendar; None: ordered before there was one
 
 
 def order_label(number: int) -> str:
@@ -56,25 +41,9 @@ def order_label(number: int) -> str:
     return f"RO-{number}"
 
 
-def decide_order(*, pieces: int, minimum: int, capacity: int, pack: int) -> Place | Wait:
-    """Fill the bin in whole packs, never past its capacity: what does not fit lies on the floor."""
-    room = max(0, capacity - pieces)
-    packs = room // pack
-    low = f"{pieces:,} left, minimum {minimum:,}"
-    if packs == 0:
-        return Wait(because=f"{low}; a pack of {pack:,} does not fit into the room for {room:,}.")
-    return Place(
-        quantity=packs * pack,
-        packs=packs,
-        because=f"{low}; {_packs(packs, pack)} into the room for {room:,}.",
-    )
-
-
-def _packs(packs: int, pack: int) -> str:
-    fit = "fits" if packs == 1 else "fit"
-    if pack == 1:
-        return f"{packs:,} more {fit}"
-    return f"{packs:,} {'pack' if packs == 1 else 'packs'} of {pack:,} {fit}"
+def number_of(label: str) -> int:
+    """RO-1004, ro-1004 or 1004: people write all three."""
+    return int(label.upper().removeprefix("RO-"))
 
 
 def acknowledge(order: Order, actor: str, now: datetime) -> Order:

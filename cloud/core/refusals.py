@@ -338,3 +338,15 @@ class SnoozeWithoutReason(Refusal):
     """Putting something off takes a reason, and a time at which it comes back."""
 
     what_to_do = "Say why in a few words, and until when."
+
+
+class CaseUnknown(Refusal):
+    """Nobody is needed for that any more, or ever was."""
+
+    what_to_do = "Look at the list: what has lost its cause is gone by itself."
+
+
+class SpanImpossible(Refusal):
+    """A time begins before it ends, and is 400 days long at most."""
+
+    what_to_do = "Choose two other days."

@@ -14,6 +14,12 @@ from cloud.settings import HttpSettings
 # Where a bin's code stands in an address: what cannot be a code is not found, and never asked for.
 BinCode = Annotated[str, Path(pattern=r"^[A-Z0-9-]{2,32}$", examples=["LND-R04-B2"])]
 
+# As people write an order: RO-1004, or the number alone.
+OrderNumber = Annotated[str, Path(pattern=r"^(RO-)?[0-9]{1,9}$", examples=["RO-1004"])]
+CaseKey = Annotated[
+    str, Path(pattern=r"^[a-z_]+:[A-Za-z0-9:_-]{1,120}$", examples=["low_not_covered:12:breach-7"])
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:

@@ -18,13 +18,28 @@ from cloud.http import live, metrics, problems, rendering
 from cloud.http.api import bins as api_bins
 from cloud.http.api import calibration as api_calibration
 from cloud.http.api import counts as api_counts
+from cloud.http.api import evidence as api_evidence
+from cloud.http.api import exceptions as api_exceptions
 from cloud.http.api import health as api_health
+from cloud.http.api import kpis as api_kpis
 from cloud.http.api import movements as api_movements
 from cloud.http.api import nouns as api_nouns
 from cloud.http.api import orders as api_orders
 from cloud.http.guards import Guards
 from cloud.http.live import Hub
-from cloud.http.pages import answer, bins, imports, login, nouns, orders, portal, wall
+from cloud.http.pages import (
+    answer,
+    bins,
+    evidence,
+    exceptions,
+    imports,
+    kpis,
+    login,
+    nouns,
+    orders,
+    portal,
+    wall,
+)
 from cloud.http.parts import Parts, utc_now
 from cloud.settings import HttpSettings
 
@@ -89,7 +104,8 @@ def make_site(
     problems.install(site)
     for module in (
         api_health, api_bins, api_movements, api_counts, api_calibration, api_nouns, api_orders,
-        wall, nouns, bins, imports, orders, portal, answer, login,
+        api_evidence, api_exceptions, api_kpis,
+        wall, nouns, bins, imports, orders, evidence, exceptions, kpis, portal, answer, login,
     ):  # fmt: skip
         site.include_router(module.router)
     site.include_router(_static)

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 STEP_S = 10
+UNDEFINED = "\N{EN DASH}"  # where a number would stand: not defined is never zero
 
 
 def ago(seconds: float) -> str:
@@ -103,3 +104,11 @@ def packs(quantity: int, pack: int) -> str:
     if pack == 1 or quantity % pack:
         return ""
     return f"{plural(quantity // pack, 'pack')} of {pack:,}"
+
+
+def percent(share: float | None) -> str:
+    """Rounded down to a tenth: 100 % is said only when it is all of it."""
+    if share is None:
+        return UNDEFINED
+    permille = int(share * 1_000 + 1e-9)
+    return f"{permille // 10}.{permille % 10} %" if permille % 10 else f"{permille // 10} %"

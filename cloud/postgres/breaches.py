@@ -26,6 +26,16 @@ def find_open(conn: psycopg.Connection, bin_id: int) -> OpenBreach | None:
     return OpenBreach(breach_id=row[0], breach=breach)
 
 
+def cycle_of(conn: psycopg.Connection, bin_id: int) -> int:
+    """The number of the cycle that holds now: it goes up when a breach closes."""
+    row = conn.execute(
+        "SELECT count(*) FILTER (WHERE closed_at IS NOT NULL) FROM breaches WHERE bin_id = %s",
+        (bin_id,),
+    ).fetchone()
+    assert row is not None
+    return int(row[0]) + 1
+
+
 def insert(conn: psycopg.Connection, bin_id: int, breach: Breach) -> int:
     row = conn.execute(
         "INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces)"

@@ -47,6 +47,17 @@ def live_since(
     return [Booked(row[0], _movement(row[2:]), row[1]) for row in rows]
 
 
+def last(conn: psycopg.Connection, bin_id: int, item_id: int, limit: int) -> list[Booked]:
+    """The newest movements of the item in the bin, the oldest of them first."""
+    rows = conn.execute(
+        f"SELECT movement_id, known_at, {_COLUMNS} FROM movements"  # noqa: S608 - constants
+        "  WHERE bin_id = %s AND item_id = %s AND replaced_at IS NULL"
+        "  ORDER BY event_at DESC, movement_id DESC LIMIT %s",
+        (bin_id, item_id, limit),
+    ).fetchall()
+    return [Booked(row[0], _movement(row[2:]), row[1]) for row in reversed(rows)]
+
+
 def replace(conn: psycopg.Connection, movement_ids: Sequence[int], now: datetime) -> None:
     if movement_ids:
         conn.execute(
@@ -223,3 +234,29 @@ def restatements(conn: psycopg.Connection, bin_id: int, limit: int) -> list[Rest
         " WHERE bin_id = %s ORDER BY at DESC LIMIT %s",
         (bin_id, limit),
     ).fetchall()
+
+
+def used_since(
+    conn: psycopg.Connection, bin_id: int, since: datetime
+) -> tuple[int, datetime | None]:
+    """What was taken and not given back since then, and the first movement there was."""
+    row = conn.execute(
+        "SELECT coalesce(-sum(pieces) FILTER (WHERE kind IN ('usage', 'put_back')), 0),"
+        "       min(event_at)"
+        "  FROM movements WHERE bin_id = %s AND replaced_at IS NULL AND event_at >= %s",
+        (bin_id, since),
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), row[1]
+
+
+def came_since(conn: psycopg.Connection, bin_id: int, since: datetime) -> int:
+    """What was filled in since then."""
+    row = conn.execute(
+        "SELECT coalesce(sum(pieces), 0) FROM movements"
+        " WHERE bin_id = %s AND replaced_at IS NULL AND event_at >= %s"
+        "   AND kind IN ('refill', 'swap') AND pieces > 0",
+        (bin_id, since),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])

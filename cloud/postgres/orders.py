@@ -10,11 +10,14 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from cloud.core.bins import Bin
-from cloud.core.orders import Order, OrderState, Place
+from cloud.core.orders import Order, OrderState
+from cloud.core.policies.base import Place
+from cloud.postgres import order_evidence
 
 _SELECT = (
     "SELECT order_id, number, bin_id, supplier_id, quantity, state, placed_at,"
-    " acknowledged_at, acknowledged_by, closed_at, received_pieces FROM orders"
+    " acknowledged_at, acknowledged_by, closed_at, received_pieces,"
+    " expected_at FROM orders"
 )
 
 
@@ -26,10 +29,12 @@ def insert(
     breach_id: int,
     evidence: Mapping[str, object],
     now: datetime,
+    expected_at: datetime | None = None,
 ) -> UUID:
     row = conn.execute(
         "INSERT INTO orders (breach_id, bin_id, item_id, supplier_id, quantity, because, evidence,"
-        " placed_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s) RETURNING order_id",
+        " placed_at, expected_at, rush) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " RETURNING order_id",
         (
             breach_id,
             bin_.bin_id,
@@ -39,6 +44,8 @@ def insert(
             place.because,
             Jsonb(evidence),
             now,
+            expected_at,
+            place.rush,
         ),
     ).fetchone()
     assert row is not None
@@ -89,7 +96,10 @@ def add_event(
     actor: str,
     detail: str = "",
 ) -> None:
+    """What happened, for people to read, and in the chain of what the order rests on."""
     conn.execute(
         "INSERT INTO order_events (order_id, at, event, actor, detail) VALUES (%s, %s, %s, %s, %s)",
         (order_id, at, event, actor, detail),
     )
+    body = {"at": at, "event": event, "actor": actor, "detail": detail}
+    order_evidence.add_event(conn, order_id, body)

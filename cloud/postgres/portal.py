@@ -123,6 +123,11 @@ def order(conn: psycopg.Connection, order_id: UUID) -> OrderRow | None:
     return cursor.execute(f"{_ORDERS} WHERE o.order_id = %s", (order_id,)).fetchone()
 
 
+def order_by_number(conn: psycopg.Connection, number: int) -> OrderRow | None:
+    cursor = conn.cursor(row_factory=class_row(OrderRow))
+    return cursor.execute(f"{_ORDERS} WHERE o.number = %s", (number,)).fetchone()
+
+
 def last_order_of_bin(conn: psycopg.Connection, bin_id: int) -> OrderRow | None:
     cursor = conn.cursor(row_factory=class_row(OrderRow))
     return cursor.execute(

@@ -149,6 +149,14 @@ def spoke(conn: psycopg.Connection, gateway_id: int, voice: Voice) -> None:
     )
 
 
+def names(conn: psycopg.Connection, stream_nos: Collection[int]) -> dict[int, str]:
+    """By what a gateway calls its streams; a reading is named by that and its number."""
+    rows = conn.execute(
+        "SELECT stream_no, stream FROM streams WHERE stream_no = ANY(%s)", (sorted(stream_nos),)
+    ).fetchall()
+    return {number: stream.hex for number, stream in rows}
+
+
 def refuse(conn: psycopg.Connection, gateway_id: int, refused: Collection[UUID]) -> None:
     conn.execute(
         "UPDATE streams SET refused = true WHERE gateway_id = %s AND stream = ANY(%s)",

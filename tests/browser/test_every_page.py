@@ -19,7 +19,7 @@ RULES = {
     }
 }
 
-# name -> (path, who looks); {order} and {link} are of the low bin
+# name -> (path, who looks); {order}, {number} and {link} are of the low bin
 PAGES = {
     "log-in": ("/login", None),
     "wall": ("/wall", OPERATIONS),
@@ -28,6 +28,11 @@ PAGES = {
     "bin, stale": ("/bins/LND-R01-A8", OPERATIONS),
     "orders": ("/orders", OPERATIONS),
     "orders, none": ("/orders?state=closed", OPERATIONS),
+    "exceptions": ("/exceptions", OPERATIONS),
+    "KPIs": ("/kpis", OPERATIONS),
+    "KPIs, the list behind": ("/kpis/orders?name=Lindau+Pumps", OPERATIONS),
+    "evidence": ("/orders/{number}/evidence", OPERATIONS),
+    "evidence, to the supplier": ("/orders/{number}/evidence", FERRO),
     "bins": ("/bins", OPERATIONS),
     "bins, nothing matches": ("/bins?q=nothing+like+that", OPERATIONS),
     "bin, edit": ("/bins/LND-R04-B2/edit", OPERATIONS),
@@ -70,7 +75,11 @@ def served(make_database):
 def path_of(served, name: str) -> tuple[str, str | None]:
     path, email = PAGES[name]
     world = served.world
-    return path.format(order=world.order_of("LND-R04-B2"), link=world.link("LND-R04-B2")), email
+    return path.format(
+        order=world.order_of("LND-R04-B2"),
+        number=world.order_label("LND-R04-B2"),
+        link=world.link("LND-R04-B2"),
+    ), email
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

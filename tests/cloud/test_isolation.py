@@ -65,6 +65,8 @@ SUPPLIER_SEES = {
     "breaches",
     "orders",
     "order_events",
+    "order_evidence",
+    "supplier_calendars",
     "notices",
     "attempts",
     "portal_readings",
@@ -101,6 +103,7 @@ RIGHTS = {
         "bin_follow": "DELETE INSERT SELECT UPDATE",
         "bin_items": "SELECT",
         "bin_levels": "DELETE INSERT SELECT UPDATE",
+        "bin_policies": "SELECT",
         "bin_sensors": "SELECT",
         "bin_state": "DELETE SELECT UPDATE(changed_xid)",
         "bin_tracks": "DELETE INSERT SELECT UPDATE",
@@ -112,6 +115,7 @@ RIGHTS = {
         "customers": "SELECT",
         "dead_letter_counts": "SELECT UPDATE",
         "dead_letters": "DELETE SELECT UPDATE(settled,settled_at,settled_by)",
+        "decisions": "INSERT SELECT",
         "follow_due": "DELETE SELECT UPDATE",
         "gateways": "SELECT UPDATE(twin_held,twin_kept,twin_settled,twin_since)",
         "item_calibrations": "SELECT",
@@ -122,6 +126,7 @@ RIGHTS = {
         "movements": "INSERT SELECT UPDATE",
         "notices": "INSERT SELECT UPDATE",
         "order_events": "INSERT SELECT",
+        "order_evidence": "INSERT SELECT",
         "orders": "INSERT SELECT UPDATE",
         "places": "SELECT",
         "readings": "SELECT",
@@ -133,6 +138,7 @@ RIGHTS = {
         "sensors": "SELECT",
         "sites": "SELECT",
         "streams": "SELECT UPDATE(refused,returned_at,returns)",
+        "supplier_calendars": "SELECT",
         "supplier_channels": "SELECT",
         "suppliers": "SELECT",
     },
@@ -141,13 +147,16 @@ RIGHTS = {
         "bin_due": "INSERT SELECT",
         "bin_items": "SELECT",
         "bin_levels": "SELECT",
+        "bin_policies": "INSERT SELECT UPDATE",
         "bin_sensors": "SELECT",
         "bin_state": "SELECT UPDATE(changed_xid)",
         "bins": "INSERT SELECT UPDATE",
         "breaches": "SELECT",
+        "case_snoozes": "INSERT SELECT",
         "changes": "SELECT",
         "counts": "INSERT SELECT",
         "customers": "INSERT SELECT UPDATE",
+        "decisions": "SELECT",
         "gateways": "INSERT SELECT UPDATE",
         "item_calibrations": "SELECT",
         "item_prices": "INSERT SELECT UPDATE",
@@ -156,6 +165,7 @@ RIGHTS = {
         "movements": "SELECT",
         "notices": "SELECT",
         "order_events": "INSERT SELECT",
+        "order_evidence": "INSERT SELECT",
         "orders": "SELECT UPDATE(acknowledged_at,acknowledged_by,state)",
         "places": "INSERT SELECT UPDATE",
         "portal_calibrations": "SELECT",
@@ -164,6 +174,7 @@ RIGHTS = {
         "restatements": "SELECT",
         "sensors": "INSERT SELECT UPDATE",
         "sites": "INSERT SELECT UPDATE",
+        "supplier_calendars": "INSERT SELECT UPDATE",
         "supplier_channels": "INSERT SELECT(active,address,channel_id,kind,supplier_id)",
         "suppliers": "INSERT SELECT UPDATE",
     },
@@ -275,6 +286,24 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
         " FROM bins WHERE bin_id = %s",
         (NOW, NOW, NOW, canary, bin_id),
     )
+    admin.execute(
+        "INSERT INTO restatements (bin_id, item_id, at, from_ug, to_ug, movements, before_pieces,"
+        " after_pieces) VALUES (%s, %s, %s, 1, 2, 1, 7, 7)",
+        (bin_id, item, NOW),
+    )
+    admin.execute(
+        "INSERT INTO counts (bin_id, item_id, kind, pieces, counted_at, entered_at, by, because)"
+        " VALUES (%s, %s, 'audit', 7, %s, %s, %s, %s)",
+        (bin_id, item, NOW, NOW, canary, canary),
+    )
+    admin.execute("INSERT INTO bin_policies (bin_id) VALUES (%s)", (bin_id,))
+    admin.execute(
+        "INSERT INTO supplier_calendars (supplier_id, zone) VALUES (%s, %s)", (supplier, canary)
+    )
+    admin.execute(
+        "INSERT INTO case_snoozes (key, by, because, at, until) VALUES (%s, %s, %s, %s, %s)",
+        (canary, canary, canary, NOW, NOW + timedelta(days=1)),
+    )
     breach = one(
         "INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces)"
         " VALUES (%s, %s, %s, 5) RETURNING breach_id",
@@ -295,6 +324,14 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
     admin.execute(
         "INSERT INTO order_events (order_id, at, event, actor) VALUES (%s, %s, 'placed', %s)",
         (order, NOW, canary),
+    )
+    admin.execute(
+        "INSERT INTO decisions (bin_id, breach_id, order_id, at, policy, version, inputs, outcome,"
+        " because, sameness) VALUES (%s, %s, %s, %s, 'min_max', 1, '{}', 'place', %s, %s)",
+        (bin_id, breach, order, NOW, canary, canary),
+    )
+    admin.execute(
+        "INSERT INTO order_evidence VALUES (%s, 1, 'event', %s, '', %s)", (order, canary, canary)
     )
     channel = one(
         "INSERT INTO supplier_channels (supplier_id, kind, address, secret)"
@@ -552,6 +589,8 @@ def test_the_secret_of_a_channel_is_for_the_sender_alone(
         "UPDATE item_suppliers SET price_e4 = 0, currency = 'EUR'",
         "UPDATE gateways SET name = 'mine'",
         "UPDATE sensors SET bin_id = NULL",
+        "UPDATE supplier_calendars SET lead_days = 300",
+        "UPDATE bin_policies SET rounding = 'up'",
     ],
 )
 def test_a_supplier_changes_nothing_of_another(
@@ -600,6 +639,19 @@ def test_a_supplier_changes_nothing_of_another(
         "DELETE FROM changes",
         "INSERT INTO bin_items VALUES (1, 1, 1, 0, now())",
         "UPDATE item_calibrations SET unit_weight_ug = 1",
+        (
+            "INSERT INTO counts (bin_id, item_id, kind, pieces, counted_at, entered_at, by,"
+            " because) VALUES (1, 1, 'audit', 1, now(), now(), 'me', 'mine')"
+        ),
+        "INSERT INTO bin_policies (bin_id) VALUES (1)",
+        "INSERT INTO supplier_calendars (supplier_id, zone) VALUES (99, 'UTC')",
+        "INSERT INTO order_evidence VALUES ('{order}', 2, 'event', '', '', '')",
+        "UPDATE order_evidence SET body = ''",
+        "DELETE FROM order_evidence",
+        (
+            "INSERT INTO case_snoozes (key, by, because, at, until)"
+            " VALUES ('x', 'me', 'mine', now(), now() + interval '1 day')"
+        ),
         "SELECT * FROM readings",
         "SELECT * FROM rollups",
         "SELECT * FROM binline_store.readings_other",

@@ -33,7 +33,7 @@ EXAMPLE: dict[str, JsonValue] = {
     "site": "Lindau Pumps",
     "supplier": "Ferro AG",
     "quantity": 1500,
-    "because": "134 left, minimum 500; 3 packs of 500 fit into the room for 1,866.",
+    "because": "134 on hand, minimum 500, up to 2,000; 1,866 wanted, 3 packs of 500 ordered.",
     "evidence": {"level": {"pieces": 134, "net_mg": 562800}},
     "placed_at": "2026-11-20T08:12:40Z",
     "acknowledged_at": "2026-11-20T08:30:02Z",

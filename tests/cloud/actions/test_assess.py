@@ -38,7 +38,9 @@ def test_a_low_bin_is_one_breach_one_order_and_one_notice_per_channel(
     assert shelf.counts() == (1, 1, 2)
     order = shelf.the_order()
     assert (order["quantity"], order["state"], order["placed_at"]) == (1_500, "placed", NOON)
-    assert order["because"] == "412 left, minimum 500; 3 packs of 500 fit into the room for 1,588."
+    assert order["because"] == (
+        "412 on hand, minimum 500, up to 2,000; 1,588 wanted, 3 packs of 500 ordered."
+    )
     (event,) = shelf.rows("order_events")
     assert (event["event"], event["actor"], event["detail"]) == (
         "placed",
@@ -137,7 +139,9 @@ def test_an_order_waits_until_a_pack_fits(shelf: Any, conn: psycopg.Connection) 
     shelf.weigh(450, NOON)
     first = assess_bin(conn, shelf.bin_id, NOON)
     assert first.outcome is Outcome.WAITING
-    assert "does not fit" in first.because
+    assert first.because == (
+        "450 on hand, minimum 500, up to 2,000; 1 pack of 1,600 or more do not fit into 1,550."
+    )
     assert shelf.counts() == (1, 0, 0)
     shelf.weigh(400, NOON)
     assert assess_bin(conn, shelf.bin_id, NOON).outcome is Outcome.ORDERED
@@ -167,7 +171,9 @@ def test_an_inactive_channel_is_not_told(shelf: Any, conn: psycopg.Connection) -
 def test_the_same_reading_again_and_again_orders_once(
     shelf: Any, conn: psycopg.Connection, steps: list[tuple[int, int]]
 ) -> None:
-    shelf.admin.execute("TRUNCATE breaches, orders, order_events, notices, attempts")
+    shelf.admin.execute(
+        "TRUNCATE breaches, orders, order_events, order_evidence, notices, attempts, decisions"
+    )
     expected, low = 0, False
     for pieces, repeats in steps:
         expected += not low and pieces <= 500

@@ -221,3 +221,27 @@ def test_the_same_facts_give_the_same_list_with_a_key_for_each(
     assert cases(bins, NOW, all_off).open == ()
     left = [case.act_before for case in found if case.act_before is not None]
     assert left == sorted(left)
+
+
+def test_many_bins_behind_one_gateway_that_is_away_are_one_case() -> None:
+    away = [
+        replace(
+            FINE,
+            bin_id=number,
+            trust=Trust.OFFLINE,
+            untrusted_since=NOW - number * HOUR,
+            gateway="plant-1",
+            runs_out_at=None if number == 1 else NOW + number * DAY,
+            critical=number == 3,
+        )
+        for number in (1, 2, 3)
+    ]
+    (case,) = cases(away, NOW).open
+    assert case.key == "sensor_down:gateway:plant-1"
+    assert case.because == "Gateway plant-1 is offline: 3 bins are not heard of."
+    assert (case.since, case.act_before, case.bin_id) == (NOW - 3 * HOUR, NOW + 2 * DAY, 2)
+    assert (case.critical, case.action) == (True, Action.CHECK_GATEWAY)
+    # Another cause behind it is another case, and a single bin is told by its own name.
+    stuck = replace(away[0], bin_id=4, trust=Trust.STUCK, trust_because="It says the same.")
+    assert len(cases([*away, stuck], NOW).open) == 2
+    assert cases(away[:1], NOW).open[0].action is Action.CHECK_SCALE

@@ -22,6 +22,7 @@ from cloud.core.kpis import (
     availability,
     bullwhip,
     days_of_supply,
+    empty_times,
     fill_rate,
     is_bullwhip,
     order_accuracy,
@@ -32,6 +33,7 @@ from cloud.core.kpis import (
     stock_accuracy,
     turnover,
     unseen_demand,
+    without_silences,
     zero_touch_share,
 )
 
@@ -261,3 +263,56 @@ def test_shares_of_time_are_shares_and_the_mean_lies_between(
     if found.mean_stock is not None:
         assert min(known) - 1e-9 <= found.mean_stock <= max(known) + 1e-9
     assert found.stock_outs <= known.count(0)
+
+
+NINE = at("03-02T09:00:00")
+HOUR = timedelta(hours=1)
+
+
+def test_while_a_scale_is_silent_nothing_is_known_and_after_it_what_was_last_heard() -> None:
+    levels = [Since(at=NINE, pieces=5), Since(at=NINE + 4 * HOUR, pieces=0)]
+    told = without_silences(levels, [(NINE + HOUR, NINE + 2 * HOUR)], NINE)
+    assert [(one.at, one.pieces) for one in told] == [
+        (NINE, 5),
+        (NINE + HOUR, None),
+        (NINE + 2 * HOUR, 5),
+        (NINE + 4 * HOUR, 0),
+    ]
+
+
+def test_before_the_first_level_nothing_is_known() -> None:
+    told = without_silences([Since(at=NINE + HOUR, pieces=5)], [], NINE)
+    assert [one.pieces for one in told] == [None, 5]
+    assert without_silences([], [], NINE) == (Since(at=NINE, pieces=None),)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 3)), max_size=8),
+    st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), max_size=4),
+)
+def test_every_moment_is_hidden_or_is_the_last_level(
+    levels: list[tuple[int, int]], silences: list[tuple[int, int]]
+) -> None:
+    known = [Since(at=NINE + hour * HOUR, pieces=pieces) for hour, pieces in sorted(levels)]
+    quiet = [(NINE + begun * HOUR, NINE + ended * HOUR) for begun, ended in silences]
+    told = without_silences(known, quiet, NINE)
+    for minute in range(30, 51 * 60, 60):
+        moment = NINE + timedelta(minutes=minute)
+        hidden = any(begun <= moment < ended for begun, ended in quiet)
+        last = [one.pieces for one in known if one.at <= moment]
+        expected = None if hidden or not last else last[-1]
+        assert [one.pieces for one in told if one.at <= moment][-1] == expected
+
+
+def test_empty_times_are_told_from_begin_to_end() -> None:
+    levels = [
+        Since(at=NINE, pieces=0),
+        Since(at=NINE + HOUR, pieces=0),
+        Since(at=NINE + 2 * HOUR, pieces=None),
+        Since(at=NINE + 3 * HOUR, pieces=0),
+    ]
+    assert empty_times(levels, NINE + 4 * HOUR) == (
+        (NINE, NINE + 2 * HOUR),
+        (NINE + 3 * HOUR, NINE + 4 * HOUR),
+    )
+    assert empty_times([], NINE) == ()

@@ -223,6 +223,13 @@ class World:
                 )
             )
 
+    def order_label(self, code: str) -> str:
+        with self.database.admin() as conn:
+            number = self._one(
+                conn, "SELECT number FROM orders WHERE order_id = %s", self.order_of(code)
+            )
+        return f"RO-{number}"
+
     def order_state(self, code: str) -> str:
         with self.database.admin() as conn:
             return str(

@@ -8,12 +8,13 @@ import psycopg
 import pytest
 
 from cloud.core.breaches import Breach
-from cloud.core.orders import OrderState, Place, acknowledge, close
+from cloud.core.orders import OrderState, acknowledge, close
+from cloud.core.policies.base import Place
 from cloud.postgres import bins, breaches, orders
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LOW = Breach(opened_at=NOON, opened_pieces=480, lowest_pieces=480)
-PLACE = Place(quantity=1_500, packs=3, because="412 left")
+PLACE = Place(quantity=1_500, packs=3, cycle=1, ordinal=1, rush=False, because="412 left")
 
 
 @pytest.fixture

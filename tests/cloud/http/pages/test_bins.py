@@ -17,7 +17,7 @@ def test_a_fresh_level_with_its_order_and_what_it_rests_on(world, browser) -> No
     assert "Fresh. Heard 4 s ago." in page
     assert "Order RO-1002" in page
     assert "1,500 pieces from Ferro AG, 15 packs of 100" in page
-    assert "412 left, minimum 500; 15 packs of 100 fit into the room for 1,588." in page
+    assert "412 on hand, minimum 500, up to 2,000; 1,588 wanted, 15 packs of 100 ordered." in page
     assert "Answered next not yet" in page
     assert "Weight on the scale 2,080.4 g" in page
     assert "Empty bin, one piece 350.0 g, 4.200 g" in page

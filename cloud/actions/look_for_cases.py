@@ -1,0 +1,142 @@
+"""Look at every bin and tell what needs a person now; put a case off for a reason and a time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import psycopg
+
+from cloud.core.bin_policies import USAGE_WINDOW
+from cloud.core.breaches import Cover, cover_of
+from cloud.core.exceptions import BinFacts, Case, Cases, OrderFacts, Snooze, cases, snooze
+from cloud.core.orders import order_label
+from cloud.core.policies.base import Ask
+from cloud.core.refusals import CaseUnknown
+from cloud.core.stock import OpenLine
+from cloud.core.trust import Trust, stale_after, trust_of
+from cloud.postgres import cases as kept
+from cloud.postgres.cases import CaseRow
+
+ANSWER_EXPECTED = timedelta(minutes=30)  # as on the wall, until an agreement says otherwise
+_DAY = timedelta(days=1)
+_YEARS = 36_500  # what lasts a century does not run out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    cases: Cases
+    bins: Mapping[int, CaseRow]
+    snoozes: Mapping[str, Snooze]
+
+
+def look_for_cases(conn: psycopg.Connection, now: datetime) -> Looked:
+    rows = kept.rows(conn, now - USAGE_WINDOW)
+    snoozes = kept.snoozes(conn, now)
+    return Looked(
+        cases=cases([facts_of(row, now) for row in rows], now, snoozes),
+        bins={row.bin_id: row for row in rows},
+        snoozes={one.key: one for one in snoozes},
+    )
+
+
+def put_off(
+    conn: psycopg.Connection, key: str, *, by: str, because: str, until: datetime, now: datetime
+) -> Case:
+    """Raises CaseUnknown, or SnoozeWithoutReason. What was put off before may be put off longer."""
+    looked = look_for_cases(conn, now)
+    for case in (*looked.cases.open, *looked.cases.snoozed):
+        if case.key == key:
+            kept.put_off(conn, snooze(case, by=by, because=because, until=until, now=now), now)
+            return case
+    raise CaseUnknown
+
+
+def facts_of(row: CaseRow, now: datetime) -> BinFacts:
+    judgement = trust_of(row.state, now)
+    fresh = judgement.trust is Trust.FRESH
+    runs_out_at = _runs_out_at(row, now)
+    maximum = row.capacity
+    if row.order_up_to is not None:
+        # Whole packs may go past it by less than one: that is no overstock.
+        maximum = min(row.capacity, row.order_up_to + row.pack - 1)
+    return BinFacts(
+        bin_id=row.bin_id,
+        name=f"{row.part} at {row.site}, {row.place}",
+        critical=row.critical,
+        trust=judgement.trust,
+        trust_because=judgement.because,
+        untrusted_since=None if fresh else _untrusted_since(row, now),
+        gateway=row.gateway or "",
+        pieces=row.pieces,
+        reading="" if row.seq is None else f"reading {row.seq}",
+        breach_since=row.breach_since,
+        breach="" if row.breach_id is None else f"breach-{row.breach_id}",
+        cover=_cover(row, now, runs_out_at),
+        runs_out_at=runs_out_at,
+        ask=None if row.ask is None else Ask(row.ask),
+        ask_because=row.ask_because or "",
+        ask_since=row.ask_since,
+        maximum=maximum,
+        over_since=row.plateau_since or row.level_at,
+        counted=row.counted if _still_counts(row) else None,
+        counted_at=row.counted_at,
+        count_tolerance=max(1, (row.counted or 0) // 100),
+        count=f"count-{row.count_id}",
+        orders=_orders(row),
+    )
+
+
+def _untrusted_since(row: CaseRow, now: datetime) -> datetime:
+    if row.heard_at is None:
+        return now
+    silent_from = row.heard_at + stale_after(row.interval_s)
+    return silent_from if silent_from < now else row.measured_at or row.heard_at
+
+
+def _runs_out_at(row: CaseRow, now: datetime) -> datetime | None:
+    """As it was used lately; None: nothing is used, or nobody knows the level."""
+    if row.pieces is None or row.level_at is None or row.used <= 0 or row.used_since is None:
+        return None
+    lasts = row.pieces * max(_DAY, now - row.used_since) / row.used
+    return None if lasts > _YEARS * _DAY else row.level_at + lasts
+
+
+def _cover(row: CaseRow, now: datetime, runs_out_at: datetime | None) -> Cover:
+    if row.order_id is None or row.order_number is None or row.quantity is None:
+        return Cover.NOT_COVERED
+    line = OpenLine(
+        order_id=row.order_id,
+        label=order_label(row.order_number),
+        cycle=1,
+        ordered=row.quantity,
+        expected_at=row.expected_at or now,
+    )
+    grace = timedelta(hours=row.grace_hours)
+    return cover_of([line], now, grace, runs_out_at if row.lead_time_said else None).cover
+
+
+def _orders(row: CaseRow) -> tuple[OrderFacts, ...]:
+    if row.order_id is None or row.order_number is None or row.placed_at is None:
+        return ()
+    expected = row.expected_at
+    overdue = None if expected is None else expected + timedelta(hours=row.grace_hours)
+    facts = OrderFacts(
+        order_id=str(row.order_id),
+        label=order_label(row.order_number),
+        outstanding=max(0, (row.quantity or 0) - row.came),
+        sent_at=row.placed_at,
+        answered_at=row.acknowledged_at,
+        answer_due_at=row.placed_at + ANSWER_EXPECTED,
+        promised_at=None,  # a calendar expects, and only a supplier promises
+        delivery_closes_at=expected if row.lead_time_said else None,
+        arrived=row.came > 0,
+        overdue_at=overdue,
+    )
+    return (facts,)
+
+
+def _still_counts(row: CaseRow) -> bool:
+    """Only while nothing moved since it was counted: afterwards the level is another one."""
+    if row.counted_at is None or row.plateau_since is None:
+        return False
+    return row.plateau_since <= row.counted_at

@@ -1,0 +1,157 @@
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from cloud.actions.assess import Outcome, assess_bin
+from cloud.core.evidence import recomputed
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def conn(database: Any) -> Iterator[psycopg.Connection]:
+    with database.connect("binline_jobs") as conn:
+        conn.autocommit = True
+        yield conn
+
+
+def _look(shelf: Any, conn: psycopg.Connection, *seen: tuple[int, datetime]) -> list[Outcome]:
+    outcomes = []
+    for pieces, at in seen:
+        shelf.weigh(pieces, at)
+        outcomes.append(assess_bin(conn, shelf.bin_id, at).outcome)
+    return outcomes
+
+
+def _kept(shelf: Any) -> list[tuple[str, str | None, int | None]]:
+    return [(row["outcome"], row["ask"], row["quantity"]) for row in shelf.rows("decisions")]
+
+
+def test_every_decision_is_kept_once_also_that_nothing_is_ordered(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    minutes = [NOON + timedelta(minutes=minute) for minute in range(6)]
+    levels = (900, 850, 412, 410, 1_900, 1_850)
+    _look(shelf, conn, *zip(levels, minutes, strict=True))
+    assert _kept(shelf) == [
+        ("wait", None, None),  # enough
+        ("place", None, 1_500),
+        ("wait", None, None),  # its order is on its way
+        ("wait", None, None),  # enough again, in the next cycle
+    ]
+    placed = shelf.rows("decisions")[1]
+    assert placed["order_id"] == shelf.order_id()
+    assert placed["because"] == shelf.the_order()["because"]
+    assert placed["breach_id"] == shelf.rows("breaches")[0]["breach_id"]
+
+
+def test_each_kept_decision_can_be_made_again(shelf: Any, conn: psycopg.Connection) -> None:
+    _look(shelf, conn, (900, NOON), (412, NOON), (400, NOON))
+    for row in shelf.rows("decisions"):
+        inputs = json.loads(row["inputs"])
+        assert recomputed(inputs) == inputs["decision"]
+        assert (inputs["policy"]["name"], inputs["policy"]["version"]) == (
+            row["policy"],
+            row["version"],
+        )
+
+
+def test_on_a_number_that_is_not_trusted_nothing_is_decided(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    shelf.weigh(100, NOON, quality=1)
+    assess_bin(conn, shelf.bin_id, NOON)
+    assert shelf.rows("decisions") == []
+
+
+def test_an_order_knows_when_it_should_be_here(shelf: Any, conn: psycopg.Connection) -> None:
+    shelf.admin.execute(
+        "INSERT INTO supplier_calendars (supplier_id, zone, cut_off, lead_days, delivery_days)"
+        " VALUES (%s, 'Europe/Berlin', '10:00', 2, '{2}')",
+        (shelf.supplier_id,),
+    )
+    _look(shelf, conn, (412, NOON))  # a Friday, past the cut-off: Monday, and two working days
+    expected = datetime(2026, 11, 25, 17, tzinfo=UTC)  # the Wednesday, 18:00 in Berlin
+    assert shelf.the_order()["expected_at"] == expected
+
+
+def test_the_lead_time_of_the_bin_goes_before_that_of_the_line(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    shelf.admin.execute(
+        "INSERT INTO item_suppliers (item_id, supplier_id, lead_time_days, moq)"
+        " SELECT item_id, supplier_id, 4, 1501 FROM bins"
+    )
+    shelf.admin.execute("INSERT INTO bin_policies (bin_id, moq) VALUES (%s, 1)", (shelf.bin_id,))
+    _look(shelf, conn, (412, NOON))
+    assert shelf.the_order()["expected_at"] == datetime(2026, 11, 24, 17, tzinfo=UTC)
+
+
+def test_an_order_given_up_is_not_ordered_again_but_shown_to_a_person(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    shelf.admin.execute(
+        "INSERT INTO bin_policies (bin_id, lead_time_days, grace_hours, policy, quantity)"
+        " VALUES (%s, 1, 2, 'fixed_quantity', 500)",
+        (shelf.bin_id,),
+    )
+    late = NOON + timedelta(days=2)
+    assert _look(shelf, conn, (412, NOON), (400, late)) == [Outcome.ORDERED, Outcome.UNCHANGED]
+    assert shelf.counts() == (1, 1, 1)
+    assert _kept(shelf) == [("place", None, 500), ("held", None, 500)]
+
+
+def test_a_minimum_order_that_does_not_fit_asks_a_person(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    shelf.admin.execute("INSERT INTO bin_policies (bin_id, moq) VALUES (%s, 1600)", (shelf.bin_id,))
+    assert _look(shelf, conn, (412, NOON)) == [Outcome.WAITING]
+    assert _kept(shelf) == [("wait", "no_room", None)]
+
+
+def test_a_supplier_that_never_takes_an_order_is_told_and_nothing_breaks(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    shelf.admin.execute(
+        "INSERT INTO supplier_calendars (supplier_id, zone, holidays) SELECT %s, 'UTC',"
+        " array_agg(day::date) FROM generate_series(%s::date, %s::date + 1000, interval '1 day') d"
+        "(day)",
+        (shelf.supplier_id, NOON, NOON),
+    )
+    shelf.weigh(412, NOON)
+    assessment = assess_bin(conn, shelf.bin_id, NOON)
+    assert assessment.outcome is Outcome.WAITING
+    assert assessment.because.startswith("By its calendar the supplier takes no order")
+    assert shelf.counts() == (1, 0, 0)
+
+
+def test_an_order_from_before_there_were_calendars_covers(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    _look(shelf, conn, (412, NOON))
+    shelf.admin.execute("UPDATE orders SET expected_at = NULL")
+    _look(shelf, conn, (400, NOON + timedelta(days=90)))
+    assert _kept(shelf)[-1] == ("wait", None, None)
+
+
+def test_what_the_scale_saw_come_and_what_was_used_is_read_from_movements(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    for kind, before, after, at in (
+        ("usage", 1_812, 412, NOON - timedelta(days=7)),  # 200 a day, and a week to wait
+        ("refill", 412, 512, NOON + timedelta(minutes=1)),
+    ):
+        shelf.admin.execute(
+            "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces, after_pieces,"
+            " event_at, confirmed_at, known_at, after_refs, because)"
+            " SELECT bin_id, item_id, %s, %s, %s, %s, %s, %s, %s, '{1,1,1,1}', '' FROM bins",
+            (kind, after - before, before, after, at, at, at),
+        )
+    _look(shelf, conn, (412, NOON), (512, NOON + timedelta(minutes=2)))
+    assert shelf.the_order()["rush"]
+    stock = json.loads(shelf.rows("decisions")[-1]["inputs"])["stock"]
+    assert stock["covering"] == 1_500 - 100

@@ -1,0 +1,151 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from cloud.actions.assess import assess_bin
+from cloud.actions.look_for_cases import look_for_cases, put_off
+from cloud.core.exceptions import Action, Case, Kind
+from cloud.core.refusals import CaseUnknown, SnoozeWithoutReason
+from cloud.postgres import asking
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def conn(database: Any) -> Iterator[psycopg.Connection]:
+    """As operations see it."""
+    with database.connect("binline_portal") as conn:
+        asking.as_operations(conn, "ops@plant.test")
+        yield conn
+
+
+def _assess(database: Any, shelf: Any, pieces: int, at: datetime) -> None:
+    shelf.weigh(pieces, at)
+    with database.connect("binline_jobs") as jobs:
+        assess_bin(jobs, shelf.bin_id, at)
+
+
+def _open(conn: psycopg.Connection, now: datetime) -> list[Case]:
+    return list(look_for_cases(conn, now).cases.open)
+
+
+def _moved(shelf: Any, kind: str, pieces: int, at: datetime) -> None:
+    shelf.admin.execute(
+        "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces, after_pieces,"
+        " event_at, confirmed_at, known_at, after_refs, because)"
+        " SELECT bin_id, item_id, %s, %s, 9000, 9000 + %s, %s, %s, %s, '{1,1,1,1}', '' FROM bins",
+        (kind, pieces, pieces, at, at, at),
+    )
+
+
+def test_a_bin_that_is_fine_needs_nobody(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    _assess(database, shelf, 1_900, NOON)
+    assert _open(conn, NOON) == []
+
+
+def test_low_and_nothing_fits_is_told_with_the_reason_of_the_decision(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    shelf.admin.execute("UPDATE items SET pack = 1600")
+    _moved(shelf, "usage", -700, NOON - 7 * DAY)
+    _assess(database, shelf, 450, NOON)
+    (case,) = _open(conn, NOON)
+    assert (case.kind, case.action) == (Kind.CANNOT_ORDER, Action.DECIDE_ORDER)
+    assert case.because.endswith("1 pack of 1,600 or more do not fit into 1,550.")
+    assert case.act_before == NOON + 4.5 * DAY  # 450 left, 100 a day
+
+
+def test_an_order_that_nobody_answers_and_one_that_never_comes_each_need_a_person(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    _assess(database, shelf, 412, NOON)
+    assert _open(conn, NOON + timedelta(minutes=1)) == []
+    late = NOON + HOUR
+    shelf.weigh(412, late)
+    (case,) = _open(conn, late)
+    assert (case.kind, case.since) == (Kind.NO_ANSWER, NOON + timedelta(minutes=30))
+    assert case.evidence == ("RO-1001", "reading 7")
+    much_later = NOON + 9 * DAY
+    _assess(database, shelf, 400, much_later)
+    kinds = {case.kind for case in _open(conn, much_later)}
+    assert Kind.ORDER_AGED_OUT in kinds
+
+
+def test_who_never_said_a_lead_time_is_not_called_late_by_it(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    _moved(shelf, "usage", -7_000, NOON - 7 * DAY)  # 1,000 a day: out before tonight
+    _assess(database, shelf, 412, NOON)
+    assert _open(conn, NOON) == []
+    shelf.admin.execute(
+        "INSERT INTO bin_policies (bin_id, lead_time_days) VALUES (%s, 7)", (shelf.bin_id,)
+    )
+    assert [case.kind for case in _open(conn, NOON)] == [Kind.COVERED_LATE]
+
+
+def test_a_count_counts_until_something_moves(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    _assess(database, shelf, 1_900, NOON)
+    shelf.admin.execute(
+        "INSERT INTO counts (bin_id, item_id, kind, pieces, counted_at, entered_at, by, because)"
+        " SELECT bin_id, item_id, 'audit', 1800, %s, %s, 'ada', 'stocktake' FROM bins",
+        (NOON, NOON),
+    )
+    shelf.admin.execute("UPDATE bin_levels SET plateau_since = %s", (NOON - HOUR,))
+    assert [case.kind for case in _open(conn, NOON)] == [Kind.COUNT_DIFFERS]
+    shelf.admin.execute("UPDATE bin_levels SET plateau_since = %s", (NOON + timedelta(seconds=1),))
+    assert _open(conn, NOON) == []
+
+
+def test_whole_packs_past_the_level_ordered_up_to_are_no_overstock(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    shelf.admin.execute("UPDATE bins SET order_up_to = 1000")
+    _assess(database, shelf, 1_499, NOON)
+    assert _open(conn, NOON) == []
+    _assess(database, shelf, 1_501, NOON)
+    assert [case.kind for case in _open(conn, NOON)] == [Kind.OVERSTOCK]
+
+
+def test_a_scale_that_is_silent_is_a_case_since_it_should_have_spoken(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    _assess(database, shelf, 1_900, NOON)
+    (case,) = _open(conn, NOON + HOUR)
+    assert (case.kind, case.since) == (Kind.SENSOR_DOWN, NOON + timedelta(minutes=3))
+
+
+def test_what_is_put_off_comes_back_by_itself(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    _assess(database, shelf, 412, NOON)
+    now = NOON + HOUR
+    shelf.weigh(412, now)
+    (case,) = _open(conn, now)
+    put_off(conn, case.key, by="ada", because="they called", until=now + HOUR, now=now)
+    looked = look_for_cases(conn, now)
+    assert (looked.cases.open, looked.cases.snoozed) == ((), (case,))
+    assert looked.snoozes[case.key].because == "they called"
+    put_off(conn, case.key, by="ada", because="longer", until=now + timedelta(minutes=2), now=now)
+    assert case in _open(conn, now + timedelta(minutes=2))
+
+
+def test_putting_off_takes_a_reason_a_later_time_and_a_case(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    _assess(database, shelf, 412, NOON)
+    now = NOON + HOUR
+    (case, *_) = _open(conn, now)
+    with pytest.raises(SnoozeWithoutReason):
+        put_off(conn, case.key, by="ada", because=" ", until=now + HOUR, now=now)
+    with pytest.raises(SnoozeWithoutReason):
+        put_off(conn, case.key, by="ada", because="so", until=now, now=now)
+    with pytest.raises(CaseUnknown):
+        put_off(conn, "no_answer:99", by="ada", because="so", until=now + HOUR, now=now)

@@ -1,0 +1,42 @@
+"""What needs a person, as JSON."""
+
+from datetime import timedelta
+
+from tests.cloud.http.world import OPERATIONS
+
+
+def test_the_list_is_by_the_time_left_and_names_one_thing_to_do(world, browser) -> None:
+    world.a_morning()
+    world.now += timedelta(minutes=2)
+    told = browser(OPERATIONS).get("/api/exceptions").json()
+    assert [case["bin"] for case in told] == ["LND-R01-A8"]
+    assert told[0]["kind"] == "sensor_down"
+    assert told[0]["action"] == "check_scale"
+
+
+def test_a_case_is_put_off_with_a_reason_and_a_time(world, browser) -> None:
+    world.a_morning()
+    visitor = browser(OPERATIONS)
+    (case,) = visitor.get("/api/exceptions").json()
+    until = (world.now + timedelta(hours=2)).isoformat()
+    path = f"/api/exceptions/{case['key']}/snooze"
+    assert visitor.post(path, json={"because": "repair at noon", "until": until}).status_code == 204
+    assert visitor.get("/api/exceptions").json() == []
+    (snoozed,) = visitor.get("/api/exceptions?state=snoozed").json()
+    assert (snoozed["snoozed_by"], snoozed["snoozed_because"]) == (OPERATIONS, "repair at noon")
+    assert len(visitor.get("/api/exceptions?state=all").json()) == 1
+
+
+def test_putting_off_without_a_reason_or_of_nothing_is_refused(world, browser) -> None:
+    world.a_morning()
+    visitor = browser(OPERATIONS)
+    (case,) = visitor.get("/api/exceptions").json()
+    path, later = f"/api/exceptions/{case['key']}/snooze", "2027-01-01T00:00:00Z"
+    assert visitor.post(path, json={"because": " ", "until": later}).status_code == 422
+    assert (
+        visitor.post(path, json={"because": "so", "until": "2020-01-01T00:00"}).status_code == 422
+    )
+    unknown = visitor.post(
+        "/api/exceptions/no_answer:77/snooze", json={"because": "so", "until": later}
+    )
+    assert unknown.status_code == 404

@@ -1,0 +1,73 @@
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from cloud.core.bin_policies import BinPolicy, plain_calendar
+from cloud.core.calendars import LeadKind
+from cloud.core.policies.base import Rounding
+from cloud.postgres import policies
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def conn(database: Any) -> Iterator[psycopg.Connection]:
+    with database.connect("binline_jobs") as conn:
+        conn.autocommit = True
+        yield conn
+
+
+def test_a_bin_of_which_nothing_was_said_has_the_defaults(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    assert policies.of_bin(conn, shelf.bin_id) == BinPolicy(
+        calendar=plain_calendar("Europe/Berlin")
+    )
+
+
+def test_what_was_said_is_read_as_it_was_said(shelf: Any, conn: psycopg.Connection) -> None:
+    shelf.admin.execute(
+        "INSERT INTO bin_policies (bin_id, policy, quantity, rounding, moq, grace_hours)"
+        " VALUES (%s, 'fixed_quantity', 700, 'up', 50, 6)",
+        (shelf.bin_id,),
+    )
+    shelf.admin.execute(
+        "INSERT INTO supplier_calendars (supplier_id, version, zone, order_days, cut_off,"
+        " lead_days, lead_kind, holidays)"
+        " VALUES (%s, 3, 'Europe/Zurich', '{0,2}', '10:30', 4, 'calendar',"
+        " '{2026-12-25,2026-12-24}')",
+        (shelf.supplier_id,),
+    )
+    found = policies.of_bin(conn, shelf.bin_id)
+    assert (found.name, found.quantity, found.rounding) == ("fixed_quantity", 700, Rounding.UP)
+    assert (found.minimum_order, found.grace) == (50, timedelta(hours=6))
+    calendar = found.calendar
+    assert (calendar.zone, calendar.version, calendar.order_days) == ("Europe/Zurich", 3, (0, 2))
+    assert (calendar.cut_off, calendar.lead_days) == (time(10, 30), 4)
+    assert calendar.lead_kind is LeadKind.CALENDAR
+    assert calendar.holidays == (date(2026, 12, 24), date(2026, 12, 25))
+
+
+def test_a_zone_that_no_machine_knows_is_taken_for_utc(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    shelf.admin.execute("UPDATE sites SET time_zone = 'Mars/Olympus'")
+    assert policies.of_bin(conn, shelf.bin_id).calendar.zone == "UTC"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "INSERT INTO bin_policies (bin_id, policy) VALUES (1, 'fixed_quantity')",
+        "INSERT INTO bin_policies (bin_id, quantity) VALUES (1, 5)",
+        "INSERT INTO bin_policies (bin_id, rounding) VALUES (1, 'down')",
+        "INSERT INTO supplier_calendars (supplier_id, zone, order_days) VALUES (1, 'UTC', '{7}')",
+        "INSERT INTO supplier_calendars (supplier_id, zone, order_days) VALUES (1, 'UTC', '{}')",
+    ],
+)
+def test_the_database_refuses_what_no_policy_could_be_made_of(shelf: Any, wrong: str) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation):
+        shelf.admin.execute(wrong)
