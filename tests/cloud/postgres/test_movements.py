@@ -1,6 +1,7 @@
 """Movements as rows: written as they were concluded, listed newest first."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
@@ -66,3 +67,17 @@ def test_a_restatement_says_what_it_made_of_the_level(jobs: psycopg.Connection) 
         4_250_000, 4_200_000, 339, 343,
     )  # fmt: skip
     assert movements.restatements(jobs, 2, 5) == []
+
+
+def test_a_count_after_the_last_reading_is_of_its_own_time(jobs: psycopg.Connection) -> None:
+    opening = moved(900, 0, 5)
+    counted = replace(moved(-40, 900, 4), event_at=NOW - timedelta(hours=1))
+    movements.insert(jobs, [New(1, 1, opening), New(1, 1, counted)], NOW)
+    since = NOW - timedelta(hours=2)
+    assert [one.movement for one in movements.live_since(jobs, 1, 1, since)] == [counted]
+    assert movements.last_before(jobs, 1, 1, since) == 900
+
+
+def test_a_movement_that_does_not_add_up_is_refused(jobs: psycopg.Connection) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation):
+        movements.insert(jobs, [New(1, 1, replace(moved(900, 0, 3), pieces=899))], NOW)

@@ -1,0 +1,54 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from cloud.core.followed import Doubt, Doubting
+from cloud.postgres import bin_levels
+from cloud.postgres.bin_levels import BinLevel
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def conn(database: Any) -> Iterator[psycopg.Connection]:
+    with database.connect("binline_jobs") as conn:
+        conn.autocommit = True
+        yield conn
+
+
+def of(shelf: Any, at: datetime, pieces: int, *doubts: Doubt) -> BinLevel:
+    return BinLevel(
+        shelf.bin_id, pieces, 0.1, True, at, NOON, 0, doubts, at, None, None  # noqa: FBT003
+    )  # fmt: skip
+
+
+def test_open_pages_hear_of_what_they_would_show_and_of_nothing_else(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    def xid() -> object:
+        (row,) = shelf.rows("bin_levels")
+        return row["changed_xid"]
+
+    bin_levels.save(conn, [of(shelf, NOON, 400)])
+    first = xid()
+    bin_levels.save(conn, [of(shelf, NOON + timedelta(minutes=1), 400)])
+    assert xid() == first
+    bin_levels.save(conn, [of(shelf, NOON + timedelta(minutes=2), 399)])
+    second = xid()
+    assert second != first
+    doubt = Doubt(Doubting.STUCK, "It says the same again and again.")
+    bin_levels.save(conn, [of(shelf, NOON + timedelta(minutes=3), 399, doubt)])
+    assert xid() != second
+    (row,) = shelf.rows("bin_levels")
+    assert bin_levels.doubts_of(row["doubts"]) == (doubt,)
+    assert row["followed_at"] == NOON + timedelta(minutes=3)
+
+
+def test_a_bin_is_marked_due_once(shelf: Any, conn: psycopg.Connection) -> None:
+    bin_levels.mark_due(conn, [])
+    bin_levels.mark_due(conn, [shelf.bin_id])
+    bin_levels.mark_due(conn, [shelf.bin_id])
+    assert [row["bin_id"] for row in shelf.rows("bin_due")] == [shelf.bin_id]

@@ -1,0 +1,102 @@
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from cloud.postgres import tracks
+from cloud.postgres.tracks import Due
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def conn(database: Any) -> Iterator[psycopg.Connection]:
+    with database.connect("binline_jobs") as conn:
+        conn.autocommit = True
+        yield conn
+
+
+def test_what_ingest_says_by_the_sensor_is_told_by_the_bin_from_the_earliest_on(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    shelf.admin.execute("DELETE FROM bin_follow")
+    at_ms = int(NOON.timestamp() * 1000)
+    with database.connect("binline_ingest") as ingest:
+        tracks.mark_due(ingest, {shelf.sensor_id: at_ms + 60_000})
+        tracks.mark_due(ingest, {shelf.sensor_id: at_ms, 9_999: 1})
+        tracks.mark_due(ingest, {})
+    assert tracks.spread(conn) == 2
+    assert tracks.spread(conn) == 0
+    assert tracks.take(conn, 10, [shelf.bin_id]) == []
+    assert tracks.take(conn, 10, []) == [Due(shelf.bin_id, NOON)]
+    assert tracks.take(conn, 10, []) == []
+
+
+def test_what_is_given_back_waits_from_the_earliest_on(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    shelf.admin.execute("DELETE FROM bin_follow")
+    tracks.give_back(conn, [Due(shelf.bin_id, NOON)])
+    tracks.give_back(conn, [Due(shelf.bin_id, None)])
+    tracks.give_back(conn, [Due(shelf.bin_id, NOON + timedelta(hours=1))])
+    assert tracks.take(conn, 10, []) == [Due(shelf.bin_id, NOON)]
+
+
+def test_readings_come_in_the_order_of_their_corrected_time(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    for minute in (3, 1, 2):
+        shelf.weigh(400 + minute, NOON + timedelta(minutes=minute))
+    shelf.admin.execute(
+        "UPDATE readings SET corrected_at = %s WHERE measured_at = %s",
+        (NOON + timedelta(minutes=9), NOON + timedelta(minutes=1)),
+    )
+    found = tracks.seen(conn, [(shelf.sensor_id, NOON)], 10)[shelf.sensor_id]
+    assert [one.at for one in found] == [NOON + timedelta(minutes=m) for m in (2, 3, 9)]
+    assert len(tracks.seen(conn, [(shelf.sensor_id, NOON)], 2)[shelf.sensor_id]) == 2
+    assert tracks.seen(conn, [], 10) == {}
+
+
+def test_a_corrected_reading_is_due_where_it_was_and_where_it_comes_to(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    shelf.weigh(400, NOON)
+    shelf.admin.execute("DELETE FROM follow_due")
+    shelf.admin.execute("DELETE FROM bin_follow")
+    earlier = NOON - timedelta(hours=1)
+    shelf.admin.execute("UPDATE readings SET corrected_at = %s", (earlier,))
+    tracks.spread(conn)
+    assert tracks.take(conn, 10, []) == [Due(shelf.bin_id, earlier)]
+
+
+def test_rules_survive_being_written_down(shelf: Any, conn: psycopg.Connection) -> None:
+    now = tracks.now_of(conn, [shelf.bin_id])
+    with conn.transaction():
+        held = tracks.lock(conn, now)
+    assert held[shelf.bin_id].rules == now[shelf.bin_id].rules
+
+
+def test_of_old_checkpoints_one_a_day_stays_and_of_very_old_ones_none(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    def at(days: float) -> datetime:
+        return NOON - timedelta(days=days)
+
+    kept = [at(0.1), at(0.2), at(3.4), at(5)]
+    gone = [at(3.2), at(3.3), at(40)]
+    tracks.keep_checkpoints(conn, [(shelf.bin_id, when, "{}") for when in kept + gone])
+    tracks.prune_checkpoints(conn, at(1), at(35))
+    assert [when for when, _ in tracks.checkpoints_of(conn, shelf.bin_id)] == sorted(kept)
+
+
+def test_whoever_goes_back_takes_the_last_checkpoint_before_and_forgets_the_later_ones(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    times = [NOON + timedelta(hours=n) for n in range(3)]
+    tracks.keep_checkpoints(conn, [(shelf.bin_id, at, at.isoformat()) for at in times])
+    found = tracks.checkpoint_before(conn, shelf.bin_id, times[1], NOON - timedelta(days=1))
+    assert found == (times[0], times[0].isoformat())
+    assert [at for at, _ in tracks.checkpoints_of(conn, shelf.bin_id)] == [times[0]]
+    assert tracks.checkpoint_before(conn, shelf.bin_id, times[1], times[1]) is None
