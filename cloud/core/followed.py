@@ -183,7 +183,7 @@ class Followed:
     unexplained_mg: float = 0.0
     unexplained_because: str = ""
     tared: bool = False  # what is unexplained is the weight of the empty bin
-    weights: tuple[tuple[int, int], ...] = ()  # of several sensors: the last of each
+    weights: tuple[tuple[int, int, int], ...] = ()  # of several: sensor, its last weight, at_us
     total: int | None = None
     codes: tuple[str, ...] = ()
     patience: int = 1  # so many times the usual window, while a remainder is doubtful

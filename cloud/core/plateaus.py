@@ -51,6 +51,7 @@ SURE_SIGMAS = 4.2
 REVOCABLE_US = 120_000_000
 TOGETHER_US = 10_000_000  # several sensors of one bin tell of a change one after the other
 GAP_INTERVALS = 6
+SILENT_INTERVALS = 3  # as for trust: one report may be late, two may be unlucky
 PENDING_MAX = 8
 EXACT_SDS = 5
 RESTLESS_MIN = 6
@@ -89,7 +90,7 @@ class Weighing:
         self.zero_error_mg = state.zero_error_mg
         self.unexplained_mg = state.unexplained_mg
         self.unexplained_because = state.unexplained_because
-        self.weights = dict(state.weights)
+        self.weights = {sensor: (weight, at) for sensor, weight, at in state.weights}
         self.unconfirmed = state.unconfirmed
         self.patience = state.patience
         self.between = state.between
@@ -108,7 +109,7 @@ class Weighing:
             **self.unrest.remembered(),
             window=tuple(self.window),
             pending=tuple(self.pending),
-            weights=tuple(sorted(self.weights.items())),
+            weights=tuple(sorted((sensor, *said) for sensor, said in self.weights.items())),
         )
 
     def feed(self, seen: Seen) -> None:
@@ -122,10 +123,11 @@ class Weighing:
             self._no_number(seen)
             return
         if self._several:
-            self.weights[seen.sensor_id] = weight_mg
-            if len(self.weights) < len(self._rules.sensors):
+            self.weights[seen.sensor_id] = (weight_mg, at_us)
+            self._forget_silent(at_us)
+            if self._misses_some:
                 return
-            weight_mg = sum(self.weights.values())
+            weight_mg = sum(weight for weight, _ in self.weights.values())
         if self.number_us is not None and at_us - self.number_us > self._gap_us:
             self.after_gap = True
             self.window.clear()
@@ -154,6 +156,19 @@ class Weighing:
         stands = abs(self.window[-1].weight_mg - self.pending[-1].mean_mg) < self._unit_mg / 2
         if stands and 0 <= now_us - self.last[0] <= due_us:
             self._confirm(now_us)
+
+    @property
+    def _misses_some(self) -> bool:
+        return self._several and len(self.weights) < len(self._rules.sensors)
+
+    def _forget_silent(self, at_us: int) -> None:
+        """Of several scales one that is silent has no weight: the sum would be of two times."""
+        oldest_us = at_us - SILENT_INTERVALS * self._rules.interval_s * 1_000_000
+        heard = {sensor: said for sensor, said in self.weights.items() if said[1] >= oldest_us}
+        if len(heard) < len(self.weights):
+            self.weights = heard
+            self.window.clear()
+            self.unconfirmed = 0
 
     def _no_number(self, seen: Seen) -> None:
         """It breaks the window and touches nothing else: the last plateau stands as it is."""
@@ -509,6 +524,13 @@ class Weighing:
             yield Doubt(
                 Doubting.ABSENT,
                 "The scale shows less than the empty bin weighs: the bin is not on it.",
+            )
+        if self._misses_some and self.pieces is not None:
+            yield Doubt(
+                Doubting.SUSPECT,
+                f"Of the {len(self._rules.sensors)} scales under it"
+                f" {len(self._rules.sensors) - len(self.weights)} cannot be read: the level is of"
+                " before.",
             )
         if self.unrest.is_shaken:
             shakes = f"The weight shakes by {self.unrest.sigma_mg / 1000:,.1f} g"

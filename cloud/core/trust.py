@@ -48,6 +48,7 @@ class BinState:
     gateway_presence: str = "silent"  # online, offline, silent
     gateway_twins: bool = False  # two machines use its name
     measure: Measure = Measure.WEIGHT
+    several: bool = False  # scales under it: `weight_mg` is of the one that spoke last
     doubts: tuple[Doubt, ...] = ()  # of whoever follows its readings; the first is told
 
 
@@ -119,7 +120,7 @@ def _doubt(state: BinState) -> Judgement | None:
 def _doubt_of_weight(state: BinState) -> Judgement | None:
     if state.weight_mg is None:
         return Judgement(trust=Trust.UNKNOWN, because="No weight has come yet.")
-    if not is_absent(state.weight_mg, state.calibration):
+    if state.several or not is_absent(state.weight_mg, state.calibration):
         return None
     zeroed = next((one for one in state.doubts if one.kind is Doubting.NOT_ZEROED), None)
     if zeroed is not None:

@@ -150,6 +150,7 @@ def judged(row: BinRow, now: datetime) -> Judgement:
             gateway_presence=row.presence or "silent",
             gateway_twins=row.twins,
             measure=Measure(row.measure),
+            several=row.several,
             doubts=doubts_of(row.doubts),
         ),
         now,

@@ -127,6 +127,7 @@ def lock(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
             gateway_presence=row["presence"],
             gateway_twins=row["twins"],
             measure=Measure(row["measure"]),
+            several=row["several"],
             doubts=bin_levels.doubts_of(row["doubts"]),
         ),
         level=_level(row),
@@ -140,6 +141,7 @@ SELECT b.code, b.item_id, b.supplier_id, b.minimum, b.margin, b.capacity, b.tare
        s.heard_at, s.received_at, s.condition, s.measured_at, s.weight_mg, s.stability, s.quality,
        s.clock_trusted, s.seq, st.stream, se.name AS sensor, g.name AS gateway, g.presence,
        g.twin_since IS NOT NULL AS twins,
+       (SELECT count(*) > 1 FROM sensors o WHERE o.bin_id = b.bin_id) AS several,
        b.measure, b.scale_sd_mg, i.unit_sd_ug, i.unit_error_ug,
        l.pieces, l.sd_pieces, l.exact, l.level_at, l.doubts, l.followed_at
   FROM bins b

@@ -71,6 +71,7 @@ class BinRow:
     usage_per_day: float | None
     usage_sd: float | None
     usage_days: int | None
+    several: bool = False  # scales under it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +94,7 @@ SELECT b.bin_id, b.code, b.place, b.capacity, b.minimum, b.margin, b.tare_mg, b.
        br.opened_at AS low_since,
        o.order_id, o.number AS order_number, o.state AS order_state, o.quantity AS order_quantity,
        o.placed_at, o.acknowledged_at,
+       (SELECT count(*) > 1 FROM sensors o WHERE o.bin_id = b.bin_id) AS several,
        b.measure, i.unit_sd_ug, i.unit_error_ug, b.scale_sd_mg,
        l.pieces, l.unconfirmed, l.sd_pieces, l.exact, l.level_at, l.plateau_since, l.followed_at,
        l.doubts, l.zero_error_mg, l.usage_per_day, l.usage_sd, l.usage_days

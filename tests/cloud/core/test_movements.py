@@ -331,6 +331,27 @@ def test_a_level_of_several_scales_is_of_all_of_them() -> None:
     ]
 
 
+def test_where_one_of_several_scales_says_nothing_the_level_is_doubted_and_nothing_moves() -> None:
+    rules = Rules(calibration=CALIBRATION, interval_s=60, refill_pieces=50, sensors=(1, 2))
+    half = round(TARE_MG / 2)
+
+    def said(at_s: float, seq: int, sensor_id: int, pieces: float) -> Seen:
+        weight_mg = half + round(pieces * UNIT_MG)
+        return weighed(at_s, 0, seq, sensor_id=sensor_id)._replace(weight_mg=weight_mg)
+
+    both = [said(60 * (n // 2), n + 1, 1 + n % 2, 50) for n in range(6)]
+    state = follow(None, both, rules).state
+    assert (state.pieces, state.doubts) == (100, ())
+    alone = [said(180 + 60 * n, 7 + n, 1, 50 if n < 3 else 10) for n in range(5)]
+    silent = follow(state, alone, rules)
+    assert silent.state.pieces == 100
+    assert [doubt.kind for doubt in silent.state.doubts] == [Doubting.SUSPECT]
+    back = [said(480 + 60 * (n // 2), 20 + n, 1 + n % 2, 10) for n in range(8)]
+    again = follow(silent.state, back, rules)
+    assert (again.state.pieces, again.state.doubts) == (20, ())
+    assert Followed.from_json(silent.state.to_json()) == silent.state
+
+
 def test_a_bin_that_is_seen_to_be_empty_holds_nothing_whatever_the_movements_left() -> None:
     """The unit weight is one percent too much: of 200 taken one by one, 198 were counted."""
     levels_mg = [TARE_MG + 200 * 7_227 - taken * 20 * 7_227 for taken in range(11)]
