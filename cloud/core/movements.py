@@ -22,7 +22,6 @@ from cloud.core.followed import (
     Step,
     to_us,
 )
-from cloud.core.levels import level_of
 from cloud.core.plateaus import Weighing
 
 __all__ = [
@@ -38,7 +37,6 @@ __all__ = [
     "Seen",
     "Step",
     "follow",
-    "recalibrated",
     "recounted",
     "settle_until",
 ]
@@ -73,15 +71,4 @@ def settle_until(state: Followed, now: datetime, rules: Rules) -> Step:
 
 def recounted(state: Followed, pieces: int, at: datetime, because: str) -> Step:
     """Somebody counted `pieces`: the level is that, and the difference a correction."""
-    return recount(state, pieces, at, because)
-
-
-def recalibrated(state: Followed, rules: Rules, at: datetime, because: str) -> Step:
-    """The tare or the unit weight is another from now on: the same weight, counted again.
-
-    The difference is a correction. Without a plateau to count there is nothing to correct.
-    """
-    if rules.measure is not Measure.WEIGHT or state.reference_mg is None:
-        return Step(state=state, movements=[])
-    pieces = level_of(round(state.reference_mg), rules.calibration).pieces
     return recount(state, pieces, at, because)

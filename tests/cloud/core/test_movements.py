@@ -15,7 +15,6 @@ from cloud.core.movements import (
     Rules,
     Seen,
     follow,
-    recalibrated,
     recounted,
     settle_until,
 )
@@ -377,19 +376,6 @@ def test_a_count_is_a_correction_and_never_usage() -> None:
 def test_settling_is_for_scales_alone() -> None:
     tags = Rules(calibration=CALIBRATION, interval_s=60, refill_pieces=5, measure=Measure.TAGS)
     assert settle_until(Followed(), NOON, tags).movements == []
-
-
-def test_another_unit_weight_is_a_correction_of_the_same_weight() -> None:
-    state = follow(None, levels(100, 100, 100), SCALE).state
-    heavier = Rules(
-        calibration=Calibration(tare_mg=TARE_MG, unit_weight_ug=7_684_000, scale_sd_mg=100),
-        interval_s=60,
-        refill_pieces=50,
-    )
-    step = recalibrated(state, heavier, NOON + timedelta(seconds=150), "Weighed again.")
-    (movement,) = step.movements
-    assert (movement.kind, movement.pieces) == (MovementKind.CORRECTION, -5)
-    assert recalibrated(Followed(), heavier, NOON, "").movements == []
 
 
 def test_a_wrong_zero_makes_no_exact_level() -> None:
