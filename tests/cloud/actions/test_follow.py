@@ -261,3 +261,63 @@ def test_another_tare_is_a_correction_and_another_item_begins_anew(
     known = level(jobs, bin_id)
     assert known[0] == (480 + 2) * 2
     assert [kind for kind, *_ in told(jobs, bin_id)].count("opening") == 2
+
+
+def test_a_counter_of_what_is_taken_moves_the_level_that_somebody_counted(
+    database: Any, come: Come, jobs: psycopg.Connection, bin_id: int
+) -> None:
+    with database.admin() as admin:
+        admin.execute("UPDATE bins SET measure = 'counter_out', pieces_per_count = 10")
+
+    def counted(seq: int, minute: int, *totals: int) -> Any:
+        readings = [
+            cases.messages.Counted(
+                sensor=0, after_ms=(minute + n) * MINUTE_MS, total=total, clock_trusted=True
+            )
+            for n, total in enumerate(totals)
+        ]
+        return cases.batch(seq, readings, sensors=("s01",))
+
+    come([counted(1, 0, 100, 100)])
+    follow(jobs)
+    jobs.execute(
+        "INSERT INTO counts (bin_id, item_id, kind, pieces, counted_at, entered_at, by, because)"
+        " SELECT bin_id, item_id, 'audit', 500, %s, %s, 'ann', 'first count' FROM bins",
+        (cases.NOW + timedelta(minutes=2), NOW),
+    )
+    come([counted(3, 3, 103, 103, 110)])
+    follow(jobs)
+    assert level(jobs, bin_id)[0] == 400
+    moved = [(kind, pieces) for kind, pieces, *_ in told(jobs, bin_id)]
+    assert moved == [("opening", 500), ("usage", -30), ("usage", -70)]
+
+
+def test_a_second_scale_under_a_bin_makes_one_level_of_both(
+    database: Any, come: Come, jobs: psycopg.Connection, bin_id: int
+) -> None:
+    with database.admin() as admin:
+        admin.execute(
+            "INSERT INTO sensors (gateway_id, name, bin_id)"
+            " SELECT gateway_id, 's02', bin_id FROM sensors"
+        )
+
+    def both(seq: int, minute: int, left: int, right: int) -> Any:
+        readings = [
+            cases.messages.Weighed(
+                sensor=n,
+                after_ms=(minute * 60 + n) * 1_000,
+                weight_mg=TARE_MG // 2 + pieces * PIECE_MG,
+                stability=0,
+                clock_trusted=True,
+            )
+            for n, pieces in enumerate((left, right))
+        ]
+        return cases.batch(seq, readings, sensors=("s01", "s02"))
+
+    come([both(1 + 2 * minute, minute, 200, 280) for minute in range(4)])
+    come([both(9 + 2 * minute, 4 + minute, 190, 260) for minute in range(4)])
+    follow(jobs)
+    assert level(jobs, bin_id)[0] == 450
+    assert sum(pieces for kind, pieces, *_ in told(jobs, bin_id) if kind == "usage") == -30
+    (rows,) = jobs.execute("SELECT count(*) FROM bin_state WHERE bin_id = %s", (bin_id,)).fetchall()
+    assert rows == (1,)
