@@ -12,27 +12,23 @@ Not a test: numbers depend on the machine, the ratio much less. fsync is on.
 
 import argparse
 import random
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from statistics import median
 
 import psycopg
 
 from cloud.actions.take_in import take_in
 from cloud.core.levels import Calibration, level_of
-from cloud.embedded import postgres, programs
+from cloud.embedded import postgres
 from cloud.intake import translate
 from cloud.loops.follow import FollowLoop
-from cloud.postgres import migrate
 from edge_agent.wire import codec, messages, topics
+from tests.benchmarks.serving import PASSWORD, server
 from tests.cloud import ingest_cases
 
-PASSWORD = "for-tests-only"
 SENSORS = 500  # of one gateway
 TARE_MG, PIECE_MG = 350_000, 4_200
 BY_UG = Calibration(tare_mg=TARE_MG, unit_weight_ug=PIECE_MG * 1_000)
@@ -56,21 +52,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--takes", type=float, default=0.02, help="share of readings that are one")
     chosen = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="binline-bench-", dir="/tmp"))
-    home.chmod(0o755)
-    server = postgres.prepare(home / "postgres")
-    child = programs.spawn(server.program, home / "log")
-    try:
-        postgres.wait_until_up(server.dsn(database="postgres"), 60, gone=child)
-        postgres.ensure_database(server)
-        with psycopg.connect(server.dsn()) as conn:
-            migrate.migrate(conn)
-            migrate.set_passwords(conn, {"binline_ingest": PASSWORD, "binline_jobs": PASSWORD})
-        measure(server, chosen)
-    finally:
-        child.send_signal(server.program.stop_signal)
-        child.wait(30)
-        shutil.rmtree(home, ignore_errors=True)
+    with server("binline_ingest", "binline_jobs") as made:
+        measure(made, chosen)
 
 
 def measure(server: postgres.EmbeddedPostgres, chosen: argparse.Namespace) -> None:

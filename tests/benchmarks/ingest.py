@@ -8,8 +8,6 @@ Not a test: numbers depend on the machine, the ratio much less. fsync is on.
 import argparse
 import multiprocessing
 import os
-import shutil
-import tempfile
 import threading
 import time
 from collections import Counter, defaultdict
@@ -23,12 +21,12 @@ from statistics import median
 import psycopg
 
 from cloud.actions.take_in import take_in
-from cloud.embedded import postgres, programs
+from cloud.embedded import postgres
 from cloud.intake.hand_over import HandOver
 from cloud.loops.ingest import BYTES_MAX, CROWDED_TURNS, GATHER_S, MESSAGES_MAX
-from cloud.postgres import migrate
 from cloud.postgres.readings import COLUMNS
 from edge_agent.wire import codec, messages, topics
+from tests.benchmarks.serving import PASSWORD, server
 from tests.cloud import ingest_cases
 
 RAW = "raw binary COPY, same rows and commits"
@@ -52,7 +50,6 @@ WAITS = (
     "SELECT coalesce(wait_event_type || ' ' || wait_event, 'at work') FROM pg_stat_activity"
     " WHERE usename = 'binline_ingest' AND state <> 'idle'"
 )
-PASSWORD = "for-tests-only"
 GATEWAYS = 4  # even: every other message is of every other gateway
 AHEAD_MAX = 2 * MESSAGES_MAX  # understood before their turn, as the broker's window allows
 
@@ -64,21 +61,8 @@ def main() -> None:
     parser.add_argument("--bins", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3, help="the medians are reported")
     chosen = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="binline-bench-", dir="/tmp"))
-    home.chmod(0o755)
-    server = postgres.prepare(home / "postgres")
-    child = programs.spawn(server.program, home / "log")
-    try:
-        postgres.wait_until_up(server.dsn(database="postgres"), 60, gone=child)
-        postgres.ensure_database(server)
-        with psycopg.connect(server.dsn()) as conn:
-            migrate.migrate(conn)
-            migrate.set_passwords(conn, {"binline_ingest": PASSWORD})
-        measure(server, chosen.messages, chosen.readings, chosen.bins, chosen.rounds)
-    finally:
-        child.send_signal(server.program.stop_signal)
-        child.wait(30)
-        shutil.rmtree(home, ignore_errors=True)
+    with server("binline_ingest") as made:
+        measure(made, chosen.messages, chosen.readings, chosen.bins, chosen.rounds)
 
 
 def measure(
