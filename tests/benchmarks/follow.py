@@ -79,7 +79,7 @@ def measure(server: postgres.EmbeddedPostgres, chosen: argparse.Namespace) -> No
                 for what, spell in (("ingest", took), ("follow", followed), ("plain", plain)):
                     spent[what].append(spell)
         moved, waiting = one(
-            admin, "SELECT count(*), (SELECT count(*) FROM bin_follow) FROM movements"
+            jobs, "SELECT count(*), (SELECT count(*) FROM bin_follow) FROM movements"
         )
         print(f"{chosen.bins:,} bins, {chosen.rate:,} readings/s, {moved:,} movements")  # noqa: T201
         print(f"{waiting:,} bins wait to be followed at the end")  # noqa: T201
