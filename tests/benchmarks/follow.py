@@ -115,10 +115,12 @@ def speak(chosen: argparse.Namespace, gateways: int) -> Iterator[list[tuple[str,
                     if held[sensor] < 50:
                         held[sensor] = 1_900
                 readings.append(
-                    ingest_cases.weighed(
-                        TARE_MG + held[sensor] * PIECE_MG,
+                    messages.Weighed(
                         sensor=sensor,
                         after_ms=n * 1_000 // per_gateway,
+                        weight_mg=TARE_MG + held[sensor] * PIECE_MG,
+                        stability=messages.Stability.STATED,
+                        clock_trusted=True,
                     )
                 )
             batch = messages.ReadingBatch(
