@@ -496,18 +496,25 @@ class Spool:
             self._old_below_no = max(self._old_below_no, self._ages.popleft()[1])
 
     def _make_room(self) -> None:
-        thinned_upto = self._thinned_upto
         try:
-            with self._commit() as change:
-                trim(self._conn, change, ROOM_BYTES, self._newest_no)
-                if not change.freed_bytes:
-                    thinned_upto = thin_oldest(self._conn, change, ROOM_BYTES, thinned_upto)
-                if not change.freed_bytes:
-                    give_up_oldest(self._conn, change, ROOM_BYTES)
-                if not change.freed_bytes:
-                    raise SpoolFullError("the quota is reached, and all may have been sent")
-        except _QuotaError as error:
-            raise SpoolFullError("the quota is reached") from error
+            self._free(thinning=True)
+        except _QuotaError:
+            # So full that what is left of a thinned run finds no page; a gap always does.
+            try:
+                self._free(thinning=False)
+            except _QuotaError as error:
+                raise SpoolFullError("the quota is reached") from error
+
+    def _free(self, *, thinning: bool) -> None:
+        thinned_upto = self._thinned_upto
+        with self._commit() as change:
+            trim(self._conn, change, ROOM_BYTES, self._newest_no)
+            if thinning and not change.freed_bytes:
+                thinned_upto = thin_oldest(self._conn, change, ROOM_BYTES, thinned_upto)
+            if not change.freed_bytes:
+                give_up_oldest(self._conn, change, ROOM_BYTES)
+            if not change.freed_bytes:
+                raise SpoolFullError("the quota is reached, and all may have been sent")
         self._thinned_upto = thinned_upto
 
     def _note_uncompacted(self, batches: Sequence[Batch], state: State) -> None:
