@@ -32,7 +32,11 @@ def eventually(reached: Callable[[], object], limit_s: float = STATE_S_MAX, what
 def children(pid: int) -> list[int]:
     found = []
     for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, tasks.read_text().split()):
+        try:
+            said = tasks.read_text()
+        except (FileNotFoundError, ProcessLookupError):  # the thread has ended meanwhile
+            continue
+        for child in map(int, said.split()):
             found += [child, *children(child)]
     return found
 
