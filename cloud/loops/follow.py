@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 
 import psycopg
 from prometheus_client import Counter, Gauge, Histogram
-from psycopg import errors
 
 from cloud.actions.follow import Outcome, Remembered, follow_bins
-from cloud.postgres import tracks
+from cloud.postgres import pools, tracks
 from cloud.postgres.tracks import Due
 
 BINS_AT_ONCE = 200  # in one transaction: long enough to be worth it, short enough to be no wait
@@ -33,9 +32,6 @@ _took = Histogram(
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 3, 10),
 )
 _aside = Gauge("binline_bins_aside", "Bins that cannot be followed at the moment: a defect")
-
-_IN_THE_WAY = (errors.DeadlockDetected, errors.LockNotAvailable, errors.QueryCanceled)
-_OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
 
 
 class FollowLoop:
@@ -68,10 +64,10 @@ class FollowLoop:
                     return False
                 outcome = follow_bins(conn, taken, datetime.now(UTC), self._remembered)
                 tracks.give_back(conn, outcome.again)
-        except _IN_THE_WAY as error:
+        except pools.IN_THE_WAY as error:
             log.debug("bins were in use, next round: %s", error)
             return False
-        except _OUTAGES:
+        except pools.OUTAGES:
             raise
         except Exception:
             if len(taken) > 1:

@@ -16,9 +16,8 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 from prometheus_client import Counter, Gauge
-from psycopg import errors
 
-from cloud.postgres import partitions, retention, rollups, timescale, tracks, usage
+from cloud.postgres import partitions, pools, retention, rollups, timescale, tracks, usage
 from cloud.postgres.timescale import Store
 from cloud.settings import Keeping
 
@@ -35,9 +34,6 @@ log = logging.getLogger(__name__)
 _rolled_up = Counter("binline_rollups", "Hours of sensors that were computed, again or first")
 _dropped = Counter("binline_weeks_dropped", "Weeks of readings dropped for their age")
 _waiting = Gauge("binline_hours_due", "Hours that are over, were touched, and are not computed yet")
-
-# Somebody else holds a lock for a moment: the connection is sound, the next round tries again.
-_IN_THE_WAY = (errors.DeadlockDetected, errors.LockNotAvailable, errors.QueryCanceled)
 
 
 class KeepLoop:
@@ -70,7 +66,7 @@ class KeepLoop:
             return
         try:
             step(conn)
-        except _IN_THE_WAY as error:
+        except pools.IN_THE_WAY as error:
             log.debug("%s: later, something was in the way: %s", step.__name__, error)
         self._next[step] = time.monotonic() + every_s
 

@@ -18,7 +18,6 @@ from datetime import UTC, datetime, timedelta
 
 import psycopg
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
-from psycopg import errors
 
 from cloud.actions.assess import Assessment, Outcome, assess_bin
 from cloud.channels.base import Channel, ChannelSettings, Failed, MailServer, Sent
@@ -55,11 +54,6 @@ _delay = Histogram(
     "From the order to the receiver's yes",
     buckets=(0.5, 1, 2, 5, 10, 30, 60, 300, 3_600, 86_400),
 )
-
-# The database is away, full or read-only: it will be back, and the work waits in it.
-_OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
-# Somebody else was in the way: the connection is sound, the next round finds the work again.
-_IN_THE_WAY = (errors.DeadlockDetected, errors.LockNotAvailable, errors.QueryCanceled)
 
 
 def run_work(settings: JobsSettings, stop: threading.Event) -> None:
@@ -100,7 +94,7 @@ def _keep_going(
                         log.info("%s: the database is back", name)
                         failures = 0
                     stop.wait(POLL_S)
-        except _OUTAGES as error:
+        except pools.OUTAGES as error:
             if not failures:
                 log.warning("%s: the database is away, trying again: %s", name, error)
             failures += 1
@@ -139,9 +133,9 @@ class AssessLoop:
     def _assess(self, conn: psycopg.Connection, due: Due) -> None:
         try:
             assessment = _take_and_assess(conn, due.bin_id)
-        except _IN_THE_WAY as error:
+        except pools.IN_THE_WAY as error:
             log.debug("bin %s was in use, next round: %s", due.bin_id, error)
-        except _OUTAGES:
+        except pools.OUTAGES:
             raise
         except Exception:
             log.exception("bin %s cannot be assessed, set aside for a minute", due.bin_id)
@@ -230,7 +224,7 @@ class SendLoop:
             with closing(pools.connect(dsn, name="work send")) as conn:
                 conn.autocommit = True
                 self._write_results(conn)
-        except _OUTAGES as error:
+        except pools.OUTAGES as error:
             log.warning("%s notices may be sent twice: %s", len(self._unwritten), error)
 
     def _hold_on(self, conn: psycopg.Connection) -> None:
@@ -256,7 +250,7 @@ class SendLoop:
             return False
         try:
             notice = notices.load(conn, claimed, self._public_url, self._secret_key)
-        except _OUTAGES:
+        except pools.OUTAGES:
             raise
         except Exception:
             log.exception("notice %s cannot be read, it waits for the end of its lease", claimed)

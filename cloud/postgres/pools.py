@@ -7,7 +7,13 @@ once. It comes back clean: what was set in a session would else be seen by the n
 """
 
 import psycopg
+from psycopg import errors
 from psycopg_pool import ConnectionPool
+
+# The database is away, full or read-only: it will be back, and the work waits in it.
+OUTAGES = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
+# Somebody else was in the way: the connection is sound, the next round finds the work again.
+IN_THE_WAY = (errors.DeadlockDetected, errors.LockNotAvailable, errors.QueryCanceled)
 
 WAIT_S_MAX = 3.0
 WAITING_PER_CONNECTION = 2
