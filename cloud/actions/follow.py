@@ -24,7 +24,7 @@ from cloud.core.following import (
 from cloud.core.levels import level_of
 from cloud.core.movements import settle_until
 from cloud.core.plateaus import REVOCABLE_US
-from cloud.postgres import bin_levels, counts, movements, tracks
+from cloud.postgres import bin_levels, bin_state, counts, movements, tracks
 from cloud.postgres.bin_levels import BinLevel
 from cloud.postgres.movements import New, Restated
 from cloud.postgres.tracks import Due, Now, Track
@@ -314,7 +314,7 @@ def _conclude(conn: psycopg.Connection, bins: Sequence[_Bin], now: datetime) -> 
     tracks.keep_checkpoints(conn, checkpoints)
     tracks.save(conn, saved)
     bin_levels.save(conn, levels)
-    bin_levels.mark_due(conn, changed)
+    bin_state.mark_due(conn, changed)
     return Outcome(
         remembered=outcome,
         again=[Due(bin_.bin_id, None) for bin_ in bins if bin_.more],

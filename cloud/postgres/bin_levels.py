@@ -24,9 +24,6 @@ ON CONFLICT (bin_id) DO UPDATE SET
                           EXCLUDED.zero_error_mg)
         THEN pg_current_xact_id() ELSE l.changed_xid END
 """
-_MARK_DUE = (
-    "INSERT INTO bin_due (bin_id) SELECT * FROM unnest(%s::int[]) ON CONFLICT (bin_id) DO NOTHING"
-)
 
 
 class BinLevel(NamedTuple):
@@ -48,12 +45,6 @@ def save(conn: psycopg.Connection, levels: Iterable[BinLevel]) -> None:
         cursor.executemany(
             _SAVE, [(*one[:7], json.dumps(one.doubts), *one[8:]) for one in sorted(levels)]
         )
-
-
-def mark_due(conn: psycopg.Connection, bin_ids: Sequence[int]) -> None:
-    """Their level or its trust is another: somebody should look."""
-    if bin_ids:
-        conn.execute(_MARK_DUE, (sorted(bin_ids),))
 
 
 def doubts_of(said: Sequence[Sequence[str]] | None) -> tuple[Doubt, ...]:

@@ -85,10 +85,16 @@ _MARK_DUE = (
 )
 
 
+def mark_due(conn: psycopg.Connection, bin_ids: Collection[int]) -> None:
+    """Somebody should look at these. In one order, so that two who mark never wait in a ring."""
+    if bin_ids:
+        conn.execute(_MARK_DUE, (arrays.numbers(sorted(bin_ids)),))
+
+
 def forget(conn: psycopg.Connection, gateway_id: int, said_by: Collection[UUID]) -> None:
     """What these streams said is the present of no bin: nothing is known until the next reading."""
     rows = conn.execute(_FORGET, (gateway_id, list(said_by))).fetchall()
-    conn.execute(_MARK_DUE, ([bin_id for (bin_id,) in rows],))
+    mark_due(conn, [bin_id for (bin_id,) in rows])
 
 
 def move(conn: psycopg.Connection, news: Mapping[int, News], received_at: datetime) -> None:
@@ -106,9 +112,8 @@ def move(conn: psycopg.Connection, news: Mapping[int, News], received_at: dateti
     if changes:
         conn.execute(_UPDATE, _columns(changes))
     added = _add(conn, new)
-    due = sorted(b for b, change in {**changes, **added}.items() if change.due)
-    if due:
-        conn.execute(_MARK_DUE, (arrays.numbers(due),))
+    due = [bin_id for bin_id, change in {**changes, **added}.items() if change.due]
+    mark_due(conn, due)
     # Somebody else was the first to hear of these, a moment ago.
     move(conn, {bin_id: news[bin_id] for bin_id in new.keys() - added.keys()}, received_at)
 

@@ -45,10 +45,3 @@ def test_open_pages_hear_of_what_they_would_show_and_of_nothing_else(
     (row,) = shelf.rows("bin_levels")
     assert bin_levels.doubts_of(row["doubts"]) == (doubt,)
     assert row["followed_at"] == NOON + timedelta(minutes=3)
-
-
-def test_a_bin_is_marked_due_once(shelf: Any, conn: psycopg.Connection) -> None:
-    bin_levels.mark_due(conn, [])
-    bin_levels.mark_due(conn, [shelf.bin_id])
-    bin_levels.mark_due(conn, [shelf.bin_id])
-    assert [row["bin_id"] for row in shelf.rows("bin_due")] == [shelf.bin_id]

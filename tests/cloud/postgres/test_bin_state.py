@@ -129,3 +129,12 @@ def test_nothing_new_touches_nothing(site: Any, database: Any) -> None:
     _, conn, _ = site
     bin_state.move(conn, {}, NOW)
     assert conn.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+
+def test_a_bin_is_marked_due_once(shelf: Any, database: Any) -> None:
+    with database.connect("binline_jobs") as conn:
+        conn.autocommit = True
+        bin_state.mark_due(conn, [])
+        bin_state.mark_due(conn, [shelf.bin_id])
+        bin_state.mark_due(conn, [shelf.bin_id])
+    assert [row["bin_id"] for row in shelf.rows("bin_due")] == [shelf.bin_id]
