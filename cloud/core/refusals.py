@@ -316,6 +316,12 @@ class ProposalWithoutReason(Refusal):
     what_to_do = "Write one sentence for the other side."
 
 
+class ProposalChangesNothing(Refusal):
+    """What is proposed is agreed on already."""
+
+    what_to_do = "Change a clause or a limit, and propose that."
+
+
 class ProposalOutdated(Refusal):
     """The agreement was changed since this was proposed."""
 
@@ -332,6 +338,18 @@ class OwnProposal(Refusal):
     """It takes the other side to answer a proposal."""
 
     what_to_do = "Wait for their answer, or ask them."
+
+
+class LimitsDoNotFit(Refusal):
+    """A limit does not fit its bin any more: the bin was changed since it was proposed."""
+
+    what_to_do = "Look at the bin, and propose limits that fit it."
+
+
+class AgreementThereAlready(Refusal):
+    """The site and the supplier have an agreement already."""
+
+    what_to_do = "Open it, and propose a change."
 
 
 class SnoozeWithoutReason(Refusal):

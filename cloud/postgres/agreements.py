@@ -66,6 +66,7 @@ class AgreedBin:
     code: str
     sku: str
     part: str
+    pack: int
     capacity: int
     minimum: int
     order_up_to: int | None
@@ -133,6 +134,12 @@ def id_of(conn: psycopg.Connection, *, supplier_id: int, site_id: int) -> int | 
     return None if row is None else int(row[0])
 
 
+def zone_of(conn: psycopg.Connection, site_id: int) -> str:
+    """UTC for a site that the asker does not see: nothing is written down for that one."""
+    row = conn.execute("SELECT time_zone FROM sites WHERE site_id = %s", (site_id,)).fetchone()
+    return "UTC" if row is None else str(row[0])
+
+
 def find(conn: psycopg.Connection, agreement_id: int) -> Agreement | None:
     with conn.cursor(row_factory=dict_row) as cursor:
         pair = cursor.execute(
@@ -165,8 +172,10 @@ def find(conn: psycopg.Connection, agreement_id: int) -> Agreement | None:
 def bins_of(conn: psycopg.Connection, *, supplier_id: int, site_id: int) -> list[AgreedBin]:
     cursor = conn.cursor(row_factory=class_row(AgreedBin))
     return cursor.execute(
-        "SELECT b.bin_id, b.code, i.sku, i.name AS part, b.capacity, b.minimum, b.order_up_to,"
-        " b.ownership, b.active FROM bins b JOIN items i USING (item_id)"
+        "SELECT b.bin_id, b.code, i.sku, i.name AS part, coalesce(line.pack, i.pack) AS pack,"
+        " b.capacity, b.minimum, b.order_up_to, b.ownership, b.active"
+        " FROM bins b JOIN items i USING (item_id) LEFT JOIN item_suppliers line"
+        " ON line.item_id = b.item_id AND line.supplier_id = b.supplier_id"
         " WHERE b.site_id = %s AND b.supplier_id = %s ORDER BY b.code",
         (site_id, supplier_id),
     ).fetchall()
