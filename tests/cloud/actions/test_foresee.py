@@ -63,7 +63,7 @@ def test_both_sides_are_told_the_same_from_the_same_past(database: Any, bin_id: 
                     )
     one, other = told
     assert one == other
-    assert (one.days, one.bins, one.bins_unknown) == (39, 1, 0)
+    assert (one.days, one.bins, one.bins_unknown) == (40, 1, 0)
     assert one.before_fill_per_mille < one.fill_per_mille == 1_000
     assert one.before_stock < one.stock
 
