@@ -15,6 +15,7 @@ from psycopg_pool import ConnectionPool
 from starlette.middleware.gzip import GZipMiddleware
 
 from cloud.http import live, metrics, problems, rendering
+from cloud.http.api import agreements as api_agreements
 from cloud.http.api import bins as api_bins
 from cloud.http.api import calibration as api_calibration
 from cloud.http.api import counts as api_counts
@@ -28,6 +29,7 @@ from cloud.http.api import orders as api_orders
 from cloud.http.guards import Guards
 from cloud.http.live import Hub
 from cloud.http.pages import (
+    agreements,
     answer,
     bins,
     evidence,
@@ -104,8 +106,9 @@ def make_site(
     problems.install(site)
     for module in (
         api_health, api_bins, api_movements, api_counts, api_calibration, api_nouns, api_orders,
-        api_evidence, api_exceptions, api_kpis,
-        wall, nouns, bins, imports, orders, evidence, exceptions, kpis, portal, answer, login,
+        api_evidence, api_exceptions, api_kpis, api_agreements,
+        wall, nouns, bins, imports, orders, evidence, exceptions, kpis, agreements, portal,
+        answer, login,
     ):  # fmt: skip
         site.include_router(module.router)
     site.include_router(_static)

@@ -164,6 +164,42 @@ ROUTES = {
     "GET /metrics": {"nobody": 200},
     "GET /static/{name}": {"nobody": 404},
     "GET /favicon.ico": {"nobody": 200},
+    **{
+        f"GET {at}/agreements": {"nobody": nobody, "supplier": 200, "operations": 200}
+        for at, nobody in (("", 303), ("/api", 401))
+    },
+    **{
+        f"GET {at}/agreements/{{agreement}}": {
+            "nobody": nobody,
+            "own": 200,
+            "foreign": 404,
+            "operations": 200,
+        }
+        for at, nobody in (("", 303), ("/api", 401))
+    },
+    "GET /agreements/new": {"nobody": 303, "supplier": 404, "operations": 200},
+    "POST /agreements/new": {"nobody": 401, "supplier": 404, "operations": 404},
+    "POST /api/agreements": {"nobody": 401, "supplier": 404, "operations": 422},
+    # Of its own one is told what an empty one lacks, or that this number is not there.
+    "POST /agreements/{agreement}/propose": {
+        "nobody": 401,
+        "own": 422,
+        "foreign": 404,
+        "operations": 422,
+    },
+    "POST /api/agreements/{agreement}/proposals": {
+        "nobody": 401,
+        "own": 422,
+        "operations": 422,
+    },
+    **{
+        f"POST {address}": {"nobody": 401, "own": 404, "foreign": 404, "operations": 404}
+        for address in (
+            "/agreements/{agreement}/proposals/{number}/{answer}",
+            "/api/agreements/{agreement}/proposals/{number}/accept",
+            "/api/agreements/{agreement}/proposals/{number}/decline",
+        )
+    },
 }
 TESTED_ELSEWHERE = {
     "POST /login",
@@ -229,6 +265,13 @@ def ident_of(world, noun: str, *, foreign: bool) -> str:
     return str(row[0])
 
 
+def agreement_of(world, noun: str, *, foreign: bool) -> int:
+    if noun != "agreements":
+        return 0
+    own = world.agreement()
+    return world.agreement("Hartmann Rail", "Norrby") if foreign else own
+
+
 @pytest.mark.parametrize(
     ("address", "asker", "status"),
     [(address, asker, status) for address, who in ROUTES.items() for asker, status in who.items()],
@@ -239,10 +282,13 @@ def test_who_sees_what(world, browser, address: str, asker: str, status: int) ->
     foreign = asker == "foreign"
     code = "HRT-R09-B2" if foreign else "LND-R04-B2"
     noun = path.removeprefix("/api").split("/")[1]
+    number = "7" if noun == "agreements" else world.order_label(code)
     path = path.format(
+        agreement=agreement_of(world, noun, foreign=foreign),
+        answer="accept",
         code=code,
         order_id=world.order_of(code),
-        number=world.order_label(code),
+        number=number,
         key="low_not_covered:1",
         behind="nothing",
         name="nothing.css",
