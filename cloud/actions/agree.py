@@ -7,7 +7,7 @@ whoever asks: what belongs to another supplier is not there.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from types import MappingProxyType
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -165,10 +165,15 @@ def next_number(agreement: Agreement) -> int:
 
 
 def today_in(zone: str, now: datetime) -> date:
+    return now.astimezone(zone_or_utc(zone)).date()
+
+
+def zone_or_utc(name: str) -> tzinfo:
+    """A zone that this machine does not know is taken for UTC, as the pages do."""
     try:
-        return now.astimezone(ZoneInfo(zone)).date()
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
-        return now.date()
+        return UTC
 
 
 # ------------------------------------------------------------------------------ steps

@@ -32,6 +32,10 @@ Status = Literal["empty", "low", "stale", "ok"]
 WORST_FIRST: tuple[Status, ...] = ("empty", "low", "stale", "ok")
 BELOW_MINIMUM = ("empty", "low")  # who asks for what is low means what is empty, too
 
+WITHHELD = Judgement(
+    trust=Trust.UNKNOWN, because="The agreement does not show the supplier what the bins hold."
+)
+
 _STATUS_WORDS: dict[Status, str] = {"empty": "Empty", "low": "Low", "ok": "OK"}
 
 
@@ -136,6 +140,8 @@ BLANK_NEED = Need(kind="stale", title="", text="", since_ms=1, href="/wall", but
 
 
 def judged(row: BinRow, now: datetime) -> Judgement:
+    if row.withheld:
+        return WITHHELD
     return trust_of(
         BinState(
             interval_s=row.interval_s,

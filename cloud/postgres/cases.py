@@ -62,6 +62,7 @@ class CaseRow:
     acknowledged_at: datetime | None
     expected_at: datetime | None
     grace_hours: int
+    answer_hours: int | None  # None: nothing was agreed on
     lead_time_said: bool  # else when an order comes is a guess, and nobody is called late by it
     came: int  # onto the scale since it was ordered
     ask: str | None
@@ -102,7 +103,11 @@ _ROWS = """
 WITH used AS (
     SELECT bin_id, coalesce(-sum(pieces) FILTER (WHERE kind IN ('usage', 'put_back')), 0) AS pieces,
            min(event_at) AS since
-      FROM movements WHERE replaced_at IS NULL AND event_at >= %s GROUP BY bin_id)
+      FROM movements WHERE replaced_at IS NULL AND event_at >= %s GROUP BY bin_id),
+agreed AS (
+    SELECT DISTINCT ON (agreement_id) a.site_id, a.supplier_id, v.grace_hours, v.answer_hours
+      FROM agreements a JOIN agreement_versions v USING (agreement_id)
+     ORDER BY agreement_id, v.number DESC)
 SELECT b.bin_id, b.code, b.place, si.name AS site, si.time_zone, i.name AS part,
        su.name AS supplier, b.critical, b.capacity, b.order_up_to,
        coalesce(line.pack, i.pack) AS pack, b.interval_s, b.measure, b.tare_mg, i.unit_weight_ug,
@@ -112,7 +117,8 @@ SELECT b.bin_id, b.code, b.place, si.name AS site, si.time_zone, i.name AS part,
        st.seq, l.pieces, l.level_at, l.plateau_since, l.doubts,
        br.breach_id, br.opened_at AS breach_since,
        o.order_id, o.number AS order_number, o.quantity, o.placed_at, o.acknowledged_at,
-       o.expected_at, coalesce(p.grace_hours, 24) AS grace_hours,
+       o.expected_at, coalesce(p.grace_hours, ag.grace_hours, 24) AS grace_hours,
+       ag.answer_hours,
        c.supplier_id IS NOT NULL OR coalesce(p.lead_time_days, line.lead_time_days) IS NOT NULL
            AS lead_time_said,
        coalesce(came.pieces, 0) AS came,
@@ -125,6 +131,7 @@ SELECT b.bin_id, b.code, b.place, si.name AS site, si.time_zone, i.name AS part,
   JOIN suppliers su ON su.supplier_id = b.supplier_id
   LEFT JOIN item_suppliers line ON line.item_id = b.item_id AND line.supplier_id = b.supplier_id
   LEFT JOIN bin_policies p ON p.bin_id = b.bin_id
+  LEFT JOIN agreed ag ON ag.site_id = b.site_id AND ag.supplier_id = b.supplier_id
   LEFT JOIN supplier_calendars c ON c.supplier_id = b.supplier_id
   LEFT JOIN bin_state st ON st.bin_id = b.bin_id
   LEFT JOIN bin_levels l ON l.bin_id = b.bin_id

@@ -68,6 +68,6 @@ def _page(request: Request, session: Session, order_id: UUID | None) -> Response
         ),
         chosen_by_hand=order_id is not None,
         story=story,
-        tile=None if row is None else views.tile_of(row, now),
+        tile=None if row is None or row.withheld else views.tile_of(row, now),
         zone=words.zone("UTC" if row is None else row.time_zone),
     )

@@ -109,3 +109,20 @@ def test_a_foreign_agreement_is_not_there_whatever_is_asked_of_it(world, browser
     assert ferro.get(path).status_code == 404
     assert ferro.get("/api/agreements").json() == []
     assert ferro.get("/api/agreements/99999999999").status_code == 404
+
+
+def test_a_supplier_who_is_not_shown_levels_is_told_none_anywhere(world, browser) -> None:
+    world.a_morning()
+    order = world.order_of(LOW)
+    ferro = browser(FERRO)
+    assert ferro.get(f"/api/bins/{LOW}").json()["pieces"] == 412
+    world.agreement(shares_levels=False)
+    told = ferro.get(f"/api/bins/{LOW}").json()
+    assert (told["pieces"], told["weight_mg"], told["low_since"]) == (None, None, None)
+    assert told["trust_because"] == "The agreement does not show the supplier what the bins hold."
+    assert ferro.get(f"/api/bins/{LOW}/levels").json() == []
+    assert "412 of 2,000" not in ferro.get(f"/p/orders/{order}").text
+    ours = browser(OPERATIONS).get(f"/api/bins/{LOW}").json()
+    assert ours["pieces"] == 412
+    elsewhere = ferro.get("/api/bins/HRT-R02-A2").json()
+    assert elsewhere["pieces"] == 1_091, "of another site nothing is withheld"
