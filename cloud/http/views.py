@@ -453,11 +453,16 @@ def _needs(
     return sorted(needs, key=lambda need: (worst.index(need.kind), need.since_ms or 0, need.title))
 
 
+def answer_expected(row: BinRow) -> timedelta:
+    """As agreed on; half an hour where nothing was."""
+    return ANSWER_EXPECTED if row.answer_hours is None else timedelta(hours=row.answer_hours)
+
+
 def _is_unanswered(row: BinRow, now: datetime) -> bool:
     return (
         row.order_state == "placed"
         and row.placed_at is not None
-        and now - row.placed_at > ANSWER_EXPECTED
+        and now - row.placed_at > answer_expected(row)
     )
 
 

@@ -328,6 +328,7 @@ def _page(
     shown = paper(CLAUSES, values_of(current.clauses))
     if form is not None:
         shown |= {name: str(form[name]) for name in shown if name in form}
+    rows = _rows(found, form, _mistakes(refused))
     validity = validity_on(current.clauses, agree.today_in(found.line.time_zone, now))
     return rendering.page(
         request,
@@ -343,7 +344,9 @@ def _page(
         clauses=in_words(current.clauses),
         validity=VALIDITY_MARKS[validity],
         ends=validity in (Validity.ENDS_SOON, Validity.ENDED),
-        rows=_rows(found, form, _mistakes(refused)),
+        rows=rows,
+        agreed_rows=[row for row in rows if row.agreed is not None],
+        differing=sum(row.differs for row in rows),
         open=open_,
         answered=answered,
         other="the supplier" if side is Side.CUSTOMER else "the customer",

@@ -275,3 +275,14 @@ def test_without_a_rate_it_may_be_anything_up_to_the_last_level() -> None:
 def test_where_nothing_was_ever_known_nothing_is_estimated() -> None:
     tile = views.tile_of(known(heard_at=None, pieces=None, level_at=None), NOW)
     assert (tile.pieces, tile.estimate) == (None, None)
+
+
+@pytest.mark.parametrize(("agreed", "minutes"), [(None, 30), (4, 240), (0, 0)])
+def test_an_answer_is_waited_for_as_long_as_was_agreed_on(agreed: int | None, minutes: int) -> None:
+    assert views.answer_expected(row(answer_hours=agreed)) == timedelta(minutes=minutes)
+
+
+def test_what_is_withheld_is_no_level_and_says_so() -> None:
+    judgement = views.judged(row(withheld=True, pieces=None, level_at=None), NOW)
+    assert not judgement.may_act
+    assert judgement.because == "The agreement does not show the supplier what the bins hold."
