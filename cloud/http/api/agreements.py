@@ -10,22 +10,21 @@ from starlette.responses import Response
 
 from cloud.actions import agree
 from cloud.actions.agree import Found, Wish
-from cloud.core.agreements import Clauses, Limit, Prediction, Proposal, Side, Version, validity_on
+from cloud.core.agreements import Limit, Prediction, Proposal, Side, Version
 from cloud.core.clauses import CLAUSES, in_words, values_of
 from cloud.core.nouns import INT_MAX, NOUNS, Mistake, Read, read
 from cloud.core.refusals import NotAsAllowed
 from cloud.http import auth
+from cloud.http.agreed import BECAUSE_CHARS_MAX, line_of, side_of
 from cloud.http.auth import Anyone, Operations
 from cloud.http.parts import parts_of
 from cloud.postgres import agreements, nouns
-from cloud.postgres.agreements import Listed
 from cloud.postgres.sessions import Session
 
 router = APIRouter(prefix="/api/agreements", tags=["agreements"])
 
 AgreementId = Annotated[int, Path(ge=1, le=INT_MAX, examples=[3])]
 ProposalNumber = Annotated[int, Path(ge=1, le=INT_MAX, examples=[2])]
-BECAUSE_CHARS_MAX = 500
 LIMITS_MAX = 2_000
 
 CLAUSES_EXAMPLE: dict[str, JsonValue] = {
@@ -379,10 +378,6 @@ def _answer(
     return _whole(found, side, parts.now())
 
 
-def side_of(session: Session) -> Side:
-    return Side.CUSTOMER if session.role == "operations" else Side.SUPPLIER
-
-
 def _wish(given: Read, because: str, limits: list[LimitIn]) -> Wish:
     wanted: dict[str, Mapping[str, object] | None] = {
         one.bin: None
@@ -394,27 +389,6 @@ def _wish(given: Read, because: str, limits: list[LimitIn]) -> Wish:
 
 
 # ------------------------------------------------------------------------------ what is told
-
-
-def line_of(line: Listed, side: Side, now: datetime) -> dict[str, Any]:
-    clauses = Clauses(valid_from=line.valid_from, valid_until=line.valid_until)
-    asked = (line.open_by_supplier, line.open_by_customer)
-    yours, theirs = asked if side is Side.CUSTOMER else asked[::-1]
-    return {
-        "agreement": line.agreement_id,
-        "site": line.site,
-        "supplier": line.supplier,
-        "version": line.number,
-        "mode": line.mode,
-        "service": line.service,
-        "target_per_mille": line.target_per_mille,
-        "valid_from": line.valid_from,
-        "valid_until": line.valid_until,
-        "validity": validity_on(clauses, agree.today_in(line.time_zone, now)).value,
-        "bins": line.bins,
-        "waits_for_you": yours,
-        "waits_for_them": theirs,
-    }
 
 
 def _whole(found: Found, side: Side, now: datetime) -> AgreementOut:

@@ -29,7 +29,7 @@ from cloud.core.clauses import (
 from cloud.core.nouns import INT_MAX, NOUNS, Value, paper, paper_of, read_paper
 from cloud.core.refusals import NotAsAllowed, ProposalWithoutReason, Refusal
 from cloud.http import auth, problems, rendering, words
-from cloud.http.api.agreements import BECAUSE_CHARS_MAX, line_of, side_of
+from cloud.http.agreed import BECAUSE_CHARS_MAX, line_of, side_of
 from cloud.http.auth import Anyone, Operations
 from cloud.http.parts import parts_of
 from cloud.postgres import agreements, nouns, portal
