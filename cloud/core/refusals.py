@@ -322,6 +322,12 @@ class BinUnknown(Refusal):
     what_to_do = "Check its code, or look for it in the list."
 
 
+class LevelNotKnown(Refusal):
+    """How much lies in the bin is not known, or is not shared with you."""
+
+    what_to_do = "Ask the customer to order, or to share the levels."
+
+
 class OrderPastCapacity(Refusal):
     """So much does not fit into the bin, with what is on its way."""
 

@@ -157,6 +157,7 @@ REFUSALS: dict[type[refusals.Refusal], int] = {
     refusals.ReasonMissing: 422,
     refusals.DayUnreadable: 422,
     refusals.BinUnknown: 404,
+    refusals.LevelNotKnown: 409,
     refusals.OrderPastCapacity: 409,
     refusals.ProposalUnknown: 404,
     refusals.ProposalWithoutReason: 422,

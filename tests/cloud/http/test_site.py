@@ -258,7 +258,7 @@ def test_who_sees_what(world, browser, address: str, asker: str, status: int) ->
         for word in OF_NORRBY:
             assert word not in answer.text, f"{address} told Ferro AG {word}"
     if foreign:
-        assert world.order_state(code) == "placed"
+        assert world.order_state(code) == "sent"
 
 
 def test_what_is_foreign_looks_exactly_like_what_is_not_there(world, browser) -> None:
