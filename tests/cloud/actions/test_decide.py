@@ -143,7 +143,6 @@ def test_what_the_scale_saw_come_and_what_was_used_is_read_from_movements(
 ) -> None:
     for kind, before, after, at in (
         ("usage", 1_812, 412, NOON - timedelta(days=7)),  # 200 a day, and a week to wait
-        ("refill", 412, 512, NOON + timedelta(minutes=1)),
     ):
         shelf.admin.execute(
             "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces, after_pieces,"

@@ -145,4 +145,4 @@ def test_a_closed_order_is_known_as_closed(owed: Any, conn: psycopg.Connection) 
     assess_bin(conn, owed.bin_id, NOON)
     notice_id = claim(conn)
     assert notice_id is not None
-    assert notices.load(conn, notice_id, "https://binline.example", SECRET).order_closed
+    assert notices.load(conn, notice_id, "https://binline.example", SECRET).order_ended
