@@ -26,6 +26,7 @@ from cloud.http.api import kpis as api_kpis
 from cloud.http.api import movements as api_movements
 from cloud.http.api import nouns as api_nouns
 from cloud.http.api import orders as api_orders
+from cloud.http.api import shadow as api_shadow
 from cloud.http.guards import Guards
 from cloud.http.live import Hub
 from cloud.http.pages import (
@@ -40,6 +41,7 @@ from cloud.http.pages import (
     nouns,
     orders,
     portal,
+    shadow,
     wall,
 )
 from cloud.http.parts import Parts, utc_now
@@ -106,8 +108,8 @@ def make_site(
     problems.install(site)
     for module in (
         api_health, api_bins, api_movements, api_counts, api_calibration, api_nouns, api_orders,
-        api_evidence, api_exceptions, api_kpis, api_agreements,
-        wall, nouns, bins, imports, orders, evidence, exceptions, kpis, agreements, portal,
+        api_evidence, api_exceptions, api_kpis, api_shadow, api_agreements,
+        wall, nouns, bins, imports, orders, shadow, evidence, exceptions, kpis, agreements, portal,
         answer, login,
     ):  # fmt: skip
         site.include_router(module.router)

@@ -28,7 +28,7 @@ PAGES = {
     "bin, low": ("/bins/LND-R04-B2", OPERATIONS),
     "bin, stale": ("/bins/LND-R01-A8", OPERATIONS),
     "orders": ("/orders", OPERATIONS),
-    "orders, none": ("/orders?state=closed", OPERATIONS),
+    "orders, none": ("/orders?state=ended", OPERATIONS),
     "exceptions": ("/exceptions", OPERATIONS),
     "KPIs": ("/kpis", OPERATIONS),
     "KPIs, the list behind": ("/kpis/orders?name=Lindau+Pumps", OPERATIONS),

@@ -46,8 +46,8 @@ def row(**differs: object) -> BinRow:
         "order_number": None,
         "order_state": None,
         "order_quantity": None,
-        "placed_at": None,
-        "acknowledged_at": None,
+        "sent_at": None,
+        "answered_at": None,
         "measure": "weight",
         "unit_sd_ug": 0,
         "unit_error_ug": 0,
@@ -179,8 +179,8 @@ def test_an_empty_bin_needs_a_person_whatever_was_ordered() -> None:
             order_id="x",
             order_number=1004,
             order_state="acknowledged",
-            placed_at=NOW - timedelta(hours=2),
-            acknowledged_at=NOW - timedelta(hours=1),
+            sent_at=NOW - timedelta(hours=2),
+            answered_at=NOW - timedelta(hours=1),
         )
     ).needs
     assert need.title == "Lock nut M8 is empty"
@@ -194,8 +194,8 @@ def test_an_order_waits_half_an_hour_before_a_person_is_asked(minutes: int, need
             100,
             order_id="x",
             order_number=1004,
-            order_state="placed",
-            placed_at=NOW - timedelta(minutes=minutes),
+            order_state="sent",
+            sent_at=NOW - timedelta(minutes=minutes),
         )
     ).needs
     assert len(needs) == needed
