@@ -355,8 +355,8 @@ class World:
 
     def freshness_ms(self, gateway: str) -> int | None:
         """Age of the newest stored answer of the gateway's slowest scale."""
-        self.truth.read()
         stored = self.newest_stored()
+        self.truth.read()  # afterwards: what is stored was shown before
         if stored is None:
             return None
         shown = [
