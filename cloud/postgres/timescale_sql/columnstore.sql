@@ -6,6 +6,7 @@ SET LOCAL search_path = binline, public;
 ALTER TABLE readings SET (timescaledb.enable_columnstore = true, timescaledb.segmentby = 'sensor_id',
                           timescaledb.orderby = 'measured_at, stream_no, seq');
 
+-- One at a time: what was packed stays so, whatever becomes of the next, and others take turns with it.
 CREATE FUNCTION readings_pack(before timestamptz) RETURNS int LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = binline, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
@@ -17,7 +18,7 @@ BEGIN
           FROM timescaledb_information.chunks
          WHERE hypertable_schema = 'binline' AND hypertable_name = 'readings' AND range_end <= before
            AND NOT is_compressed
-         ORDER BY range_start LIMIT 10
+         ORDER BY range_start LIMIT 1
     LOOP
         PERFORM compress_chunk(chunk, if_not_compressed => true);
         packed := packed + 1;
