@@ -218,6 +218,19 @@ def test_hours_from_before_the_extension_stay_when_their_readings_are_gone(
         assert conn.execute(rights).fetchone() == (True,)
 
 
+def test_moving_in_changes_nothing_of_who_sees_what(
+    postgres_server: Any, admin: psycopg.Connection
+) -> None:
+    blank = make_blank(postgres_server, "adopting")
+    blank.migrate()
+    told = "SELECT viewname, definition FROM pg_views WHERE viewname LIKE 'portal_%' ORDER BY 1"
+    with blank.connect() as conn:
+        conn.execute("SET search_path = binline, public")
+        was = conn.execute(told).fetchall()
+        assert timescale.adopt(conn) is timescale.store_of(admin)
+        assert conn.execute(told).fetchall() == was
+
+
 def test_under_the_apache_licence_it_is_a_hypertable_with_our_own_hours(database: Any) -> None:
     """On a server that is started with `-c timescaledb.license=apache`."""
     with database.admin() as conn:
