@@ -231,6 +231,23 @@ def test_moving_in_changes_nothing_of_who_sees_what(
         assert conn.execute(told).fetchall() == was
 
 
+def test_who_moved_in_before_hours_had_a_view_of_their_own_still_sees_all_of_them(
+    postgres_server: Any, admin: psycopg.Connection
+) -> None:
+    blank = make_blank(postgres_server, "adopting")
+    blank.migrate([one for one in migrate.shipped() if one.name < "0014"])
+    with blank.connect() as conn:
+        conn.execute("SET search_path = binline, public")
+        assert timescale.adopt(conn) is timescale.store_of(admin)
+        sensor, _ = store_cases.make_site(conn)
+        put(conn, sensor, [(THIS_HOUR - days * DAY, days) for days in (2, 100)])
+        conn.execute("SET ROLE binline_jobs")
+        timescale.refresh(conn, THIS_HOUR - 200 * DAY, THIS_HOUR)
+        conn.execute("RESET ROLE")
+        assert blank.migrate()[0].startswith("0014")
+        assert [row[7] for row in hours_of(conn, sensor)] == [100, 2]
+
+
 def test_under_the_apache_licence_it_is_a_hypertable_with_our_own_hours(database: Any) -> None:
     """On a server that is started with `-c timescaledb.license=apache`."""
     with database.admin() as conn:
