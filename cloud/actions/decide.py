@@ -11,13 +11,23 @@ from uuid import UUID
 
 import psycopg
 
-from cloud.core.bin_policies import USAGE_WINDOW, Answer, Seen, Used, ask
+from cloud.core.bin_policies import (
+    USAGE_WINDOW,
+    Answer,
+    Seen,
+    Used,
+    ask,
+    cycle_of,
+    low_at,
+    policy_for,
+)
 from cloud.core.bins import Bin
 from cloud.core.orders import Order, order_label
-from cloud.core.policies.base import Place
-from cloud.core.refusals import CalendarNeverOpens
+from cloud.core.policies.base import Place, Policy
+from cloud.core.policy_settings import PolicySettings
+from cloud.core.refusals import CalendarNeverOpens, PolicyUnreadable
 from cloud.core.stock import OpenLine
-from cloud.postgres import breaches, movements, policies
+from cloud.postgres import breaches, movements, planned_usage, policies
 from cloud.postgres.policies import NewDecision
 
 _DAY = timedelta(days=1)
@@ -37,26 +47,55 @@ class Asked:
 
 
 def ask_policy(
-    conn: psycopg.Connection, bin_: Bin, pieces: int, order: Order | None, now: datetime
+    conn: psycopg.Connection,
+    bin_: Bin,
+    pieces: int,
+    order: Order | None,
+    now: datetime,
+    *,
+    instead: PolicySettings | None = None,
 ) -> Asked | Undecided:
-    """`order`: the one that is open for this bin, if there is one."""
-    settings = policies.of_bin(conn, bin_.bin_id)
-    cycle = breaches.cycle_of(conn, bin_.bin_id)
-    low = pieces <= bin_.limits.minimum
-    seen = Seen(
-        pieces=pieces,
-        cycle=cycle,
-        lines=() if order is None else (_line(order, cycle, now),),
-        orders_in_cycle=0 if order is None else 1,
-        unbooked=0 if order is None else movements.came_since(conn, bin_.bin_id, order.placed_at),
-        used=_used(conn, bin_.bin_id, now) if low and order is None else None,
-    )
+    """`order`: the one that is open for this bin, if there is one.
+
+    `instead`: as if that were set for the bin. What comes of it is shown, and never kept.
+    """
+    settings = policies.of_bin(conn, bin_.bin_id, instead)
     try:
+        policy = policy_for(settings, bin_.limits)
+        seen = _seen(conn, bin_, policy, pieces, order, now)
         answer = ask(settings, bin_.limits, bin_.pack, seen, now)
-    except CalendarNeverOpens as refusal:
+    except (CalendarNeverOpens, PolicyUnreadable) as refusal:
         return Undecided(because=refusal.sentence)
     held = order is not None and isinstance(answer.decision, Place)
     return Asked(answer=answer, held=held)
+
+
+def _seen(  # noqa: PLR0917 - one call, above
+    conn: psycopg.Connection,
+    bin_: Bin,
+    policy: Policy,
+    pieces: int,
+    order: Order | None,
+    now: datetime,
+) -> Seen:
+    cycle = breaches.cycle_of(conn, bin_.bin_id)
+    present = cycle_of(policy, cycle, now)
+    lines = []
+    if order is not None:
+        lines.append(_line(order, cycle_of(policy, cycle, order.placed_at), now))
+    # How much will be used till an order comes is asked only where one may be placed.
+    from_on = low_at(policy, bin_.limits)
+    low = from_on is None or pieces <= max(from_on, bin_.limits.minimum)
+    planned = planned_usage.of_bin(conn, bin_.bin_id, now)
+    return Seen(
+        pieces=pieces,
+        cycle=present,
+        lines=tuple(lines),
+        orders_in_cycle=sum(line.cycle == present for line in lines),
+        unbooked=0 if order is None else movements.came_since(conn, bin_.bin_id, order.placed_at),
+        used=_used(conn, bin_.bin_id, now) if (low or planned) and order is None else None,
+        planned=planned,
+    )
 
 
 def keep_decision(

@@ -6,7 +6,7 @@ then the bin, then what hangs on it. So ingest, an assessment and an answer neve
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg.rows import dict_row
@@ -90,13 +90,56 @@ def touch(conn: psycopg.Connection, bin_id: int) -> None:
     )
 
 
+def lock_levels(conn: psycopg.Connection, bin_id: int) -> tuple[Limits, int | None]:
+    """Minimum, margin and capacity, and the order-up-to level; nobody else changes them meanwhile.
+
+    The present of the bin is held before (`lock_state`).
+    """
+    row = conn.execute(
+        "SELECT minimum, margin, capacity, order_up_to FROM bins WHERE bin_id = %s"
+        " FOR NO KEY UPDATE",
+        (bin_id,),
+    ).fetchone()
+    assert row is not None, "asked for a bin that is there"
+    return Limits(minimum=row[0], margin=row[1], capacity=row[2]), row[3]
+
+
+def save_levels(
+    conn: psycopg.Connection, bin_id: int, minimum: int, order_up_to: int | None
+) -> None:
+    """Of a bin that is held. Who asks and why is remembered with it."""
+    conn.execute(
+        "UPDATE bins SET minimum = %s, order_up_to = %s WHERE bin_id = %s",
+        (minimum, order_up_to, bin_id),
+    )
+
+
+def look_again(conn: psycopg.Connection, bin_id: int) -> None:
+    """Open pages and whoever assesses look at a bin that was heard of."""
+    conn.execute(
+        "WITH moved AS (UPDATE bin_state SET changed_xid = pg_current_xact_id()"
+        " WHERE bin_id = %s RETURNING bin_id)"
+        " INSERT INTO bin_due (bin_id) SELECT bin_id FROM moved ON CONFLICT (bin_id) DO NOTHING",
+        (bin_id,),
+    )
+
+
+def find(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
+    """As `lock`, to be shown: nothing is held, and nothing may be decided on it."""
+    return _assessable(conn, bin_id, _FIND)
+
+
 def lock(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
     """The bin and its present, nobody else deciding on it meanwhile.
 
     None: never heard of, or out of use.
     """
+    return _assessable(conn, bin_id, _LOCK)
+
+
+def _assessable(conn: psycopg.Connection, bin_id: int, query: LiteralString) -> Assessable | None:
     with conn.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(_LOCK, (bin_id,)).fetchone()
+        row = cursor.execute(query, (bin_id,)).fetchone()
     if row is None:
         return None
     return Assessable(
@@ -135,7 +178,7 @@ def lock(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
     )
 
 
-_LOCK = """
+_FIND: LiteralString = """
 SELECT b.code, b.item_id, b.supplier_id, b.minimum, b.margin, b.capacity, b.tare_mg, b.interval_s,
        i.unit_weight_ug, coalesce(line.pack, i.pack) AS pack,
        s.heard_at, s.received_at, s.condition, s.measured_at, s.weight_mg, s.stability, s.quality,
@@ -153,8 +196,8 @@ SELECT b.code, b.item_id, b.supplier_id, b.minimum, b.margin, b.capacity, b.tare
   LEFT JOIN bin_levels l ON l.bin_id = b.bin_id
   LEFT JOIN streams st ON st.stream_no = s.stream_no
  WHERE b.bin_id = %s AND b.active
-   FOR NO KEY UPDATE OF b
 """
+_LOCK: LiteralString = _FIND + " FOR NO KEY UPDATE OF b"
 
 
 def _level(row: dict[str, Any]) -> SureLevel | None:

@@ -7,8 +7,12 @@ movement is a day of none. Not known, and left out, are
     the newest day that a reading bears    it is not over, or nothing was heard of it since
     days that a silence of more than a day reaches into, if the level moved meanwhile: what went
     is booked on the day the bin came back, and belongs to all of them
+
+For parameters (`demands`) a day on which the bin was empty is not known either: what was asked for
+then is not what was taken.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import psycopg
@@ -17,7 +21,7 @@ DAYS = 28
 
 # A silence is looked for only before a movement that is the first for a day: no other can end one.
 # The readings of the new plateau itself are left out, therefore "before".
-_DAYS = """
+_MOVED = """
 WITH asked AS MATERIALIZED (
     SELECT b.bin_id, b.item_id, si.time_zone AS zone, l.level_at,
            (%(now)s::timestamptz AT TIME ZONE si.time_zone)::date AS today,
@@ -27,7 +31,7 @@ WITH asked AS MATERIALIZED (
       FROM bins b JOIN sites si USING (site_id) JOIN bin_levels l USING (bin_id)
      WHERE %(bin_ids)s::int[] IS NULL OR b.bin_id = ANY(%(bin_ids)s::int[])),
 moved AS MATERIALIZED (
-    SELECT a.bin_id, a.zone, m.event_at, m.kind, m.pieces,
+    SELECT a.bin_id, a.zone, m.event_at, m.kind, m.pieces, m.before_pieces, m.after_pieces,
            (m.event_at AT TIME ZONE a.zone)::date AS day,
            lag(m.event_at) OVER (PARTITION BY a.bin_id ORDER BY m.event_at) AS before_at
       FROM asked a JOIN movements m ON m.bin_id = a.bin_id AND m.item_id = a.item_id
@@ -51,7 +55,10 @@ silent AS MATERIALIZED (
        AND m.event_at - last.at > interval '1 day'),
 used AS (
     SELECT bin_id, day, -sum(pieces)::int AS pieces FROM moved
-     WHERE kind IN ('usage', 'put_back') GROUP BY bin_id, day),
+     WHERE kind IN ('usage', 'put_back') GROUP BY bin_id, day)
+"""
+_DAYS = f"""
+{_MOVED},
 days AS (
     SELECT a.bin_id, d.day::date AS day,
            CASE WHEN d.day > a.began AND d.day < a.today AND d.day < a.borne_out
@@ -62,7 +69,7 @@ days AS (
       CROSS JOIN LATERAL generate_series(a.today - %(days)s::int, a.today - 1, interval '1 day')
            AS d(day)
       LEFT JOIN used u ON u.bin_id = a.bin_id AND u.day = d.day)
-"""
+"""  # noqa: S608 - made of the constants above
 _RATES = f"""
 {_DAYS},
 rates AS (
@@ -78,6 +85,39 @@ UPDATE bin_levels l SET usage_per_day = r.per_day, usage_sd = r.sd, usage_days =
        changed_xid = pg_current_xact_id()
   FROM held JOIN rates r USING (bin_id) WHERE l.bin_id = held.bin_id
 """  # noqa: S608 - made of the constants above
+# Which days are not known is made a table, and joined: of many bins and many days a look at each
+# silence for each day would take hours. A bin is empty from the movement that left nothing to the
+# next one; what was there before the first one seen here was so from the beginning.
+_DEMANDS = f"""
+{_MOVED},
+spans AS (
+    SELECT bin_id, from_day, upto_day FROM silent
+    UNION ALL
+    SELECT bin_id, day, coalesce(next_day, 'infinity') FROM (
+        SELECT bin_id, day, after_pieces,
+               lead(day) OVER (PARTITION BY bin_id ORDER BY event_at) AS next_day FROM moved) m
+     WHERE after_pieces = 0
+    UNION ALL
+    SELECT bin_id, '-infinity', day FROM moved
+     WHERE before_at IS NULL AND before_pieces = 0 AND kind <> 'opening'
+    UNION ALL
+    SELECT a.bin_id, '-infinity', 'infinity' FROM asked a JOIN bin_levels l USING (bin_id)
+     WHERE l.pieces = 0 AND NOT EXISTS (SELECT FROM moved m WHERE m.bin_id = a.bin_id)),
+unknown AS (
+    SELECT DISTINCT s.bin_id, d.day::date AS day
+      FROM spans s JOIN asked a USING (bin_id)
+     CROSS JOIN LATERAL generate_series(
+           greatest(s.from_day, a.today - %(days)s::int), least(s.upto_day, a.today - 1),
+           interval '1 day') AS d(day))
+SELECT a.bin_id, array_agg(
+           CASE WHEN d.day > a.began AND d.day < a.today AND d.day < a.borne_out AND n.day IS NULL
+                THEN greatest(0, coalesce(u.pieces, 0)) END ORDER BY d.day)
+  FROM asked a
+ CROSS JOIN LATERAL (SELECT a.today - number AS day FROM generate_series(1, %(days)s::int) number) d
+  LEFT JOIN used u ON u.bin_id = a.bin_id AND u.day = d.day
+  LEFT JOIN unknown n ON n.bin_id = a.bin_id AND n.day = d.day
+ GROUP BY a.bin_id ORDER BY a.bin_id
+"""  # noqa: S608 - made of the constants above
 _DEMAND = f"{_DAYS} SELECT pieces FROM days ORDER BY day"  # noqa: S608 - as above
 
 
@@ -87,6 +127,14 @@ def compute(conn: psycopg.Connection, now: datetime) -> int:
     Rows are held in the order of their bins, as whoever follows bins holds them.
     """
     return conn.execute(_RATES, {"now": now, "days": DAYS, "bin_ids": None}).rowcount
+
+
+def demands(
+    conn: psycopg.Connection, bin_ids: Sequence[int], days: int, now: datetime
+) -> dict[int, list[int | None]]:
+    """As `demand`, of many bins in one statement, and not known either where a bin was empty."""
+    asked = {"now": now, "days": days, "bin_ids": [*bin_ids]}
+    return dict(conn.execute(_DEMANDS, asked, binary=True).fetchall())
 
 
 def demand(conn: psycopg.Connection, bin_id: int, days: int, now: datetime) -> list[int | None]:
