@@ -16,6 +16,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from cloud.http import live, metrics, problems, rendering
 from cloud.http.api import bins as api_bins
+from cloud.http.api import calendars as api_calendars
 from cloud.http.api import calibration as api_calibration
 from cloud.http.api import counts as api_counts
 from cloud.http.api import evidence as api_evidence
@@ -25,11 +26,13 @@ from cloud.http.api import kpis as api_kpis
 from cloud.http.api import movements as api_movements
 from cloud.http.api import nouns as api_nouns
 from cloud.http.api import orders as api_orders
+from cloud.http.api import policies as api_policies
 from cloud.http.guards import Guards
 from cloud.http.live import Hub
 from cloud.http.pages import (
     answer,
     bins,
+    calendars,
     evidence,
     exceptions,
     imports,
@@ -37,6 +40,7 @@ from cloud.http.pages import (
     login,
     nouns,
     orders,
+    policies,
     portal,
     wall,
 )
@@ -104,8 +108,8 @@ def make_site(
     problems.install(site)
     for module in (
         api_health, api_bins, api_movements, api_counts, api_calibration, api_nouns, api_orders,
-        api_evidence, api_exceptions, api_kpis,
-        wall, nouns, bins, imports, orders, evidence, exceptions, kpis, portal, answer, login,
+        api_evidence, api_exceptions, api_kpis, api_policies, api_calendars,
+        wall, nouns, policies, calendars, bins, imports, orders, evidence, exceptions, kpis, portal, answer, login,
     ):  # fmt: skip
         site.include_router(module.router)
     site.include_router(_static)

@@ -6,7 +6,7 @@ then the bin, then what hangs on it. So ingest, an assessment and an answer neve
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
@@ -124,9 +124,28 @@ def look_again(conn: psycopg.Connection, bin_id: int) -> None:
     )
 
 
-def find(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
-    """As `lock`, to be shown: nothing is held, and nothing may be decided on it."""
-    return _assessable(conn, bin_id, _FIND)
+def find(conn: psycopg.Connection, bin_id: int) -> Bin | None:
+    """To be shown, whether it was ever heard of or not: nothing is held, nothing decided on it."""
+    row = conn.execute(
+        "SELECT b.code, b.item_id, b.supplier_id, b.minimum, b.margin, b.capacity,"
+        "       coalesce(line.pack, i.pack)"
+        "  FROM bins b JOIN items i USING (item_id)"
+        "  LEFT JOIN item_suppliers line"
+        "    ON line.item_id = b.item_id AND line.supplier_id = b.supplier_id"
+        " WHERE b.bin_id = %s",
+        (bin_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    code, item_id, supplier_id, minimum, margin, capacity, pack = row
+    return Bin(
+        bin_id=bin_id,
+        code=code,
+        item_id=item_id,
+        supplier_id=supplier_id,
+        limits=Limits(minimum=minimum, margin=margin, capacity=capacity),
+        pack=pack,
+    )
 
 
 def lock(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
@@ -134,12 +153,8 @@ def lock(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
 
     None: never heard of, or out of use.
     """
-    return _assessable(conn, bin_id, _LOCK)
-
-
-def _assessable(conn: psycopg.Connection, bin_id: int, query: LiteralString) -> Assessable | None:
     with conn.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(query, (bin_id,)).fetchone()
+        row = cursor.execute(_LOCK, (bin_id,)).fetchone()
     if row is None:
         return None
     return Assessable(
@@ -178,7 +193,7 @@ def _assessable(conn: psycopg.Connection, bin_id: int, query: LiteralString) -> 
     )
 
 
-_FIND: LiteralString = """
+_LOCK = """
 SELECT b.code, b.item_id, b.supplier_id, b.minimum, b.margin, b.capacity, b.tare_mg, b.interval_s,
        i.unit_weight_ug, coalesce(line.pack, i.pack) AS pack,
        s.heard_at, s.received_at, s.condition, s.measured_at, s.weight_mg, s.stability, s.quality,
@@ -196,8 +211,8 @@ SELECT b.code, b.item_id, b.supplier_id, b.minimum, b.margin, b.capacity, b.tare
   LEFT JOIN bin_levels l ON l.bin_id = b.bin_id
   LEFT JOIN streams st ON st.stream_no = s.stream_no
  WHERE b.bin_id = %s AND b.active
+   FOR NO KEY UPDATE OF b
 """
-_LOCK: LiteralString = _FIND + " FOR NO KEY UPDATE OF b"
 
 
 def _level(row: dict[str, Any]) -> SureLevel | None:

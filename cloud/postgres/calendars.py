@@ -46,6 +46,16 @@ def bins_of_supplier(conn: psycopg.Connection, supplier_id: int) -> list[int]:
     return [bin_id for (bin_id,) in rows]
 
 
+def zones_of_supplier(conn: psycopg.Connection, supplier_id: int) -> list[str]:
+    """Of the sites it delivers to, most bins first: what a form begins with."""
+    rows = conn.execute(
+        "SELECT si.time_zone FROM sites si LEFT JOIN bins b USING (site_id) GROUP BY 1"
+        " ORDER BY count(*) FILTER (WHERE b.supplier_id = %s) DESC, 1",
+        (supplier_id,),
+    ).fetchall()
+    return [zone for (zone,) in rows]
+
+
 def of_row(row: dict[str, Any]) -> Calendar:
     """Of a row that has a supplier's calendar or not, and a lead time of its own or not."""
     lead_days = row["lead_time_days"]

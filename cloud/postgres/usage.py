@@ -37,22 +37,30 @@ moved AS MATERIALIZED (
       FROM asked a JOIN movements m ON m.bin_id = a.bin_id AND m.item_id = a.item_id
      WHERE m.replaced_at IS NULL
        AND m.event_at >= %(now)s - (%(days)s::int + 7) * interval '1 day'),
+paused AS MATERIALIZED (
+    -- Mostly something was heard on the day before: one short look, and no more. As a value, and
+    -- not as a condition, so that it is looked for by the sensor and the week it must lie in.
+    SELECT bin_id, zone, day, event_at, before_at FROM moved m
+     WHERE event_at - before_at > interval '1 day'
+       AND (SELECT 1 FROM sensors s JOIN readings r USING (sensor_id)
+             WHERE s.bin_id = m.bin_id AND r.corrected_at IS NULL
+               AND r.measured_at < m.event_at - interval '15 min'
+               AND r.measured_at >= m.event_at - interval '1 day' LIMIT 1) IS NULL),
 silent AS MATERIALIZED (
-    SELECT m.bin_id, (last.at AT TIME ZONE m.zone)::date AS from_day, m.day AS upto_day
-      FROM moved m, LATERAL (
+    SELECT p.bin_id, (last.at AT TIME ZONE p.zone)::date AS from_day, p.day AS upto_day
+      FROM paused p, LATERAL (
         SELECT max(r.at) AS at FROM sensors s, LATERAL (
             SELECT greatest(
                 (SELECT measured_at FROM readings WHERE sensor_id = s.sensor_id
-                    AND corrected_at IS NULL AND measured_at < m.event_at - interval '15 min'
-                    AND measured_at >= m.before_at - interval '1 hour'
+                    AND corrected_at IS NULL AND measured_at < p.event_at - interval '15 min'
+                    AND measured_at >= p.before_at - interval '1 hour'
                   ORDER BY measured_at DESC LIMIT 1),
                 (SELECT corrected_at FROM readings WHERE sensor_id = s.sensor_id
-                    AND corrected_at < m.event_at - interval '15 min'
-                    AND corrected_at >= m.before_at - interval '1 hour'
+                    AND corrected_at < p.event_at - interval '15 min'
+                    AND corrected_at >= p.before_at - interval '1 hour'
                   ORDER BY corrected_at DESC LIMIT 1)) AS at) r
-         WHERE s.bin_id = m.bin_id) last
-     WHERE m.event_at - m.before_at > interval '1 day' AND last.at IS NOT NULL
-       AND m.event_at - last.at > interval '1 day'),
+         WHERE s.bin_id = p.bin_id) last
+     WHERE p.event_at - last.at > interval '1 day'),
 used AS (
     SELECT bin_id, day, -sum(pieces)::int AS pieces FROM moved
      WHERE kind IN ('usage', 'put_back') GROUP BY bin_id, day)
@@ -85,9 +93,10 @@ UPDATE bin_levels l SET usage_per_day = r.per_day, usage_sd = r.sd, usage_days =
        changed_xid = pg_current_xact_id()
   FROM held JOIN rates r USING (bin_id) WHERE l.bin_id = held.bin_id
 """  # noqa: S608 - made of the constants above
-# Which days are not known is made a table, and joined: of many bins and many days a look at each
-# silence for each day would take hours. A bin is empty from the movement that left nothing to the
-# next one; what was there before the first one seen here was so from the beginning.
+# Only what was used and what is not known is told: most days of most bins are neither, and of many
+# bins and many days a row for each would take longer than all the rest. A bin is empty from the
+# movement that left nothing to the next one; what was there before the first one seen here was so
+# from the beginning.
 _DEMANDS = f"""
 {_MOVED},
 spans AS (
@@ -104,19 +113,17 @@ spans AS (
     SELECT a.bin_id, '-infinity', 'infinity' FROM asked a JOIN bin_levels l USING (bin_id)
      WHERE l.pieces = 0 AND NOT EXISTS (SELECT FROM moved m WHERE m.bin_id = a.bin_id)),
 unknown AS (
-    SELECT DISTINCT s.bin_id, d.day::date AS day
+    SELECT s.bin_id, array_agg(a.today - greatest(s.from_day, a.today - %(days)s::int)) AS from_ago,
+           array_agg(a.today - least(s.upto_day, a.today)) AS upto_ago
       FROM spans s JOIN asked a USING (bin_id)
-     CROSS JOIN LATERAL generate_series(
-           greatest(s.from_day, a.today - %(days)s::int), least(s.upto_day, a.today - 1),
-           interval '1 day') AS d(day))
-SELECT a.bin_id, array_agg(
-           CASE WHEN d.day > a.began AND d.day < a.today AND d.day < a.borne_out AND n.day IS NULL
-                THEN greatest(0, coalesce(u.pieces, 0)) END ORDER BY d.day)
-  FROM asked a
- CROSS JOIN LATERAL (SELECT a.today - number AS day FROM generate_series(1, %(days)s::int) number) d
-  LEFT JOIN used u ON u.bin_id = a.bin_id AND u.day = d.day
-  LEFT JOIN unknown n ON n.bin_id = a.bin_id AND n.day = d.day
- GROUP BY a.bin_id ORDER BY a.bin_id
+     WHERE s.upto_day >= a.today - %(days)s::int AND s.from_day < a.today GROUP BY s.bin_id),
+told AS (
+    SELECT u.bin_id, array_agg(a.today - u.day) AS ago, array_agg(greatest(0, u.pieces)) AS pieces
+      FROM used u JOIN asked a USING (bin_id)
+     WHERE u.day < a.today AND u.day >= a.today - %(days)s::int GROUP BY u.bin_id)
+SELECT a.bin_id, a.today - a.began - 1, a.today - a.borne_out + 1, t.ago, t.pieces, n.from_ago,
+       n.upto_ago
+  FROM asked a LEFT JOIN told t USING (bin_id) LEFT JOIN unknown n USING (bin_id)
 """  # noqa: S608 - made of the constants above
 _DEMAND = f"{_DAYS} SELECT pieces FROM days ORDER BY day"  # noqa: S608 - as above
 
@@ -134,7 +141,33 @@ def demands(
 ) -> dict[int, list[int | None]]:
     """As `demand`, of many bins in one statement, and not known either where a bin was empty."""
     asked = {"now": now, "days": days, "bin_ids": [*bin_ids]}
-    return dict(conn.execute(_DEMANDS, asked, binary=True).fetchall())
+    rows = conn.execute(_DEMANDS, asked, binary=True).fetchall()
+    return {bin_id: _demand_of(days, *told) for bin_id, *told in rows}
+
+
+def _demand_of(  # noqa: PLR0917 - the columns of a row
+    days: int,
+    oldest: int | None,
+    newest: int | None,
+    used_ago: list[int] | None,
+    pieces: list[int] | None,
+    from_ago: list[int] | None,
+    upto_ago: list[int] | None,
+) -> list[int | None]:
+    """Oldest first. All are days ago: 1 is yesterday; known are those from `oldest` to `newest`."""
+    if oldest is None or newest is None:
+        return [None] * days
+    oldest, newest = min(oldest, days), max(newest, 1)
+    demand: list[int | None] = [None] * days
+    for ago in range(newest, oldest + 1):
+        demand[days - ago] = 0
+    for ago, taken in zip(used_ago or (), pieces or (), strict=True):
+        if newest <= ago <= oldest:
+            demand[days - ago] = taken
+    for first, last in zip(from_ago or (), upto_ago or (), strict=True):
+        for ago in range(max(last, 1), first + 1):
+            demand[days - ago] = None
+    return demand
 
 
 def demand(conn: psycopg.Connection, bin_id: int, days: int, now: datetime) -> list[int | None]:
