@@ -109,7 +109,8 @@ def make_site(
     for module in (
         api_health, api_bins, api_movements, api_counts, api_calibration, api_nouns, api_orders,
         api_evidence, api_exceptions, api_kpis, api_policies, api_calendars,
-        wall, nouns, policies, calendars, bins, imports, orders, evidence, exceptions, kpis, portal, answer, login,
+        wall, nouns, policies, calendars, bins, imports, orders, evidence, exceptions, kpis,
+        portal, answer, login,
     ):  # fmt: skip
         site.include_router(module.router)
     site.include_router(_static)

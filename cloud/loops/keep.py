@@ -3,6 +3,7 @@
     soon       hours that are over and were touched are computed again
     each minute    weeks are made ahead, and for late readings that wait for one
     each hour  what is older than its time is dropped or pruned; what is used a day is computed
+    each night minimum and order-up-to level of each bin are estimated from its history
 
 Any number of these may run: what only one may do at a time is held by a lock in the database, and a
 step that was cut off is done again.
@@ -13,11 +14,22 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from datetime import time as clock
 
 import psycopg
 from prometheus_client import Counter, Gauge
 
-from cloud.postgres import partitions, pools, retention, rollups, timescale, tracks, usage
+from cloud.actions.estimate_parameters import estimate_parameters
+from cloud.postgres import (
+    bin_parameters,
+    partitions,
+    pools,
+    retention,
+    rollups,
+    timescale,
+    tracks,
+    usage,
+)
 from cloud.postgres.timescale import Store
 from cloud.settings import Keeping
 
@@ -25,6 +37,8 @@ ROLL_UP_EVERY_S = 10.0
 MAKE_EVERY_S = 60.0
 DROP_EVERY_S = 3_600.0
 USAGE_EVERY_S = 3_600.0
+LOOK_FOR_NIGHT_EVERY_S = 300.0
+NIGHT = clock(2, 0)  # UTC: the day before is over in most of the world
 CHECKPOINTS_ALL = timedelta(days=1)  # then one a day is enough for what comes late
 CHECKPOINTS_KEPT = timedelta(days=35)
 HOUR = timedelta(hours=1)
@@ -33,6 +47,10 @@ log = logging.getLogger(__name__)
 
 _rolled_up = Counter("binline_rollups", "Hours of sensors that were computed, again or first")
 _dropped = Counter("binline_weeks_dropped", "Weeks of readings dropped for their age")
+_estimated = Gauge(
+    "binline_parameters_estimated", "Bins of the last nightly estimate, by what it knew", ["knew"]
+)
+_estimate_s = Gauge("binline_parameters_seconds", "How long the last nightly estimate took")
 _waiting = Gauge("binline_hours_due", "Hours that are over, were touched, and are not computed yet")
 
 
@@ -58,6 +76,7 @@ class KeepLoop:
         self._now_and_then(conn, self._roll_up, ROLL_UP_EVERY_S)
         self._now_and_then(conn, self._drop, DROP_EVERY_S)
         self._now_and_then(conn, self._usage, USAGE_EVERY_S)
+        self._now_and_then(conn, self._parameters, LOOK_FOR_NIGHT_EVERY_S)
 
     def _now_and_then(
         self, conn: psycopg.Connection, step: Callable[[psycopg.Connection], None], every_s: float
@@ -94,6 +113,29 @@ class KeepLoop:
         usage.compute(conn, now)
         tracks.prune_checkpoints(conn, now - CHECKPOINTS_ALL, now - CHECKPOINTS_KEPT)
 
+    def _parameters(self, conn: psycopg.Connection) -> None:
+        """Once a night, by one process; a night that was missed is made up for at once."""
+        now = self._now()
+        if not _is_due(bin_parameters.last_computed(conn), now) or not bin_parameters.take_turn(
+            conn
+        ):
+            return
+        began = time.monotonic()
+        try:
+            # Somebody else may have been at it while we looked.
+            if _is_due(bin_parameters.last_computed(conn), now):
+                done = estimate_parameters(conn, now)
+                took_s = time.monotonic() - began
+                _estimate_s.set(took_s)
+                _estimated.labels("history").set(done.bins - done.learning)
+                _estimated.labels("learning").set(done.learning)
+                log.info(
+                    "parameters of %s bins estimated in %.0f s, %s of them learn, %s were set",
+                    f"{done.bins:,}", took_s, f"{done.learning:,}", f"{done.applied:,}",
+                )  # fmt: skip
+        finally:
+            bin_parameters.end_turn(conn)
+
     def _drop(self, conn: psycopg.Connection) -> None:
         now, keeping = self._now(), self._keeping
         if self._store is Store.COLUMNSTORE:
@@ -107,3 +149,10 @@ class KeepLoop:
         retention.prune_attempts(conn, now)
         retention.prune_aside(conn, now - keeping.readings)
         retention.prune_rollups(conn, now - keeping.rollups)
+
+
+def _is_due(last: datetime | None, now: datetime) -> bool:
+    night = datetime.combine(now.astimezone(UTC).date(), NIGHT, UTC)
+    if now < night:
+        night -= timedelta(days=1)
+    return last is None or last < night

@@ -51,9 +51,7 @@ def _body(example: dict[str, JsonValue]) -> Any:  # noqa: ANN401 - what FastAPI 
     said = f"Weekdays are lists of {days}. What is left out has its default."
     return Body(
         description=said,
-        openapi_examples={
-            "calendar": {"summary": "Order days and delivery days", "value": example}
-        },
+        openapi_examples={"calendar": {"summary": "Tuesdays and Fridays", "value": example}},
     )
 
 

@@ -156,7 +156,7 @@ def _page(request: Request, session: Session, ident: str, said: Said | None) -> 
         bins = len(calendars.bins_of_supplier(conn, number))
         zones = calendars.zones_of_supplier(conn, number)
     holds = None if there is None else there[1]
-    typed: Mapping[str, object] = FRESH | {"zone": zones[0] if zones else ""}
+    typed: Mapping[str, object] = {**FRESH, "zone": zones[0] if zones else ""}
     if holds is not None:
         typed = calendar_settings.told(holds)
     if said is not None:
