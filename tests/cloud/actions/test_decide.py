@@ -95,8 +95,8 @@ def test_an_order_given_up_is_not_ordered_again_but_shown_to_a_person(
     shelf: Any, conn: psycopg.Connection
 ) -> None:
     shelf.admin.execute(
-        "INSERT INTO bin_policies (bin_id, lead_time_days, grace_hours, policy, quantity)"
-        " VALUES (%s, 1, 2, 'fixed_quantity', 500)",
+        "INSERT INTO bin_policies (bin_id, lead_time_days, grace_hours, policy, parameters)"
+        " VALUES (%s, 1, 2, 'fixed_quantity', '{\"quantity\": 500, \"multiples\": true}')",
         (shelf.bin_id,),
     )
     late = NOON + timedelta(days=2)
