@@ -76,7 +76,9 @@ def measure(made: postgres.EmbeddedPostgres, chosen: argparse.Namespace) -> None
             f"estimated {done.bins:,}, of which {done.learning:,} learn: {took:.1f} s,"
             f" of which {own:.1f} s in the program and {took - own:.1f} s in the database"
         )
-        ids = [number for (number,) in admin.execute("SELECT bin_id FROM bins LIMIT %s", (PLAINLY,))]
+        ids = [
+            number for (number,) in admin.execute("SELECT bin_id FROM bins LIMIT %s", (PLAINLY,))
+        ]
         began = time.monotonic()
         for bin_id in ids:
             usage.demand(jobs, bin_id, chosen.days, now)

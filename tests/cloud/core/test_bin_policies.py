@@ -59,7 +59,10 @@ def test_by_default_a_low_bin_is_filled_in_whole_packs_and_never_overfilled(
     [
         (PLAIN, 1_500),
         (replace(PLAIN, order_up_to=1_000), 1_000),  # whole packs up, and they fit
-        (replace(PLAIN, name="fixed_quantity", parameters={"quantity": 200, "multiples": True}), 500),
+        (
+            replace(PLAIN, name="fixed_quantity", parameters={"quantity": 200, "multiples": True}),
+            500,
+        ),
         (replace(PLAIN, order_up_to=600, minimum_order=700), 1_000),
         (replace(PLAIN, order_up_to=600, rounding=Rounding.STOP_AND_ASK), None),
     ],
@@ -184,7 +187,11 @@ def test_whatever_the_policy_the_decision_can_be_made_again_from_its_text(
     name: str, pieces: int, planned: int, ordered: bool
 ) -> None:
     plans = (
-        (Planned(from_day=date(2026, 11, 21), to_day=date(2026, 11, 23), pieces=planned, zone="UTC"),)
+        (
+            Planned(
+                from_day=date(2026, 11, 21), to_day=date(2026, 11, 23), pieces=planned, zone="UTC"
+            ),
+        )
         if planned
         else ()
     )
@@ -214,7 +221,13 @@ def test_containers_that_were_begun_are_not_empty_and_both_empty_ask_a_person() 
 
 
 def test_between_two_steps_the_lower_one_holds() -> None:
-    for pieces, step in ((1_200, "full"), (800, "full"), (799, "half"), (299, "empty"), (0, "empty")):
+    for pieces, step in (
+        (1_200, "full"),
+        (800, "full"),
+        (799, "half"),
+        (299, "empty"),
+        (0, "empty"),
+    ):
         inputs = ask(_set("level_steps"), LIMITS, 100, Seen(pieces=pieces, cycle=1), NOON).inputs
         assert isinstance(inputs, dict)
         stock = inputs["stock"]

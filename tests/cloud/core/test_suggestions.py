@@ -84,9 +84,7 @@ def test_who_learns_suggests_nothing() -> None:
 def test_whatever_history_says_the_bin_stays_possible_and_within_its_band(
     point: int, up_to: int, minimum: int, low: int, width: int
 ) -> None:
-    settings = replace(
-        AUTOMATIC, minimum_from=low, minimum_to=low + width, agreed_minimum=minimum
-    )
+    settings = replace(AUTOMATIC, minimum_from=low, minimum_to=low + width, agreed_minimum=minimum)
     present = Levels(minimum=minimum, order_up_to=None)
     said = suggestion_of(found(point, up_to), settings, LIMITS.capacity)
     kept = kept_by_history(said, settings, present, None, LIMITS)
