@@ -34,6 +34,13 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "holidays": "Holidays",
     }
 )
+ROUNDING_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "up": "up, past the level if need be",
+        "down_to_capacity": "up, as many as fit",
+        "stop_and_ask": "ask a person when they do not fit",
+    }
+)
 _UNTOLD = ("bin_id", "supplier_id", "policy_version", "parameters", "version")
 
 
@@ -245,6 +252,8 @@ def _text(name: str, value: Any) -> str:  # noqa: ANN401 - as JSON has it
     field = POLICY.by_name.get(name)
     if name == "policy":
         return POLICY_WORDS.get(str(value), (str(value), ""))[0]
+    if name == "rounding":
+        return ROUNDING_WORDS.get(str(value), str(value))
     if isinstance(value, list):
         return ", ".join(_item(name, one) for one in value)
     if field is not None and isinstance(value, str | int):

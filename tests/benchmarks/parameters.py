@@ -4,16 +4,18 @@
 
 Bins are used on some days and not on others, from daily to a few times a year, and filled when they
 run low; some run empty. Readings lie beside them, for as far back as readings are kept, because
-silences are looked up there. What is printed is the time of one estimate on one connection, its
-parts as the processor sees them (the program's own, and the database's as the rest), and beside it
-the plain way: the demand of a hundred bins asked for one by one, as often as there are bins.
+silences are looked up there. What is printed is the processor's time of one estimate on one
+connection, the program's own and that of its backend in the database, and beside it the plain way:
+the demand of a hundred bins asked for one by one, as often as there are bins.
 
 Not a test: numbers depend on the machine. The limit that was set is a minute for 10,000 bins.
 """
 
 import argparse
+import os
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import psycopg
 
@@ -69,21 +71,30 @@ def measure(made: postgres.EmbeddedPostgres, chosen: argparse.Namespace) -> None
         fill(admin, jobs, chosen, now)
         (moved,) = admin.execute("SELECT count(*) FROM movements").fetchone() or (0,)
         print(f"{chosen.bins:,} bins, {moved:,} movements in {chosen.days} days")  # noqa: T201
-        began, own = time.monotonic(), time.process_time()
+        backend = jobs.info.backend_pid
+        began, own, theirs = time.monotonic(), time.process_time(), processor_s(backend)
         done = estimate_parameters(jobs, now)
         took, own = time.monotonic() - began, time.process_time() - own
+        theirs = processor_s(backend) - theirs
         print(  # noqa: T201
-            f"estimated {done.bins:,}, of which {done.learning:,} learn: {took:.1f} s,"
-            f" of which {own:.1f} s in the program and {took - own:.1f} s in the database"
+            f"estimated {done.bins:,}, of which {done.learning:,} learn: {own + theirs:.1f} s of"
+            f" one core ({own:.1f} s the program, {theirs:.1f} s the database),"
+            f" {took:.1f} s on the wall"
         )
         ids = [
             number for (number,) in admin.execute("SELECT bin_id FROM bins LIMIT %s", (PLAINLY,))
         ]
-        began = time.monotonic()
+        before = processor_s(backend)
         for bin_id in ids:
             usage.demand(jobs, bin_id, chosen.days, now)
-        plainly = (time.monotonic() - began) * chosen.bins / len(ids)
-        print(f"one statement per bin would take {plainly:.0f} s to read alone")  # noqa: T201
+        plainly = (processor_s(backend) - before) * chosen.bins / len(ids)
+        print(f"one statement per bin would take the database {plainly:.0f} s")  # noqa: T201
+
+
+def processor_s(pid: int) -> float:
+    """What a process has had of the processor so far: its backend runs on this machine, too."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def fill(

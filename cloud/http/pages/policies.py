@@ -40,11 +40,6 @@ HISTORY_MAX = 20
 PLANNED_MAX = 20
 SHARED = ("rounding", "moq", "lead_time_days", "grace_hours")
 BY_HISTORY = ("automatic", "minimum_from", "minimum_to", "target_permille")
-CHOICES = {
-    "up": "up, past the level if need be",
-    "down_to_capacity": "up, as many as fit",
-    "stop_and_ask": "ask a person when they do not fit",
-}
 DONE = {
     "saved": "Saved. The bin is looked at by it at once.",
     "taken": "Taken over: the bin has these levels now.",
@@ -234,7 +229,7 @@ def _of_templates() -> dict[str, Any]:
         "shared": SHARED,
         "by_history": BY_HISTORY,
         "automatic": AUTOMATIC,
-        "choices": CHOICES,
+        "choices": ordering.ROUNDING_WORDS,
     }
 
 

@@ -142,21 +142,16 @@ def test_days_of_supply_follow_with_their_rate(shelf: Any, jobs: psycopg.Connect
     assert levels(shelf)[0] == pytest.approx(300, abs=2)
 
 
-def test_each_target_is_reckoned_for_itself_and_more_service_is_more_stock(
-    make_shelf: Any, jobs: psycopg.Connection
-) -> None:
-    shelves = [make_shelf(f"BIN-{number}") for number in range(4)]
-    for number, shelf in enumerate(shelves):
-        use(shelf, 20 + number)
-        shelf.admin.execute(
-            "UPDATE movements SET pieces = -2 * (movement_id %% 2)::int * 20, after_pieces ="
-            " before_pieces - 2 * (movement_id %% 2)::int * 20 WHERE kind = 'usage' AND bin_id = %s",
-            (shelf.bin_id,),
-        )
-        set_policy(shelf, "target_permille", "990" if number % 2 else "600")
-    estimate_parameters(jobs, NOW)
-    found = {row["bin_id"]: row for row in shelves[0].rows("bin_parameters")}
-    assert {row["target_permille"] for row in found.values()} == {600, 990}
+def test_each_target_is_reckoned_for_itself(make_shelf: Any, jobs: psycopg.Connection) -> None:
+    shelves = [make_shelf(f"BIN-{number}") for number in range(3)]
+    for shelf, target in zip(shelves, (600, 990, 990), strict=True):
+        use(shelf, 20)
+        set_policy(shelf, "target_permille", str(target))
+    assert estimate_parameters(jobs, NOW).bins == 3
+    found = {row["bin_id"]: row["target_permille"] for row in shelves[0].rows("bin_parameters")}
+    assert list(found.values()) == [600, 990, 990]
+    because = {row["because"] for row in shelves[0].rows("bin_parameters")}
+    assert len([one for one in because if "99.0% fill" in one or "60.0% fill" in one]) == 2
 
 
 def test_a_bin_out_of_use_is_forgotten(shelf: Any, jobs: psycopg.Connection) -> None:

@@ -182,21 +182,19 @@ def test_every_policy_waits_where_it_has_enough(name: str, pieces: int) -> None:
 
 
 @pytest.mark.parametrize("name", EACH)
-@given(pieces=st.integers(0, 3_000), planned=st.integers(0, 900), ordered=st.booleans())
+@given(
+    pieces=st.integers(0, 3_000),
+    plans=st.lists(st.integers(1, 900), max_size=2),
+    lines=st.sampled_from([(), (ON_ITS_WAY,)]),
+)
 def test_whatever_the_policy_the_decision_can_be_made_again_from_its_text(
-    name: str, pieces: int, planned: int, ordered: bool
+    name: str, pieces: int, plans: list[int], lines: tuple[OpenLine, ...]
 ) -> None:
-    plans = (
-        (
-            Planned(
-                from_day=date(2026, 11, 21), to_day=date(2026, 11, 23), pieces=planned, zone="UTC"
-            ),
-        )
-        if planned
-        else ()
+    first, last = date(2026, 11, 21), date(2026, 11, 23)
+    planned = tuple(
+        Planned(from_day=first, to_day=last, pieces=pieces, zone="UTC") for pieces in plans
     )
-    lines = (ON_ITS_WAY,) if ordered else ()
-    seen = Seen(pieces=pieces, cycle=1, lines=lines, orders_in_cycle=len(lines), planned=plans)
+    seen = Seen(pieces=pieces, cycle=1, lines=lines, orders_in_cycle=len(lines), planned=planned)
     inputs = ask(_set(name), LIMITS, 100, seen, NOON).inputs
     kept = json.loads(canonical(inputs))
     assert canonical(recomputed(kept)) == canonical(kept["decision"])

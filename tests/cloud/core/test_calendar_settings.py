@@ -1,4 +1,4 @@
-"""A calendar as people say it: read, told back, and refused where nothing could be ordered by it."""
+"""A calendar as people say it: read, told back, refused where nothing could be ordered by it."""
 
 from datetime import UTC, date, datetime, time
 from typing import Any
