@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from cloud.loops import keep
+from cloud.postgres import bin_parameters
 from cloud.settings import Keeping
 from tests.cloud import store_cases
 from tests.cloud.store_cases import THIS_HOUR, TODAY, hours_of, put
@@ -100,3 +101,30 @@ def test_what_bins_use_a_day_is_computed_and_old_checkpoints_go(
     rate = admin.execute("SELECT usage_per_day, usage_days FROM bin_levels").fetchone()
     assert rate == (pytest.approx(20 / 8), 8)
     assert admin.execute("SELECT count(*) FROM checkpoints").fetchone() == (2,)
+
+
+def test_each_night_bins_are_estimated_once_whoever_gets_there_first(
+    database: Any, admin: psycopg.Connection
+) -> None:
+    store_cases.make_site(admin)
+
+    def computed() -> list[Any]:
+        rows = admin.execute("SELECT DISTINCT computed_at FROM bin_parameters").fetchall()
+        return [at for (at,) in rows]
+
+    night = TODAY.replace(hour=2, minute=0)
+    for at, last in (
+        (TODAY, TODAY),  # a night that was missed, or the first of all, is made up for
+        (TODAY + HOUR, TODAY),
+        (night + DAY - HOUR, TODAY),
+        (night + DAY, night + DAY),
+        (night + DAY + HOUR, night + DAY),
+    ):
+        store_cases.keep_once(database, at)
+        assert computed() == [last]
+    with database.connect("binline_jobs") as other:
+        bin_parameters.take_turn(other)  # another process is at it
+        store_cases.keep_once(database, night + 2 * DAY)
+        assert computed() == [night + DAY]
+    store_cases.keep_once(database, night + 2 * DAY)
+    assert computed() == [night + 2 * DAY]
