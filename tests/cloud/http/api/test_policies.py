@@ -23,7 +23,7 @@ def test_what_is_set_is_answered_with_what_it_says_now(world, browser) -> None:
         json={"version": 0, "policy": "two_bin", "container": 900, "because": "cards"},
     )
     assert set_.status_code == 200
-    assert (set_.json()["version"], set_.json()["says"]["outcome"]) == (1, "wait")
+    assert (set_.json()["version"], set_.json()["says"]["outcome"]) == (1, "place")
     assert "1 of 2 empty" in set_.json()["says"]["because"]
     (change,) = ops.get(f"{ROOMY}/policy/history").json()
     assert (change["because"], change["by"], change["new"]) == ("cards", OPERATIONS, True)

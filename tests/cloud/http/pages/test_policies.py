@@ -1,4 +1,4 @@
-"""The ordering page without a browser: it shows, previews, saves, plans, and loses nothing typed."""
+"""The ordering page without a browser: it shows, previews, saves, plans; nothing typed is lost."""
 
 import pytest
 
