@@ -4,7 +4,8 @@ import pytest
 
 from tests.cloud.http.world import OPERATIONS
 
-PAGE = "/bins/LND-R02-C7/ordering"  # 800 of 1,000, minimum 250
+BIN = "/bins/LND-R02-C7"  # 800 of 1,000, minimum 250
+PAGE = f"{BIN}/ordering"
 
 
 @pytest.fixture
@@ -70,15 +71,15 @@ def test_a_form_without_its_version_saves_nothing(ops) -> None:
 
 def test_usage_is_planned_shown_and_withdrawn(ops) -> None:
     plan = {"pieces": "300", "from_day": "2026-11-21", "to_day": "", "because": "batch 4711"}
-    planned = ops.post("/bins/LND-R02-C7/planned-usage", data=plan)
+    planned = ops.post(f"{BIN}/planned-usage", data=plan)
     assert planned.headers["location"] == f"{PAGE}?done=planned#planned"
     page = ops.get(PAGE).text
     assert "batch 4711" in page
     assert "800 on hand - 300 planned = 500; ordered from 250 on." in page
-    gone = ops.post("/bins/LND-R02-C7/planned-usage/1/withdraw")
+    gone = ops.post(f"{BIN}/planned-usage/1/withdraw")
     assert gone.status_code == 303
     assert f"withdrawn by {OPERATIONS}" in ops.get(PAGE).text
-    wrong = ops.post("/bins/LND-R02-C7/planned-usage", data={**plan, "pieces": "some"})
+    wrong = ops.post(f"{BIN}/planned-usage", data={**plan, "pieces": "some"})
     assert wrong.status_code == 422
     assert 'value="some"' in wrong.text
     assert "batch 4711" in wrong.text
@@ -93,7 +94,7 @@ def test_a_suggestion_is_on_both_pages_and_taken_over_with_one_click(world, ops)
             " WHERE code = 'LND-R02-C7'",
             (world.now,),
         )
-    assert "Its history says otherwise" in ops.get("/bins/LND-R02-C7").text
+    assert "Its history says otherwise" in ops.get(BIN).text
     page = ops.get(PAGE).text
     assert "minimum, instead of 250" in page
     assert "As it was used." in page
@@ -102,7 +103,7 @@ def test_a_suggestion_is_on_both_pages_and_taken_over_with_one_click(world, ops)
     page = ops.get(taken.headers["location"]).text
     assert "Taken over" in page
     assert "As set" in page
-    assert "Its history says otherwise" not in ops.get("/bins/LND-R02-C7").text
+    assert "Its history says otherwise" not in ops.get(BIN).text
     again = ops.post(f"{PAGE}/take-over")
     assert again.status_code == 409
     assert "There is nothing to take over" in again.text
@@ -118,7 +119,7 @@ def test_a_bin_that_learns_says_so(world, ops) -> None:
             (world.now,),
         )
     assert "Learning: 3 of 8." in ops.get(PAGE).text
-    assert "250, learning" in ops.get("/bins/LND-R02-C7").text
+    assert "250, learning" in ops.get(BIN).text
 
 
 def test_on_a_number_that_is_not_trusted_it_says_that_nothing_is_ordered(ops) -> None:
