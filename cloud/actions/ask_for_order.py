@@ -23,7 +23,7 @@ from cloud.core.refusals import (
     OrderPastCapacity,
     QuantityImpossible,
 )
-from cloud.postgres import agreements, bins, breaches, orders, policies
+from cloud.postgres import agreements, bins, breaches, calendars, orders, policies
 from cloud.postgres.bins import Fillable
 from cloud.postgres.orders import NewLine, NewOrder
 
@@ -94,7 +94,7 @@ def _ask(  # noqa: PLR0917 - as it is asked
         consigned=clauses.ownership is Ownership.CONSIGNED if version else found.consigned,
         rush=False,
         agreement_version=version,
-        calendar_version=policies.calendar_of(conn, found.supplier_id)[0],
+        calendar_version=calendars.version_of(conn, found.supplier_id)[0],
         because=because or liberty.because,
         due_at=_due_at(conn, found.bin_id, now),
         drafted_by=asker.name,

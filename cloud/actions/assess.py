@@ -23,7 +23,7 @@ from cloud.core.breaches import Watch, closed, next_watch
 from cloud.core.modes import Course
 from cloud.core.order_machine import End, may
 from cloud.core.order_states import State, Verb
-from cloud.core.policies.base import Wait
+from cloud.core.policies.base import Place, Wait
 from cloud.core.trust import trust_of
 from cloud.postgres import bins, breaches, orders
 from cloud.postgres.bins import Assessable, Source, SureLevel
@@ -111,7 +111,7 @@ def _act(
     if breach_id is None:
         breach_id = breaches.insert(conn, bin_.bin_id, watch.breach)
         bins.touch(conn, bin_.bin_id)
-    return _order(conn, found, breach_id, level, now)
+    return _order(conn, look, breach_id)
 
 
 def _watched(conn: psycopg.Connection, look: _Look) -> Watch:
@@ -137,44 +137,53 @@ def _watched(conn: psycopg.Connection, look: _Look) -> Watch:
 
 
 def _not_low(conn: psycopg.Connection, look: _Look, watch: Watch) -> Assessment:
+    """Rounds, containers, steps and planned usage may want an order of a bin that is not low."""
     bin_, pieces, booked = look.found.bin, look.level.pieces, look.booked.pieces
     asked = ask_policy(conn, bin_, pieces, look.now)
+    falling = watch.low_since is not None
     if isinstance(asked, Asked):
+        if isinstance(asked.answer.decision, Place) and not asked.held and not falling:
+            return _place(conn, look, asked, asked.answer.decision, None)
         keep_decision(conn, bin_, asked, look.now, breach_id=None)
     if look.before.breach_id is not None:
         because = f"{pieces:,} in the bin"
         if booked:
             because = f"refill seen by the scale: {booked:,} came, {because}"
         return Assessment(outcome=Outcome.CLOSED, bin_code=bin_.code, because=because)
-    falling = watch.low_since is not None
     return Assessment(outcome=Outcome.FALLING if falling else Outcome.UNCHANGED, bin_code=bin_.code)
 
 
-def _order(
-    conn: psycopg.Connection, found: Assessable, breach_id: int, level: SureLevel, now: datetime
-) -> Assessment:
+def _order(conn: psycopg.Connection, look: _Look, breach_id: int) -> Assessment:
     """Ask the policy of a bin that is low, also when it has its order: that may be given up."""
-    bin_ = found.bin
-    asked = ask_policy(conn, bin_, level.pieces, now)
+    bin_ = look.found.bin
+    asked = ask_policy(conn, bin_, look.level.pieces, look.now)
     if isinstance(asked, Undecided):
         return Assessment(outcome=Outcome.WAITING, bin_code=bin_.code, because=asked.because)
     decision = asked.answer.decision
     if isinstance(decision, Wait) or asked.held:
-        keep_decision(conn, bin_, asked, now, breach_id=breach_id)
+        keep_decision(conn, bin_, asked, look.now, breach_id=breach_id)
         ordered = asked.held or asked.covered
         outcome = Outcome.UNCHANGED if ordered else Outcome.WAITING
         return Assessment(outcome=outcome, bin_code=bin_.code, because=decision.because)
+    return _place(conn, look, asked, decision, breach_id)
+
+
+def _place(
+    conn: psycopg.Connection, look: _Look, asked: Asked, place: Place, breach_id: int | None
+) -> Assessment:
+    bin_ = look.found.bin
     need = Need(
-        found=found,
-        level=level,
+        found=look.found,
+        level=look.level,
         breach_id=breach_id,
         asked=asked,
-        place=decision,
-        evidence=_evidence(found, level),
+        place=place,
+        evidence=_evidence(look.found, look.level),
     )
-    done = place_order(conn, need, now)
-    keep_decision(conn, bin_, asked, now, breach_id=breach_id, order_id=done.order_id)
-    bins.touch(conn, bin_.bin_id)
+    done = place_order(conn, need, look.now)
+    keep_decision(conn, bin_, asked, look.now, breach_id=breach_id, order_id=done.order_id)
+    if done.news:
+        bins.touch(conn, bin_.bin_id)
     return Assessment(
         outcome=_OUTCOMES[done.course] if done.news else Outcome.UNCHANGED,
         bin_code=bin_.code,

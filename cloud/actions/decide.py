@@ -5,20 +5,33 @@ differs from the last one, also that nothing is to be ordered: why a bin was not
 asked more often than why it was.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import psycopg
 
-from cloud.core.bin_policies import USAGE_WINDOW, Answer, Seen, Used, ask
+from cloud.core.bin_policies import (
+    USAGE_WINDOW,
+    Answer,
+    Seen,
+    Used,
+    ask,
+    cycle_of,
+    low_at,
+    policy_for,
+)
 from cloud.core.bins import Bin
 from cloud.core.calendars import Calendar
-from cloud.core.order_states import State
+from cloud.core.order_states import ENDED, State
 from cloud.core.orders import order_label
-from cloud.core.policies.base import Place
-from cloud.core.refusals import CalendarNeverOpens
-from cloud.postgres import breaches, movements, orders, policies
+from cloud.core.policies.base import Place, Policy
+from cloud.core.policies.two_bin import TwoBin
+from cloud.core.policy_settings import PolicySettings
+from cloud.core.refusals import CalendarNeverOpens, PolicyUnreadable
+from cloud.core.stock import is_overdue
+from cloud.postgres import breaches, movements, orders, planned_usage, policies
+from cloud.postgres.orders import LineOfBin
 from cloud.postgres.policies import NewDecision
 
 _DAY = timedelta(days=1)
@@ -35,8 +48,10 @@ class Undecided:
 class Asked:
     answer: Answer
     held: bool  # it would order once more, and one breach has one order: a person is asked
-    covered: bool  # something was ordered for this breach
+    covered: bool  # something was ordered for this need
     calendar: Calendar
+    cycle: int  # of the bin; with `ordinal` it names the line of an order
+    ordinal: int
 
 
 # What ended an order so that its need may be ordered once more without asking: nobody approved it
@@ -45,33 +60,89 @@ _AGAIN = (State.EXPIRED, State.CLOSED)
 
 
 def ask_policy(
-    conn: psycopg.Connection, bin_: Bin, pieces: int, now: datetime
+    conn: psycopg.Connection,
+    bin_: Bin,
+    pieces: int,
+    now: datetime,
+    *,
+    instead: PolicySettings | None = None,
 ) -> Asked | Undecided:
     """What the bin's policy says, on all that is on its way into it.
 
     A need that was ordered and given up, cancelled or refused is not ordered again by itself.
+    `instead`: as if that were set for the bin. What comes of it is shown, and never kept.
     """
-    settings = policies.of_bin(conn, bin_.bin_id)
+    settings = policies.of_bin(conn, bin_.bin_id, instead)
     cycle = breaches.cycle_of(conn, bin_.bin_id)
-    lines = orders.open_lines(conn, bin_.bin_id)
     in_cycle = orders.lines_of_cycle(conn, bin_.bin_id, cycle)
-    needs = [line for line in in_cycle if line.state not in _AGAIN]
-    low = pieces <= bin_.limits.minimum
-    seen = Seen(
-        pieces=pieces,
-        cycle=cycle,
-        lines=tuple(
-            orders.as_open_line(line, order_label(line.order_number), now) for line in lines
-        ),
-        orders_in_cycle=len(in_cycle),
-        used=_used(conn, bin_.bin_id, now) if low and not needs else None,
-    )
     try:
+        policy = policy_for(settings, bin_.limits)
+        needs = _needs(policy, in_cycle, now)
+        seen = _seen(conn, bin_, policy, pieces, needs, now)
         answer = ask(settings, bin_.limits, bin_.pack, seen, now)
-    except CalendarNeverOpens as refusal:
+    except (CalendarNeverOpens, PolicyUnreadable) as refusal:
         return Undecided(because=refusal.sentence)
-    held = bool(needs) and isinstance(answer.decision, Place)
-    return Asked(answer=answer, held=held, covered=bool(needs), calendar=settings.calendar)
+    met = [one for one in needs if _stands_in_the_way(policy, one, settings.grace, now)]
+    return Asked(
+        answer=answer,
+        held=bool(met) and isinstance(answer.decision, Place),
+        covered=bool(needs),
+        calendar=settings.calendar,
+        cycle=cycle,
+        ordinal=len(in_cycle) + 1,
+    )
+
+
+def _needs(policy: Policy, lines: list[LineOfBin], now: datetime) -> list[LineOfBin]:
+    """What was ordered for the need of now. Under the supplier's rounds each round is a need."""
+    present = cycle_of(policy, 0, now)
+    return [
+        line
+        for line in lines
+        if line.state not in _AGAIN and cycle_of(policy, 0, line.sent_at or now) == present
+    ]
+
+
+def _stands_in_the_way(policy: Policy, line: LineOfBin, grace: timedelta, now: datetime) -> bool:
+    """Whether a person is asked before it is ordered once more, because of this line.
+
+    Of containers a second empty one is a second need; only one that was given up is asked about.
+    """
+    if not isinstance(policy, TwoBin):
+        return True
+    open_line = orders.as_open_line(line, order_label(line.order_number), now)
+    return line.state in ENDED or is_overdue(open_line, now, grace)
+
+
+def _seen(  # noqa: PLR0917 - one call, above
+    conn: psycopg.Connection,
+    bin_: Bin,
+    policy: Policy,
+    pieces: int,
+    needs: list[LineOfBin],
+    now: datetime,
+) -> Seen:
+    cycle = breaches.cycle_of(conn, bin_.bin_id)
+    lines = [
+        replace(
+            orders.as_open_line(line, order_label(line.order_number), now),
+            cycle=cycle_of(policy, line.cycle, line.sent_at or now),
+        )
+        for line in orders.open_lines(conn, bin_.bin_id)
+    ]
+    # How much will be used till an order comes is asked only where one may be placed.
+    from_on = low_at(policy, bin_.limits)
+    low = from_on is None or pieces <= max(from_on, bin_.limits.minimum)
+    planned = planned_usage.of_bin(conn, bin_.bin_id, now)
+    asks = (low or bool(planned)) and (not needs or isinstance(policy, TwoBin))
+    return Seen(
+        pieces=pieces,
+        cycle=cycle_of(policy, cycle, now),
+        lines=tuple(lines),
+        orders_in_cycle=len(needs),
+        used=_used(conn, bin_.bin_id, now) if asks else None,
+        planned=planned,
+    )
 
 
 def keep_decision(

@@ -24,7 +24,7 @@ from cloud.core.calendars import chance_at
 from cloud.core.modes import Course, Doing, course_of
 from cloud.core.order_machine import Approve
 from cloud.core.policies.base import Place
-from cloud.postgres import agreements, notices, orders, policies, prices, shadow_orders
+from cloud.postgres import agreements, calendars, notices, orders, prices, shadow_orders
 from cloud.postgres.bins import Assessable, SureLevel
 from cloud.postgres.orders import NewLine, NewOrder
 
@@ -40,11 +40,11 @@ class Agreed:
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """One bin that is low, and all that its order rests on."""
+    """One bin that needs something, and all that its order rests on."""
 
     found: Assessable
     level: SureLevel
-    breach_id: int
+    breach_id: int | None  # None: it is not low, and its policy orders by something else
     asked: Asked
     place: Place
     evidence: dict[str, object]
@@ -78,6 +78,9 @@ def place_order(conn: psycopg.Connection, need: Need, now: datetime) -> Done:
         case Course.SEND | Course.DRAFT:
             return _order(conn, need, agreed, doing, now)
         case Course.TELL:
+            if need.breach_id is None:
+                because = f"Told when it is low: {doing.because}"
+                return Done(course=doing.course, because=because, news=False)
             facts = {
                 "quantity": place.quantity,
                 "because": doing.because,
@@ -108,7 +111,7 @@ def _order(
 ) -> Done:
     bin_, place = need.found.bin, need.place
     sends = doing.course is Course.SEND
-    calendar_version, gathers = policies.calendar_of(conn, bin_.supplier_id)
+    calendar_version, gathers = calendars.version_of(conn, bin_.supplier_id)
     leaves_at = None
     if sends and gathers and not place.rush:
         leaves_at = _leaves_at(need, now)
@@ -148,8 +151,8 @@ def _line(need: Need) -> NewLine:
         bin_id=bin_.bin_id,
         item_id=bin_.item_id,
         breach_id=need.breach_id,
-        cycle=place.cycle,
-        ordinal=place.ordinal,
+        cycle=need.asked.cycle,
+        ordinal=need.asked.ordinal,
         quantity=place.quantity,
         because=place.because,
         evidence=need.evidence,

@@ -6,15 +6,23 @@ does not come is called overdue.
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from cloud.core.breaches import Limits
 from cloud.core.calendars import EVERY_DAY, Calendar, LeadKind, chance_at, covers_until
 from cloud.core.evidence import decided
-from cloud.core.plain import Plain, canonical
+from cloud.core.plain import Plain, canonical, plain_of
+from cloud.core.planned_usage import Planned, ahead, entries
 from cloud.core.policies.base import Decision, Policy, Rounding, Terms
+from cloud.core.policies.days_of_supply import DaysOfSupply
+from cloud.core.policies.level_steps import LevelSteps
+from cloud.core.policies.periodic import Periodic
 from cloud.core.policies.registry import policy_of
+from cloud.core.policies.two_bin import TwoBin
+from cloud.core.refusals import PolicyUnreadable
 from cloud.core.stock import OpenLine, stock_of
 
 LEAD_DAYS_UNSAID = 7
@@ -28,13 +36,15 @@ class BinPolicy:
     """What is set for one bin, with what its supplier says where the bin says nothing."""
 
     name: str = "min_max"
-    version: int = 1
-    quantity: int | None = None  # of a fixed quantity
+    version: int = 1  # of the policy
+    parameters: Mapping[str, Plain] = field(default_factory=lambda: MappingProxyType({}))
     rounding: Rounding = Rounding.DOWN_TO_CAPACITY
     minimum_order: int = 1
     grace: timedelta = GRACE_UNSAID
     order_up_to: int | None = None  # None: what the bin can hold
     calendar: Calendar
+    settings_version: int = 0  # of what is set for the bin; 0: nothing was
+    calendar_version: int = 0  # 0: its supplier has said nothing of its days
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +65,7 @@ class Seen:
     orders_in_cycle: int = 0
     unbooked: int = 0  # came onto the scale since they were ordered
     used: Used | None = None
+    planned: tuple[Planned, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +84,7 @@ class Answer:
         assert isinstance(decision, dict)
         kept = {
             "policy": body["policy"],
+            "settings": body["settings"],
             "terms": body["terms"],
             "cycle": stock["cycle"],
             "live": stock["live_in_cycle"],
@@ -98,31 +110,61 @@ def plain_calendar(zone: str, lead_days: int = LEAD_DAYS_UNSAID) -> Calendar:
 
 
 def policy_for(settings: BinPolicy, limits: Limits) -> Policy:
-    parameters: dict[str, Plain] = {"reorder_point": limits.minimum}
-    if settings.quantity is None:
-        parameters["order_up_to"] = settings.order_up_to or limits.capacity
-    else:
-        parameters |= {"quantity": settings.quantity, "multiples": True}
-    return policy_of(settings.name, settings.version, parameters)
+    """Raises `PolicyUnreadable` where no policy can be made of what is stored."""
+    parameters = dict(settings.parameters)
+    up_to = settings.order_up_to or limits.capacity
+    match settings.name:
+        case "min_max" | "fixed_quantity":
+            parameters["reorder_point"] = limits.minimum
+        case "can_order":
+            parameters["reorder_point"] = limits.minimum
+            # Somebody may have moved the minimum or the level past it since.
+            wanted = parameters.get("can_order")
+            if isinstance(wanted, int):
+                parameters["can_order"] = min(max(wanted, limits.minimum), up_to - 1)
+        case "periodic":
+            parameters["zone"] = settings.calendar.zone
+    if settings.name in _UP_TO_A_LEVEL:
+        parameters["order_up_to"] = up_to
+    try:
+        return policy_of(settings.name, settings.version, parameters)
+    except (AssertionError, KeyError, TypeError, ValueError) as error:
+        raise PolicyUnreadable(settings.name, settings.version) from error
+
+
+_UP_TO_A_LEVEL = ("min_max", "can_order", "periodic", "level_steps")
+
+
+def cycle_of(policy: Policy, cycle: int, at: datetime) -> int:
+    """The cycle that held at `at`: a round of the supplier has its own, whatever the bin's."""
+    return policy.review_at(at) if isinstance(policy, Periodic) else cycle
 
 
 def ask(settings: BinPolicy, limits: Limits, pack: int, seen: Seen, now: datetime) -> Answer:
     """What the policy says of the bin at `now`, and everything it says so on.
 
-    Raises `CalendarNeverOpens` where the supplier never takes an order.
+    Raises `CalendarNeverOpens` where the supplier never takes an order, and `PolicyUnreadable`.
     """
+    policy = policy_for(settings, limits)
     arrives_at = chance_at(settings.calendar, now).arrives_at
+    covered_until = covers_until(settings.calendar, now)
+    empty, step = _signals(policy, seen.pieces)
+    planned = entries(seen.planned, now)
     stock = stock_of(
         now=now,
         arrives_at=arrives_at,
-        covers_until=covers_until(settings.calendar, now),
+        covers_until=covered_until,
         grace=settings.grace,
         on_hand=seen.pieces,
         lines=seen.lines,
         unbooked=seen.unbooked,
-        expected_usage=expected_usage(seen.used, arrives_at - now),
+        planned=planned,
+        expected_usage=expected_usage(seen.used, arrives_at - now)
+        + sum(use.pieces for use in planned if use.at <= arrives_at),
         cycle=seen.cycle,
         orders_in_cycle=seen.orders_in_cycle,
+        empty_containers=empty,
+        step=step,
     )
     terms = Terms(
         pack=pack,
@@ -130,8 +172,42 @@ def ask(settings: BinPolicy, limits: Limits, pack: int, seen: Seen, now: datetim
         capacity=limits.capacity,
         rounding=settings.rounding,
     )
-    decision, inputs = decided(policy_for(settings, limits), stock, terms, now)
+    decision, inputs = decided(policy, stock, terms, now)
+    assert isinstance(inputs, dict)
+    inputs["settings"] = {
+        "version": settings.settings_version,
+        "calendar_version": settings.calendar_version,
+    }
+    inputs["planned"] = plain_of(ahead(seen.planned, now))
     return Answer(decision=decision, inputs=inputs, expected_at=arrives_at)
+
+
+def low_at(policy: Policy, limits: Limits) -> int | None:
+    """The position at which the policy begins to order; None: it does not go by the position."""
+    match policy:
+        case DaysOfSupply(days_min=days, rate_milli_per_day=rate):
+            return -(-days * rate // 1_000)
+        case Periodic() | TwoBin() | LevelSteps():
+            return None
+        case _:
+            return limits.minimum
+
+
+def _signals(policy: Policy, pieces: int) -> tuple[int, str]:
+    """What a policy that does not go by pieces reads of a level: empty containers, and the step.
+
+    A container that was begun is not empty. Between two steps the lower one holds: rather early.
+    """
+    match policy:
+        case TwoBin(container=container, containers=containers):
+            begun = -(-pieces // container)
+            return max(0, containers - begun), ""
+        case LevelSteps(steps=steps):
+            reached = [step for step in steps if step.fewest <= pieces]
+            lowest = min(steps, key=lambda step: step.fewest)
+            return 0, max(reached, key=lambda step: step.fewest, default=lowest).name
+        case _:
+            return 0, ""
 
 
 def expected_usage(used: Used | None, ahead: timedelta) -> int:

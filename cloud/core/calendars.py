@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from cloud.core.refusals import CalendarNeverOpens
 
 DAYS_SEARCHED = 800  # no supplier rests for two years; a calendar that says so is a mistake
+CHANCES_COMPARED = 7  # a week of them, where every day is one
 _DAY = timedelta(days=1)
 MONDAY_TO_FRIDAY = (0, 1, 2, 3, 4)
 EVERY_DAY = (0, 1, 2, 3, 4, 5, 6)
@@ -82,6 +83,20 @@ def covers_until(calendar: Calendar, now: datetime) -> datetime:
 
 def protection_interval(calendar: Calendar, now: datetime) -> timedelta:
     return covers_until(calendar, now) - now
+
+
+def longest_protection(calendar: Calendar, now: datetime) -> timedelta:
+    """How long a decision not to order has to last at most, in the next chances there are.
+
+    Taken just before an order would have left, it lasts until what is ordered at the chance after
+    that has arrived: over a weekend longer than from a Tuesday.
+    """
+    chance, longest = chance_at(calendar, now), timedelta()
+    for _ in range(CHANCES_COMPARED):
+        following = chance_after(calendar, chance)
+        longest = max(longest, following.arrives_at - chance.until)
+        chance = following
+    return longest
 
 
 def _chance_on(calendar: Calendar, order_day: date) -> Chance:

@@ -208,6 +208,30 @@ class CalendarNeverOpens(Refusal):
     what_to_do = "Look at its order days, delivery days and holidays."
 
 
+class PolicyUnreadable(Refusal):
+    """No policy can be made of what is stored for the bin."""
+
+    what_to_do = "Open its ordering settings, and save them once more."
+
+    def __init__(self, name: str = "", version: int = 0) -> None:
+        super().__init__(name, version)
+        self.name = name
+        self.version = version
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"The policy {self.name}, version {self.version}, cannot be made of what is stored"
+            " for the bin."
+        )
+
+
+class NothingSuggested(Refusal):
+    """There is nothing to take over: history suggests what is set already, or nothing yet."""
+
+    what_to_do = "Look at the suggestion once more: it is computed anew each night."
+
+
 class OrderIsDraft(Refusal):
     """The order is a draft: nobody has approved it yet."""
 

@@ -138,6 +138,8 @@ REFUSALS: dict[type[refusals.Refusal], int] = {
     refusals.NotAsAllowed: 422,
     refusals.SheetUnreadable: 422,
     refusals.CalendarNeverOpens: 409,
+    refusals.PolicyUnreadable: 409,
+    refusals.NothingSuggested: 409,
     refusals.OrderIsDraft: 409,
     refusals.OrderNotSent: 409,
     refusals.OrderAlreadySent: 409,

@@ -17,6 +17,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from cloud.http import live, metrics, problems, rendering
 from cloud.http.api import agreements as api_agreements
 from cloud.http.api import bins as api_bins
+from cloud.http.api import calendars as api_calendars
 from cloud.http.api import calibration as api_calibration
 from cloud.http.api import counts as api_counts
 from cloud.http.api import evidence as api_evidence
@@ -26,6 +27,7 @@ from cloud.http.api import kpis as api_kpis
 from cloud.http.api import movements as api_movements
 from cloud.http.api import nouns as api_nouns
 from cloud.http.api import orders as api_orders
+from cloud.http.api import policies as api_policies
 from cloud.http.api import shadow as api_shadow
 from cloud.http.guards import Guards
 from cloud.http.live import Hub
@@ -33,6 +35,7 @@ from cloud.http.pages import (
     agreements,
     answer,
     bins,
+    calendars,
     evidence,
     exceptions,
     imports,
@@ -40,6 +43,7 @@ from cloud.http.pages import (
     login,
     nouns,
     orders,
+    policies,
     portal,
     shadow,
     wall,
@@ -108,9 +112,10 @@ def make_site(
     problems.install(site)
     for module in (
         api_health, api_bins, api_movements, api_counts, api_calibration, api_nouns, api_orders,
-        api_evidence, api_exceptions, api_kpis, api_shadow, api_agreements,
-        wall, nouns, bins, imports, orders, shadow, evidence, exceptions, kpis, agreements, portal,
-        answer, login,
+        api_evidence, api_exceptions, api_kpis, api_policies, api_calendars, api_shadow,
+        api_agreements,
+        wall, nouns, policies, calendars, bins, imports, orders, shadow, evidence, exceptions,
+        kpis, agreements, portal, answer, login,
     ):  # fmt: skip
         site.include_router(module.router)
     site.include_router(_static)

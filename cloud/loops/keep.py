@@ -3,6 +3,7 @@
     soon       hours that are over and were touched are computed again
     each minute    weeks are made ahead, and for late readings that wait for one
     each hour  what is older than its time is dropped or pruned; what is used a day is computed
+    each night minimum and order-up-to level of each bin are estimated from its history
 
 In TimescaleDB hours are computed by the database, and each minute one old week is packed.
 
@@ -16,11 +17,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from datetime import time as clock
 
 import psycopg
 from prometheus_client import Counter, Gauge
 
-from cloud.postgres import partitions, pools, retention, rollups, timescale, tracks, usage
+from cloud.actions.estimate_parameters import estimate_parameters
+from cloud.postgres import (
+    bin_parameters,
+    partitions,
+    pools,
+    retention,
+    rollups,
+    timescale,
+    tracks,
+    usage,
+)
 from cloud.postgres.timescale import Store
 from cloud.settings import Keeping
 
@@ -30,6 +42,8 @@ PACK_EVERY_S = 60.0
 DROP_EVERY_S = 3_600.0
 USAGE_EVERY_S = 3_600.0
 STOP_SEEN_S = 0.5
+LOOK_FOR_NIGHT_EVERY_S = 300.0
+NIGHT = clock(2, 0)  # UTC: the day before is over in most of the world
 CHECKPOINTS_ALL = timedelta(days=1)  # then one a day is enough for what comes late
 CHECKPOINTS_KEPT = timedelta(days=35)
 HOUR = timedelta(hours=1)
@@ -38,6 +52,10 @@ log = logging.getLogger(__name__)
 
 _rolled_up = Counter("binline_rollups", "Hours of sensors that were computed, again or first")
 _dropped = Counter("binline_weeks_dropped", "Weeks of readings dropped for their age")
+_estimated = Gauge(
+    "binline_parameters_estimated", "Bins of the last nightly estimate, by what it knew", ["knew"]
+)
+_estimate_s = Gauge("binline_parameters_seconds", "How long the last nightly estimate took")
 _waiting = Gauge("binline_hours_due", "Hours that are over, were touched, and are not computed yet")
 
 
@@ -64,6 +82,7 @@ class KeepLoop:
         self._now_and_then(conn, self._drop, DROP_EVERY_S)
         self._now_and_then(conn, self._pack, PACK_EVERY_S)
         self._now_and_then(conn, self._usage, USAGE_EVERY_S)
+        self._now_and_then(conn, self._parameters, LOOK_FOR_NIGHT_EVERY_S)
 
     def _now_and_then(
         self, conn: psycopg.Connection, step: Callable[[psycopg.Connection], None], every_s: float
@@ -106,6 +125,29 @@ class KeepLoop:
             with _cut_off_when(self._stop, conn):
                 timescale.pack_next(conn, self._now() - self._keeping.packed)
 
+    def _parameters(self, conn: psycopg.Connection) -> None:
+        """Once a night, by one process; a night that was missed is made up for at once."""
+        now = self._now()
+        if not _is_due(bin_parameters.last_computed(conn), now) or not bin_parameters.take_turn(
+            conn
+        ):
+            return
+        began = time.monotonic()
+        try:
+            # Somebody else may have been at it while we looked.
+            if _is_due(bin_parameters.last_computed(conn), now):
+                done = estimate_parameters(conn, now)
+                took_s = time.monotonic() - began
+                _estimate_s.set(took_s)
+                _estimated.labels("history").set(done.bins - done.learning)
+                _estimated.labels("learning").set(done.learning)
+                log.info(
+                    "parameters of %s bins estimated in %.0f s, %s of them learn, %s were set",
+                    f"{done.bins:,}", took_s, f"{done.learning:,}", f"{done.applied:,}",
+                )  # fmt: skip
+        finally:
+            bin_parameters.end_turn(conn)
+
     def _drop(self, conn: psycopg.Connection) -> None:
         now, keeping = self._now(), self._keeping
         dropped = partitions.drop_before(conn, now - keeping.readings)
@@ -140,3 +182,10 @@ def _cut_off_when(stop: threading.Event, conn: psycopg.Connection) -> Iterator[N
     finally:
         over.set()
         watcher.join()
+
+
+def _is_due(last: datetime | None, now: datetime) -> bool:
+    night = datetime.combine(now.astimezone(UTC).date(), NIGHT, UTC)
+    if now < night:
+        night -= timedelta(days=1)
+    return last is None or last < night

@@ -97,6 +97,66 @@ def touch(conn: psycopg.Connection, bin_id: int) -> None:
     )
 
 
+def lock_levels(conn: psycopg.Connection, bin_id: int) -> tuple[Limits, int | None]:
+    """Minimum, margin and capacity, and the order-up-to level; nobody else changes them meanwhile.
+
+    The present of the bin is held before (`lock_state`).
+    """
+    row = conn.execute(
+        "SELECT minimum, margin, capacity, order_up_to FROM bins WHERE bin_id = %s"
+        " FOR NO KEY UPDATE",
+        (bin_id,),
+    ).fetchone()
+    assert row is not None, "asked for a bin that is there"
+    return Limits(minimum=row[0], margin=row[1], capacity=row[2]), row[3]
+
+
+def save_levels(
+    conn: psycopg.Connection, bin_id: int, minimum: int, order_up_to: int | None
+) -> None:
+    """Of a bin that is held. Who asks and why is remembered with it."""
+    conn.execute(
+        "UPDATE bins SET minimum = %s, order_up_to = %s WHERE bin_id = %s",
+        (minimum, order_up_to, bin_id),
+    )
+
+
+def look_again(conn: psycopg.Connection, bin_id: int) -> None:
+    """Open pages and whoever assesses look at a bin that was heard of."""
+    conn.execute(
+        "WITH moved AS (UPDATE bin_state SET changed_xid = pg_current_xact_id()"
+        " WHERE bin_id = %s RETURNING bin_id)"
+        " INSERT INTO bin_due (bin_id) SELECT bin_id FROM moved ON CONFLICT (bin_id) DO NOTHING",
+        (bin_id,),
+    )
+
+
+def find(conn: psycopg.Connection, bin_id: int) -> Bin | None:
+    """To be shown, whether it was ever heard of or not: nothing is held, nothing decided on it."""
+    row = conn.execute(
+        "SELECT b.code, b.item_id, b.supplier_id, b.site_id, b.ownership, b.minimum, b.margin,"
+        "       b.capacity, coalesce(line.pack, i.pack)"
+        "  FROM bins b JOIN items i USING (item_id)"
+        "  LEFT JOIN item_suppliers line"
+        "    ON line.item_id = b.item_id AND line.supplier_id = b.supplier_id"
+        " WHERE b.bin_id = %s",
+        (bin_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    code, item_id, supplier_id, site_id, ownership, minimum, margin, capacity, pack = row
+    return Bin(
+        bin_id=bin_id,
+        code=code,
+        item_id=item_id,
+        supplier_id=supplier_id,
+        site_id=site_id,
+        consigned=ownership == "consignment",
+        limits=Limits(minimum=minimum, margin=margin, capacity=capacity),
+        pack=pack,
+    )
+
+
 def lock(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
     """The bin and its present, nobody else deciding on it meanwhile.
 

@@ -18,7 +18,7 @@ def insert(
     bin_: Bin,
     place: Place,
     *,
-    breach_id: int,
+    breach_id: int | None,
     agreement_version: int,
     due_at: datetime,
     now: datetime,

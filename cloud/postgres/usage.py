@@ -7,8 +7,12 @@ movement is a day of none. Not known, and left out, are
     the newest day that a reading bears    it is not over, or nothing was heard of it since
     days that a silence of more than a day reaches into, if the level moved meanwhile: what went
     is booked on the day the bin came back, and belongs to all of them
+
+For parameters (`demands`) a day on which the bin was empty is not known either: what was asked for
+then is not what was taken.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import psycopg
@@ -17,7 +21,7 @@ DAYS = 28
 
 # A silence is looked for only before a movement that is the first for a day: no other can end one.
 # The readings of the new plateau itself are left out, therefore "before".
-_DAYS = """
+_MOVED = """
 WITH asked AS MATERIALIZED (
     SELECT b.bin_id, b.item_id, si.time_zone AS zone, l.level_at,
            (%(now)s::timestamptz AT TIME ZONE si.time_zone)::date AS today,
@@ -27,31 +31,42 @@ WITH asked AS MATERIALIZED (
       FROM bins b JOIN sites si USING (site_id) JOIN bin_levels l USING (bin_id)
      WHERE %(bin_ids)s::int[] IS NULL OR b.bin_id = ANY(%(bin_ids)s::int[])),
 moved AS MATERIALIZED (
-    SELECT a.bin_id, a.zone, m.event_at, m.kind, m.pieces,
+    SELECT a.bin_id, a.zone, m.event_at, m.kind, m.pieces, m.before_pieces, m.after_pieces,
            (m.event_at AT TIME ZONE a.zone)::date AS day,
            lag(m.event_at) OVER (PARTITION BY a.bin_id ORDER BY m.event_at) AS before_at
       FROM asked a JOIN movements m ON m.bin_id = a.bin_id AND m.item_id = a.item_id
      WHERE m.replaced_at IS NULL
        AND m.event_at >= %(now)s - (%(days)s::int + 7) * interval '1 day'),
+paused AS MATERIALIZED (
+    -- Mostly something was heard on the day before: one short look, and no more. As a value, and
+    -- not as a condition, so that it is looked for by the sensor and the week it must lie in.
+    SELECT bin_id, zone, day, event_at, before_at FROM moved m
+     WHERE event_at - before_at > interval '1 day'
+       AND (SELECT 1 FROM sensors s JOIN readings r USING (sensor_id)
+             WHERE s.bin_id = m.bin_id AND r.corrected_at IS NULL
+               AND r.measured_at < m.event_at - interval '15 min'
+               AND r.measured_at >= m.event_at - interval '1 day' LIMIT 1) IS NULL),
 silent AS MATERIALIZED (
-    SELECT m.bin_id, (last.at AT TIME ZONE m.zone)::date AS from_day, m.day AS upto_day
-      FROM moved m, LATERAL (
+    SELECT p.bin_id, (last.at AT TIME ZONE p.zone)::date AS from_day, p.day AS upto_day
+      FROM paused p, LATERAL (
         SELECT max(r.at) AS at FROM sensors s, LATERAL (
             SELECT greatest(
                 (SELECT measured_at FROM readings WHERE sensor_id = s.sensor_id
-                    AND corrected_at IS NULL AND measured_at < m.event_at - interval '15 min'
-                    AND measured_at >= m.before_at - interval '1 hour'
+                    AND corrected_at IS NULL AND measured_at < p.event_at - interval '15 min'
+                    AND measured_at >= p.before_at - interval '1 hour'
                   ORDER BY measured_at DESC LIMIT 1),
                 (SELECT corrected_at FROM readings WHERE sensor_id = s.sensor_id
-                    AND corrected_at < m.event_at - interval '15 min'
-                    AND corrected_at >= m.before_at - interval '1 hour'
+                    AND corrected_at < p.event_at - interval '15 min'
+                    AND corrected_at >= p.before_at - interval '1 hour'
                   ORDER BY corrected_at DESC LIMIT 1)) AS at) r
-         WHERE s.bin_id = m.bin_id) last
-     WHERE m.event_at - m.before_at > interval '1 day' AND last.at IS NOT NULL
-       AND m.event_at - last.at > interval '1 day'),
+         WHERE s.bin_id = p.bin_id) last
+     WHERE p.event_at - last.at > interval '1 day'),
 used AS (
     SELECT bin_id, day, -sum(pieces)::int AS pieces FROM moved
-     WHERE kind IN ('usage', 'put_back') GROUP BY bin_id, day),
+     WHERE kind IN ('usage', 'put_back') GROUP BY bin_id, day)
+"""
+_DAYS = f"""
+{_MOVED},
 days AS (
     SELECT a.bin_id, d.day::date AS day,
            CASE WHEN d.day > a.began AND d.day < a.today AND d.day < a.borne_out
@@ -62,7 +77,7 @@ days AS (
       CROSS JOIN LATERAL generate_series(a.today - %(days)s::int, a.today - 1, interval '1 day')
            AS d(day)
       LEFT JOIN used u ON u.bin_id = a.bin_id AND u.day = d.day)
-"""
+"""  # noqa: S608 - made of the constants above
 _RATES = f"""
 {_DAYS},
 rates AS (
@@ -77,6 +92,38 @@ held AS MATERIALIZED (
 UPDATE bin_levels l SET usage_per_day = r.per_day, usage_sd = r.sd, usage_days = r.days,
        changed_xid = pg_current_xact_id()
   FROM held JOIN rates r USING (bin_id) WHERE l.bin_id = held.bin_id
+"""  # noqa: S608 - made of the constants above
+# Only what was used and what is not known is told: most days of most bins are neither, and of many
+# bins and many days a row for each would take longer than all the rest. A bin is empty from the
+# movement that left nothing to the next one; what was there before the first one seen here was so
+# from the beginning.
+_DEMANDS = f"""
+{_MOVED},
+spans AS (
+    SELECT bin_id, from_day, upto_day FROM silent
+    UNION ALL
+    SELECT bin_id, day, coalesce(next_day, 'infinity') FROM (
+        SELECT bin_id, day, after_pieces,
+               lead(day) OVER (PARTITION BY bin_id ORDER BY event_at) AS next_day FROM moved) m
+     WHERE after_pieces = 0
+    UNION ALL
+    SELECT bin_id, '-infinity', day FROM moved
+     WHERE before_at IS NULL AND before_pieces = 0 AND kind <> 'opening'
+    UNION ALL
+    SELECT a.bin_id, '-infinity', 'infinity' FROM asked a JOIN bin_levels l USING (bin_id)
+     WHERE l.pieces = 0 AND NOT EXISTS (SELECT FROM moved m WHERE m.bin_id = a.bin_id)),
+unknown AS (
+    SELECT s.bin_id, array_agg(a.today - greatest(s.from_day, a.today - %(days)s::int)) AS from_ago,
+           array_agg(a.today - least(s.upto_day, a.today)) AS upto_ago
+      FROM spans s JOIN asked a USING (bin_id)
+     WHERE s.upto_day >= a.today - %(days)s::int AND s.from_day < a.today GROUP BY s.bin_id),
+told AS (
+    SELECT u.bin_id, array_agg(a.today - u.day) AS ago, array_agg(greatest(0, u.pieces)) AS pieces
+      FROM used u JOIN asked a USING (bin_id)
+     WHERE u.day < a.today AND u.day >= a.today - %(days)s::int GROUP BY u.bin_id)
+SELECT a.bin_id, a.today - a.began - 1, a.today - a.borne_out + 1, t.ago, t.pieces, n.from_ago,
+       n.upto_ago
+  FROM asked a LEFT JOIN told t USING (bin_id) LEFT JOIN unknown n USING (bin_id)
 """  # noqa: S608 - made of the constants above
 _DEMAND = f"{_DAYS} SELECT pieces FROM days ORDER BY day"  # noqa: S608 - as above
 # A portal reads readings through its view, and no supplier the table of sensors.
@@ -98,6 +145,40 @@ def compute(conn: psycopg.Connection, now: datetime) -> int:
     Rows are held in the order of their bins, as whoever follows bins holds them.
     """
     return conn.execute(_RATES, {"now": now, "days": DAYS, "bin_ids": None}).rowcount
+
+
+def demands(
+    conn: psycopg.Connection, bin_ids: Sequence[int], days: int, now: datetime
+) -> dict[int, list[int | None]]:
+    """As `demand`, of many bins in one statement, and not known either where a bin was empty."""
+    asked = {"now": now, "days": days, "bin_ids": [*bin_ids]}
+    rows = conn.execute(_DEMANDS, asked, binary=True).fetchall()
+    return {bin_id: _demand_of(days, *told) for bin_id, *told in rows}
+
+
+def _demand_of(  # noqa: PLR0917 - the columns of a row
+    days: int,
+    oldest: int | None,
+    newest: int | None,
+    used_ago: list[int] | None,
+    pieces: list[int] | None,
+    from_ago: list[int] | None,
+    upto_ago: list[int] | None,
+) -> list[int | None]:
+    """Oldest first. All are days ago: 1 is yesterday; known are those from `oldest` to `newest`."""
+    if oldest is None or newest is None:
+        return [None] * days
+    oldest, newest = min(oldest, days), max(newest, 1)
+    demand: list[int | None] = [None] * days
+    for ago in range(newest, oldest + 1):
+        demand[days - ago] = 0
+    for ago, taken in zip(used_ago or (), pieces or (), strict=True):
+        if newest <= ago <= oldest:
+            demand[days - ago] = taken
+    for first, last in zip(from_ago or (), upto_ago or (), strict=True):
+        for ago in range(max(last, 1), first + 1):
+            demand[days - ago] = None
+    return demand
 
 
 def demand(conn: psycopg.Connection, bin_id: int, days: int, now: datetime) -> list[int | None]:

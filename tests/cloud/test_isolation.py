@@ -123,12 +123,13 @@ RIGHTS = {
         "bin_follow": "DELETE INSERT SELECT UPDATE",
         "bin_items": "SELECT",
         "bin_levels": "DELETE INSERT SELECT UPDATE",
-        "bin_policies": "SELECT",
+        "bin_parameters": "DELETE INSERT SELECT UPDATE",
+        "bin_policies": "SELECT UPDATE(parameters)",
         "bin_sensors": "SELECT",
         "bin_state": "DELETE SELECT UPDATE(changed_xid)",
         "bin_tracks": "DELETE INSERT SELECT UPDATE",
         "bin_watches": "INSERT SELECT UPDATE",
-        "bins": "SELECT UPDATE(margin)",
+        "bins": "SELECT UPDATE(margin,minimum,order_up_to)",
         "breaches": "INSERT SELECT UPDATE",
         "checkpoints": "DELETE INSERT SELECT UPDATE",
         "clock_steps": "SELECT",
@@ -153,6 +154,7 @@ RIGHTS = {
         "order_receipts": "INSERT SELECT",
         "orders": "INSERT SELECT UPDATE",
         "places": "SELECT",
+        "planned_usage": "SELECT",
         "readings": "SELECT",
         "readings_aside": "DELETE SELECT",
         "readings_kept": "SELECT",
@@ -177,6 +179,7 @@ RIGHTS = {
         "bin_due": "INSERT SELECT",
         "bin_items": "SELECT",
         "bin_levels": "SELECT",
+        "bin_parameters": "SELECT",
         "bin_policies": "INSERT SELECT UPDATE",
         "bin_sensors": "SELECT",
         "bin_state": "SELECT UPDATE(changed_xid)",
@@ -202,6 +205,7 @@ RIGHTS = {
         "orders": "INSERT SELECT UPDATE(agreement_version,answered_at,answered_by,approved_at,"
         "approved_by,ended_at,ended_because,ended_by,leaves_at,sent_at,shipped_at,state)",
         "places": "INSERT SELECT UPDATE",
+        "planned_usage": "INSERT SELECT UPDATE(withdrawn_at,withdrawn_by)",
         "portal_calibrations": "SELECT",
         "portal_readings": "SELECT",
         "portal_rollups": "SELECT",
@@ -332,6 +336,16 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
         (bin_id, item, NOW, NOW, canary, canary),
     )
     admin.execute("INSERT INTO bin_policies (bin_id) VALUES (%s)", (bin_id,))
+    admin.execute(
+        "INSERT INTO bin_parameters (bin_id, computed_at, target_permille, method, learning,"
+        " rate_milli_per_day, spread, because) VALUES (%s, %s, 950, 'history', false, 1, 1, %s)",
+        (bin_id, NOW, canary),
+    )
+    admin.execute(
+        "INSERT INTO planned_usage (bin_id, from_day, to_day, pieces, by, because, at)"
+        " VALUES (%s, %s, %s, 5, %s, %s, %s)",
+        (bin_id, NOW, NOW, canary, canary, NOW),
+    )
     admin.execute(
         "INSERT INTO supplier_calendars (supplier_id, zone) VALUES (%s, %s)", (supplier, canary)
     )
@@ -641,7 +655,7 @@ def test_of_two_suppliers_neither_sees_a_row_of_the_other(
             asking.as_operations(portal, "somebody@example.com")
             rows = len(rows_of(portal, relation, columns))
         # What operations changed is more than a supplier's bin.
-        assert rows == (16 if relation == "changes" else 2), relation
+        assert rows == (20 if relation == "changes" else 2), relation
 
 
 def test_the_secret_of_a_channel_is_for_the_sender_alone(
@@ -672,6 +686,7 @@ def test_the_secret_of_a_channel_is_for_the_sender_alone(
         "UPDATE supplier_calendars SET lead_days = 300",
         "UPDATE bin_policies SET rounding = 'up'",
         "UPDATE agreement_proposals SET state = 'declined'",
+        "UPDATE planned_usage SET withdrawn_at = now(), withdrawn_by = 'me'",
     ],
 )
 def test_a_supplier_changes_nothing_of_another(
@@ -746,6 +761,13 @@ def test_a_supplier_changes_nothing_of_another(
             " because) VALUES (1, 1, 'audit', 1, now(), now(), 'me', 'mine')"
         ),
         "INSERT INTO bin_policies (bin_id) VALUES (1)",
+        (
+            "INSERT INTO planned_usage (bin_id, from_day, to_day, pieces, by, because, at)"
+            " VALUES (1, now(), now(), 5, 'me', 'mine', now())"
+        ),
+        "UPDATE planned_usage SET pieces = 1",
+        "DELETE FROM planned_usage",
+        "UPDATE bin_parameters SET minimum = 1",
         "INSERT INTO supplier_calendars (supplier_id, zone) VALUES (99, 'UTC')",
         "INSERT INTO order_evidence VALUES ('{order}', 2, 'event', '', '', '')",
         "UPDATE order_evidence SET body = ''",

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
+from cloud.actions import keep_policies
 from cloud.actions.calibrate_bin import Learnt, because_of, learn_empty, learn_from_sample
 from cloud.actions.count_bin import Asked, count_bin
 from cloud.core.learning import UNSAID_SPREAD, ZeroCheck, check_zero, sample_needed
@@ -174,6 +175,7 @@ def _page(
         readings = portal.last_readings(conn, row.bin_id, TABLE_READINGS_MAX)
         gateways = {one.name: one for one in wall.all_gateways(conn)}
         calibrated = _calibrated(conn, session, row)
+        ordered = keep_policies.ordering_of(conn, code)
         last_order = portal.last_order_of_bin(conn, row.bin_id)
         story = None if last_order is None else orders.story_of(conn, last_order)
     judgement = views.judged(row, now)
@@ -186,6 +188,8 @@ def _page(
         now=now,
         row=row,
         tile=views.tile_of(row, now),
+        suggested=ordered.suggested,
+        estimate_row=ordered.estimate,
         judgement=judgement,
         meant=TRUST_WORDS[judgement.trust],
         estimate=views.estimate_of(row, judgement, now),

@@ -150,7 +150,7 @@ CREATE TABLE shadow_orders (
     bin_id            int NOT NULL REFERENCES bins,
     item_id           int NOT NULL REFERENCES items,
     supplier_id       int NOT NULL REFERENCES suppliers,
-    breach_id         bigint NOT NULL REFERENCES breaches,
+    breach_id         bigint REFERENCES breaches,     -- null: not low, and due by something else
     cycle             int NOT NULL,
     agreement_version int NOT NULL,
     at                timestamptz NOT NULL,

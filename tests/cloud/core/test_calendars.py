@@ -13,6 +13,7 @@ from cloud.core.calendars import (
     chance_after,
     chance_at,
     covers_until,
+    longest_protection,
     protection_interval,
 )
 from cloud.core.refusals import CalendarNeverOpens
@@ -141,3 +142,29 @@ def test_chances_lie_ahead_in_order_and_arrive_on_days_of_delivery(
         assert not {chance.order_day, chance.delivery_day} & set(calendar.holidays)
         local = chance.until.astimezone(ZoneInfo(calendar.zone)).date()
         assert abs(local - chance.order_day) <= timedelta(days=1)
+
+
+def test_the_longest_a_decision_has_to_last_is_over_the_longest_pause() -> None:
+    # Tuesdays and Fridays, three days, trucks on Tuesdays and Thursdays, as in the cases above.
+    calendar = Calendar(
+        zone="UTC",
+        order_days=(1, 4),
+        cut_off=time(14),
+        lead_days=3,
+        lead_kind=LeadKind.CALENDAR,
+        delivery_days=(1, 3),
+    )
+    # Not ordered on a Friday at 14:00: what Tuesday orders is there on Tuesday a week later, 18:00.
+    friday_to_tuesday = timedelta(days=11, hours=4)
+    for day in range(14):
+        now = datetime(2026, 3, 2, tzinfo=UTC) + timedelta(days=day)
+        assert longest_protection(calendar, now) == friday_to_tuesday
+
+
+@given(calendar=CALENDARS, now=TIMES)
+def test_it_is_never_shorter_than_from_one_chance_to_the_arrival_of_the_next(
+    calendar: Calendar, now: datetime
+) -> None:
+    first = chance_at(calendar, now)
+    second = chance_after(calendar, first)
+    assert longest_protection(calendar, now) >= second.arrives_at - first.until

@@ -144,6 +144,44 @@ ROUTES = {
             "PUT /api/items/{ident}/suppliers",
         )
     },
+    # How a bin is ordered for is the customer's alone; its calendar a supplier sees.
+    **{
+        f"GET {address}": {"nobody": status, "own": 404, "foreign": 404, "operations": 200}
+        for address, status in (
+            ("/bins/{code}/ordering", 303),
+            ("/suppliers/{ident}/calendar", 303),
+            ("/api/bins/{code}/policy", 401),
+            ("/api/bins/{code}/policy/history", 401),
+            ("/api/bins/{code}/planned-usage", 401),
+            ("/api/suppliers/{ident}/calendar/history", 401),
+        )
+    },
+    "GET /api/suppliers/{ident}/calendar": {
+        "nobody": 401,
+        "own": 200,
+        "foreign": 404,
+        "operations": 200,
+    },
+    "GET /p/calendar": {"nobody": 303, "supplier": 200, "operations": 404},
+    **{
+        address: {"nobody": 401, "own": 404, "foreign": 404, "operations": status}
+        for address, status in (
+            ("POST /bins/{code}/ordering", 409),
+            ("POST /bins/{code}/ordering/preview", 200),
+            ("POST /bins/{code}/ordering/take-over", 409),
+            ("POST /bins/{code}/planned-usage", 422),
+            ("POST /bins/{code}/planned-usage/{planned_usage_id}/withdraw", 404),
+            ("POST /suppliers/{ident}/calendar", 409),
+            ("POST /suppliers/{ident}/calendar/preview", 422),
+            ("PATCH /api/bins/{code}/policy", 422),
+            ("POST /api/bins/{code}/policy/preview", 422),
+            ("POST /api/bins/{code}/policy/take-over", 409),
+            ("POST /api/bins/{code}/planned-usage", 422),
+            ("POST /api/bins/{code}/planned-usage/{planned_usage_id}/withdraw", 404),
+            ("PUT /api/suppliers/{ident}/calendar", 422),
+            ("POST /api/suppliers/{ident}/calendar/preview", 422),
+        )
+    },
     "GET /api/export/{name}": {"nobody": 401, "supplier": 404, "operations": 404},
     **{
         f"GET /{address}": {"nobody": 303, "own": 404, "foreign": 404, "operations": 200}
@@ -395,7 +433,8 @@ def test_the_description_of_the_api_has_an_example_for_each_noun(browser) -> Non
     assert set(described["paths"]) == {one for one in addresses if one.startswith("/api/")}
     for name in (
         "AccuracyOut", "BinOut", "CaseOut", "CountIn", "CountOut", "EnteredOut", "EvidenceOut",
-        "AskIn", "BecauseIn", "ChangeIn", "ComparedOut", "ConfirmIn", "DecideIn", "KpiOut", "LevelsOut",
+        "AskIn", "BecauseIn", "ChangeIn", "ComparedOut", "ConfirmIn", "DecideIn", "KpiOut",
+        "LevelsOut",
         "MovementOut", "MovementsOut", "OrderOut", "SampleIn", "ShipIn", "TareOut", "UnitOut",
     ):  # fmt: skip
         assert described["components"]["schemas"][name]["examples"]

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from cloud.loops import keep
-from cloud.postgres import timescale
+from cloud.postgres import bin_parameters, timescale
 from cloud.postgres.timescale import Store
 from cloud.settings import Keeping
 from tests.cloud import store_cases
@@ -132,3 +132,30 @@ def is_waiting(database: Any, pid: int) -> bool:
     with database.admin() as conn:
         waits = "SELECT FROM pg_locks WHERE pid = %s AND NOT granted"
         return conn.execute(waits, (pid,)).fetchone() is not None
+
+
+def test_each_night_bins_are_estimated_once_whoever_gets_there_first(
+    database: Any, admin: psycopg.Connection
+) -> None:
+    store_cases.make_site(admin)
+
+    def computed() -> list[Any]:
+        rows = admin.execute("SELECT DISTINCT computed_at FROM bin_parameters").fetchall()
+        return [at for (at,) in rows]
+
+    night = TODAY.replace(hour=2, minute=0)
+    for at, last in (
+        (TODAY, TODAY),  # a night that was missed, or the first of all, is made up for
+        (TODAY + HOUR, TODAY),
+        (night + DAY - HOUR, TODAY),
+        (night + DAY, night + DAY),
+        (night + DAY + HOUR, night + DAY),
+    ):
+        store_cases.keep_once(database, at)
+        assert computed() == [last]
+    with database.connect("binline_jobs") as other:
+        bin_parameters.take_turn(other)  # another process is at it
+        store_cases.keep_once(database, night + 2 * DAY)
+        assert computed() == [night + DAY]
+    store_cases.keep_once(database, night + 2 * DAY)
+    assert computed() == [night + 2 * DAY]

@@ -41,3 +41,9 @@ def test_outside_a_transaction_it_would_say_nothing_and_is_a_defect(database: An
 def test_a_supplier_is_a_number_whatever_is_passed(database: Any) -> None:
     with database.connect("binline_portal") as conn, pytest.raises(ValueError):
         asking.as_supplier(conn, "1 OR true")  # type: ignore[arg-type] # what must not pass
+
+
+def test_a_job_is_remembered_by_its_name_and_asks_for_nothing(database: Any) -> None:
+    with database.connect("binline_jobs") as conn:
+        asking.as_job(conn, "binline")
+        assert conn.execute(SAID).fetchone() == ("", "", "binline")

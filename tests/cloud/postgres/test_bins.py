@@ -75,3 +75,30 @@ def test_a_touch_is_seen_by_open_pages(shelf: Any, conn: psycopg.Connection) -> 
     before = shelf.xid()
     bins.touch(conn, shelf.bin_id)
     assert shelf.xid() > before
+
+
+def test_to_be_shown_a_bin_is_found_whether_it_was_ever_heard_of(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    found = bins.find(conn, shelf.bin_id)
+    assert found is not None
+    assert (found.code, found.limits.capacity, found.pack) == ("HRT-R02-B4", 2_000, 500)
+    assert found.supplier_id == shelf.supplier_id
+    assert bins.find(conn, 99) is None
+
+
+def test_levels_are_read_and_written_under_the_bins_lock(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    shelf.weigh(812, NOON)
+    shelf.admin.execute("DELETE FROM bin_due")
+    with conn.transaction():
+        bins.lock_state(conn, shelf.bin_id)
+        limits, order_up_to = bins.lock_levels(conn, shelf.bin_id)
+        assert (limits.minimum, limits.margin, limits.capacity) == (500, 20, 2_000)
+        assert order_up_to is None
+        bins.save_levels(conn, shelf.bin_id, 700, 1_900)
+        bins.look_again(conn, shelf.bin_id)
+    (row,) = shelf.rows("bins")
+    assert (row["minimum"], row["order_up_to"], row["version"]) == (700, 1_900, 2)
+    assert shelf.rows("bin_due") == [{"bin_id": shelf.bin_id}]

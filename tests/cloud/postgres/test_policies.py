@@ -4,6 +4,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from cloud.core.bin_policies import BinPolicy, plain_calendar
 from cloud.core.calendars import LeadKind
@@ -30,9 +31,9 @@ def test_a_bin_of_which_nothing_was_said_has_the_defaults(
 
 def test_what_was_said_is_read_as_it_was_said(shelf: Any, conn: psycopg.Connection) -> None:
     shelf.admin.execute(
-        "INSERT INTO bin_policies (bin_id, policy, quantity, rounding, moq, grace_hours)"
-        " VALUES (%s, 'fixed_quantity', 700, 'up', 50, 6)",
-        (shelf.bin_id,),
+        "INSERT INTO bin_policies (bin_id, policy, parameters, rounding, moq, grace_hours)"
+        " VALUES (%s, 'fixed_quantity', %s, 'up', 50, 6)",
+        (shelf.bin_id, Jsonb({"quantity": 700})),
     )
     shelf.admin.execute(
         "INSERT INTO supplier_calendars (supplier_id, version, zone, order_days, cut_off,"
@@ -42,7 +43,9 @@ def test_what_was_said_is_read_as_it_was_said(shelf: Any, conn: psycopg.Connecti
         (shelf.supplier_id,),
     )
     found = policies.of_bin(conn, shelf.bin_id)
-    assert (found.name, found.quantity, found.rounding) == ("fixed_quantity", 700, Rounding.UP)
+    assert (found.name, found.rounding) == ("fixed_quantity", Rounding.UP)
+    assert found.parameters == {"quantity": 700}
+    assert (found.settings_version, found.calendar_version) == (1, 3)
     assert (found.minimum_order, found.grace) == (50, timedelta(hours=6))
     calendar = found.calendar
     assert (calendar.zone, calendar.version, calendar.order_days) == ("Europe/Zurich", 3, (0, 2))
@@ -80,8 +83,11 @@ def test_a_zone_that_no_machine_knows_is_taken_for_utc(
 @pytest.mark.parametrize(
     "wrong",
     [
-        "INSERT INTO bin_policies (bin_id, policy) VALUES (1, 'fixed_quantity')",
-        "INSERT INTO bin_policies (bin_id, quantity) VALUES (1, 5)",
+        "INSERT INTO bin_policies (bin_id, parameters) VALUES (1, '[]')",
+        "INSERT INTO bin_policies (bin_id, policy) VALUES (1, '; DROP')",
+        "INSERT INTO bin_policies (bin_id, automatic) VALUES (1, true)",
+        "INSERT INTO bin_policies (bin_id, minimum_from, minimum_to) VALUES (1, 5, 4)",
+        "INSERT INTO bin_policies (bin_id, target_permille) VALUES (1, 1000)",
         "INSERT INTO bin_policies (bin_id, rounding) VALUES (1, 'down')",
         "INSERT INTO supplier_calendars (supplier_id, zone, order_days) VALUES (1, 'UTC', '{7}')",
         "INSERT INTO supplier_calendars (supplier_id, zone, order_days) VALUES (1, 'UTC', '{}')",

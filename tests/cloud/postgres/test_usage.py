@@ -129,3 +129,56 @@ def test_a_bin_that_was_never_followed_has_no_rate(
     with database.connect("binline_jobs") as jobs:
         assert usage.compute(jobs, NOW) == 0
         assert usage.demand(jobs, bin_id, 3, NOW) == []
+
+
+def test_of_many_bins_the_demand_is_what_it_is_of_each(
+    database: Any, admin: psycopg.Connection, bin_id: int
+) -> None:
+    """Told as what was used and what is not known, and put together again: the same days."""
+    (other,) = [
+        number
+        for (number,) in admin.execute("SELECT bin_id FROM bins ORDER BY 1").fetchall()
+        if number != bin_id
+    ]
+    move(admin, bin_id, NOW - 9 * DAY, "usage", -20)
+    hear(admin, bin_id, NOW - 8 * DAY)
+    move(admin, bin_id, NOW - 6 * DAY, "usage", -40)
+    move(admin, bin_id, NOW - 3 * DAY, "put_back", 10)
+    move(admin, bin_id, NOW - 2 * DAY, "usage", -60)
+    with database.connect("binline_jobs") as jobs:
+        for days in (3, 12, 40):
+            found = usage.demands(jobs, [bin_id, other], days, NOW)
+            assert found == {bin_id: usage.demand(jobs, bin_id, days, NOW)}
+        assert None in found[bin_id][-8:], "the silence is not known"
+
+
+def test_while_a_bin_was_empty_nothing_is_known_of_what_was_asked_for(
+    database: Any, admin: psycopg.Connection, bin_id: int
+) -> None:
+    def known() -> list[int | None]:
+        with database.connect("binline_jobs") as jobs:
+            return usage.demands(jobs, [bin_id], 12, NOW)[bin_id][3:]
+
+    move(admin, bin_id, NOW - 6 * DAY, "usage", -1_000)  # from 1,000 to none
+    move(admin, bin_id, NOW - 4 * DAY, "refill", 1_000)
+    assert known() == [0, 0, 0, None, None, None, 0, 0, 0]
+    # Empty till today: since then nothing is known.
+    admin.execute("DELETE FROM movements WHERE kind = 'refill'")
+    assert known() == [0, 0, 0, None, None, None, None, None, None]
+
+
+def test_what_was_empty_before_all_that_is_seen_was_empty_from_the_beginning(
+    database: Any, admin: psycopg.Connection, bin_id: int
+) -> None:
+    admin.execute("UPDATE movements SET event_at = event_at - interval '90 days'")
+    with database.connect("binline_jobs") as jobs:
+        assert None not in usage.demands(jobs, [bin_id], 12, NOW)[bin_id]
+        admin.execute("UPDATE bin_levels SET pieces = 0")
+        assert set(usage.demands(jobs, [bin_id], 12, NOW)[bin_id]) == {None}
+        admin.execute("UPDATE bin_levels SET pieces = 400")
+        move(admin, bin_id, NOW - 4 * DAY, "refill", 400)
+        admin.execute(
+            "UPDATE movements SET before_pieces = 0, after_pieces = 400 WHERE kind = 'refill'"
+        )
+        found = usage.demands(jobs, [bin_id], 12, NOW)[bin_id]
+        assert found == [None] * 9 + [0, 0, 0]
