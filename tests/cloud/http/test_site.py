@@ -349,8 +349,9 @@ def test_the_description_of_the_api_has_an_example_for_each_noun(browser) -> Non
     assert set(described["paths"]) == {one for one in addresses if one.startswith("/api/")}
     for name in (
         "AccuracyOut", "BinOut", "CaseOut", "CountIn", "CountOut", "EnteredOut", "EvidenceOut",
-        "AskIn", "BecauseIn", "ChangeIn", "ComparedOut", "ConfirmIn", "DecideIn", "KpiOut", "LevelsOut",
-        "MovementOut", "MovementsOut", "OrderOut", "SampleIn", "ShipIn", "TareOut", "UnitOut",
+        "AskIn", "BecauseIn", "ChangeIn", "ComparedOut", "ConfirmIn", "DecideIn", "KpiOut",
+        "LevelsOut", "MovementOut", "MovementsOut", "OrderOut", "SampleIn", "ShipIn", "TareOut",
+        "UnitOut",
     ):  # fmt: skip
         assert described["components"]["schemas"][name]["examples"]
     for path in described["paths"].values():
