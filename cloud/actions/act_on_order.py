@@ -4,7 +4,7 @@ The rules are `core.order_machine`'s. The same again changes nothing and tells n
 follow is refused with the sentence a person needs.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 import psycopg
@@ -170,4 +170,4 @@ def _line(number: int, *, several: bool) -> str:
 
 
 def _day(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

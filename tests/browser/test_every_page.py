@@ -29,6 +29,8 @@ PAGES = {
     "bin, stale": ("/bins/LND-R01-A8", OPERATIONS),
     "orders": ("/orders", OPERATIONS),
     "orders, none": ("/orders?state=ended", OPERATIONS),
+    "order": ("/orders/{number}", OPERATIONS),
+    "shadow, none": ("/shadow", OPERATIONS),
     "exceptions": ("/exceptions", OPERATIONS),
     "KPIs": ("/kpis", OPERATIONS),
     "KPIs, the list behind": ("/kpis/orders?name=Lindau+Pumps", OPERATIONS),

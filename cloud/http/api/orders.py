@@ -207,7 +207,7 @@ class ChangeIn(BaseModel):
     because: str = Field(default="", max_length=500)
 
 
-class CountIn(BaseModel):
+class ShippedIn(BaseModel):
     line: int = Field(ge=1)
     pieces: int = Field(ge=1, le=10**9)
 
@@ -226,7 +226,7 @@ class ShipIn(BaseModel):
     )
 
     shipment_id: str = Field(min_length=1, max_length=60, description="a number of your own")
-    lines: list[CountIn] = Field(min_length=1, max_length=500)
+    lines: list[ShippedIn] = Field(min_length=1, max_length=500)
     expected_at: AwareDatetime | None = None
 
 

@@ -133,7 +133,7 @@ def _row(case: Case, looked: Looked, now: datetime) -> Row:
 def _href(case: Case, code: str, order: str) -> str:
     match case.action:
         case Action.EXPEDITE | Action.CALL_SUPPLIER | Action.APPROVE if order:
-            return f"/orders/{order}/evidence"
+            return f"/orders/{order}"
         case Action.CHECK_GATEWAY:
             return "/wall?state=stale"
         case Action.ANSWER_PROPOSAL | Action.RENEW_AGREEMENT:
