@@ -14,7 +14,7 @@ from cloud.http.order_acts import Acting
 from cloud.http.pages import orders
 from cloud.http.parts import parts_of
 from cloud.http.problems import Problem
-from cloud.postgres import portal, wall
+from cloud.postgres import agreements, portal, wall
 from cloud.postgres.sessions import Session
 
 router = APIRouter(include_in_schema=False)
@@ -84,12 +84,14 @@ def _page(
         story = None if chosen is None else orders.story_of(conn, chosen)
         row = None if chosen is None else wall.bin_by_id(conn, chosen.first.bin_id)
         name = portal.supplier_name(conn, session.supplier_id)
+        asked = sum(line.open_by_customer for line in agreements.listed(conn))
     return rendering.page(
         request,
         "portal.html",
         session=session,
         now=now,
         supplier=name,
+        asked=asked,
         lists=(
             ("To answer", to_answer, "sent_at"),
             ("Answered, refill awaited", answered, "sent_at"),

@@ -159,11 +159,18 @@ def test_a_supplier_who_is_not_shown_levels_sees_none(
         " SELECT bin_id, item_id, 'opening', 5, 0, 5, now(), now(), now(), '{1, 1, 1, 1}', ''"
         " FROM bins"
     )
+    shelf.admin.execute(
+        "INSERT INTO rollups (sensor_id, hour, readings, conditions, heard_first_at,"
+        " heard_last_at, weights) VALUES (%s, date_trunc('hour', %s::timestamptz), 1, 1, %s, %s,"
+        " 0)",
+        (shelf.sensor_id, NINE, NINE, NINE),
+    )
     default = Clauses(valid_from=TODAY)
     made(conn, shelf, default if shown else replace(default, shared=frozenset()))
     with conn.transaction():
         asking.as_supplier(conn, shelf.supplier_id)
-        for relation in ("bin_levels", "breaches", "movements", "portal_readings"):
+        views = ("portal_readings", "portal_rollups")
+        for relation in ("bin_levels", "breaches", "movements", *views):
             rows = conn.execute(f"SELECT bin_id FROM {relation}").fetchall()  # type: ignore[call-overload] # one of these
             assert len(rows) == (1 if shown else 0), relation
         assert conn.execute("SELECT bin_id FROM bins").fetchall() == [(shelf.bin_id,)]

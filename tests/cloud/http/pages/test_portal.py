@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from uuid import uuid4
 
+from cloud.core.agreements import Side
 from tests.cloud.http.world import FERRO, NORRBY
 
 
@@ -74,3 +75,11 @@ def test_without_orders_the_page_is_calm(browser) -> None:
     page = text_of(browser(NORRBY).get("/p").text)
     assert "Nothing waits for you" in page
     assert "No order yet" in page
+
+
+def test_what_a_customer_proposes_is_told_where_a_supplier_looks_first(world, browser) -> None:
+    agreement = world.agreement()
+    visitor = browser(FERRO)
+    assert "for your answer" not in visitor.get("/p").text
+    world.proposal(agreement, Side.CUSTOMER, answer_hours=2)
+    assert "1 proposal waits for your answer" in visitor.get("/p").text
