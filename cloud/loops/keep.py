@@ -1,7 +1,8 @@
 """The third loop of `binline cloud work`: keeps the store of readings.
 
     soon       hours that are over and were touched are computed again
-    each minute    weeks are made ahead, and for late readings that wait for one
+    each minute    weeks are made ahead, and for late readings that wait for one; what delivered
+                   orders say of the weight of a piece is looked at
     each hour  what is older than its time is dropped or pruned; what is used a day is computed
 
 In TimescaleDB hours are computed by the database, and each minute one old week is packed.
@@ -20,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from prometheus_client import Counter, Gauge
 
+from cloud.actions.learn_from_delivery import learn_from_orders
 from cloud.postgres import partitions, pools, retention, rollups, timescale, tracks, usage
 from cloud.postgres.timescale import Store
 from cloud.settings import Keeping
@@ -30,6 +32,7 @@ PACK_EVERY_S = 60.0
 DROP_EVERY_S = 3_600.0
 USAGE_EVERY_S = 3_600.0
 STOP_SEEN_S = 0.5
+LEARN_EVERY_S = 60.0
 CHECKPOINTS_ALL = timedelta(days=1)  # then one a day is enough for what comes late
 CHECKPOINTS_KEPT = timedelta(days=35)
 HOUR = timedelta(hours=1)
@@ -64,6 +67,7 @@ class KeepLoop:
         self._now_and_then(conn, self._drop, DROP_EVERY_S)
         self._now_and_then(conn, self._pack, PACK_EVERY_S)
         self._now_and_then(conn, self._usage, USAGE_EVERY_S)
+        self._now_and_then(conn, self._learn, LEARN_EVERY_S)
 
     def _now_and_then(
         self, conn: psycopg.Connection, step: Callable[[psycopg.Connection], None], every_s: float
@@ -105,6 +109,11 @@ class KeepLoop:
         if self._store is Store.COLUMNSTORE:
             with _cut_off_when(self._stop, conn):
                 timescale.pack_next(conn, self._now() - self._keeping.packed)
+
+    def _learn(self, conn: psycopg.Connection) -> None:
+        learnt = learn_from_orders(conn, self._now())
+        if learnt:
+            log.info("%s deliveries said something of the weight of a piece", learnt)
 
     def _drop(self, conn: psycopg.Connection) -> None:
         now, keeping = self._now(), self._keeping

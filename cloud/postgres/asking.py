@@ -33,6 +33,11 @@ def as_supplier(conn: psycopg.Connection, supplier_id: int, user: str = "") -> N
     _ask(conn, "supplier", str(int(supplier_id)), user)
 
 
+def as_itself(conn: psycopg.Connection, name: str) -> None:
+    """A process of ours that changes a noun by itself: what it is called in the history."""
+    _ask(conn, "", "", name)
+
+
 def because(conn: psycopg.Connection, why: str, from_at: datetime | None = None) -> None:
     """Why this transaction changes what it changes, and since when that holds: now, if not said."""
     since = "" if from_at is None else from_at.isoformat()

@@ -148,7 +148,7 @@ SELECT n.notice_id, n.tries, n.channel_id, c.kind AS channel, c.address, c.secre
  WHERE n.notice_id = %s
 """
 _OF_BIN = """
-       i.sku, coalesce(line.supplier_sku, i.supplier_sku) AS supplier_sku, i.name AS item,
+       i.sku, coalesce(line.supplier_sku, '') AS supplier_sku, i.name AS item,
        coalesce(line.pack, i.pack) AS pack, b.code AS bin_code, b.place, b.minimum, b.capacity
 """
 _LINES = f"""

@@ -196,7 +196,7 @@ SELECT o.order_id, o.number, o.state, si.name AS site, si.place AS site_place, s
 """
 _LINES = """
 SELECT l.order_id, l.number, l.bin_id, b.code, b.place, i.name AS part, i.sku,
-       coalesce(line.supplier_sku, i.supplier_sku) AS supplier_sku,
+       coalesce(line.supplier_sku, '') AS supplier_sku,
        coalesce(line.pack, i.pack) AS pack, b.capacity, b.minimum, l.asked, l.quantity,
        l.promised_at, l.shipped, l.received, l.because, l.evidence
   FROM order_lines l

@@ -88,7 +88,7 @@ class GatewayRow:
 _BINS = """
 SELECT b.bin_id, b.code, b.place, b.capacity, b.minimum, b.margin, b.tare_mg, b.interval_s,
        b.site_id, si.name AS site, si.place AS site_place, si.time_zone,
-       i.sku, i.name AS part, coalesce(line.supplier_sku, i.supplier_sku) AS supplier_sku,
+       i.sku, i.name AS part, coalesce(line.supplier_sku, '') AS supplier_sku,
        i.unit_weight_ug, coalesce(line.pack, i.pack) AS pack, su.name AS supplier,
        g.name AS gateway, g.presence, g.twin_since IS NOT NULL AS twins,
        st.heard_at, st.received_at, st.condition, st.measured_at, st.weight_mg,
