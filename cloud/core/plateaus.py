@@ -340,7 +340,7 @@ class Weighing:
     def _same_plateau(self, apart: float, older_mg: float, newest: Spot) -> None:
         assert self.reference_mg is not None
         count = len(self.window)
-        share = min(0.25, 2 / count)
+        share = self._share(count)
         if abs(apart) < FOLLOW_PIECES * self._unit_mg:
             self.between = 0
         else:
@@ -560,9 +560,18 @@ class Weighing:
     def _remainder_of(self, apart_mg: float) -> Remainder:
         return remainder_of(apart_mg, self._rules.calibration, self._noise_mg())
 
+    @staticmethod
+    def _share(count: int) -> float:
+        """Of a window in the reference, each time it is looked at: what drifts is followed."""
+        return min(0.25, 1 / count)
+
     def _noise_mg(self) -> float:
-        """Of the difference of two means, each of as many readings as the window holds."""
-        return self.unrest.sigma_mg * math.sqrt(2 / max(1, len(self.window)))
+        """Of the difference of two means: of the window, and of what the reference rests on."""
+        count = max(1, len(self.window))
+        usual = self._needed(settled=self.unrest.settled)
+        followed = 2 / self._share(usual) + usual / 2  # readings that the moving mean is worth
+        rests_on = max(1, min(self.borne_out, followed))
+        return self.unrest.sigma_mg * math.sqrt(1 / count + 1 / rests_on)
 
     def _leave_open(self, apart_mg: float, *, tared: bool) -> None:
         self.unexplained_mg += apart_mg

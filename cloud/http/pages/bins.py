@@ -212,6 +212,7 @@ def _page(
         restated = movements.restatements(conn, row.bin_id, HISTORY_MAX)
         counted = counts.listed(conn, row.bin_id, COUNTS_MAX)
         found = counts.compared(conn, now - timedelta(days=accuracy.DAYS), bin_id=row.bin_id)
+        sensors = portal.last_of_each_sensor(conn, row.bin_id) if row.several else ()
         readings = portal.last_readings(conn, row.bin_id, TABLE_READINGS_MAX)
         gateways = {one.name: one for one in wall.all_gateways(conn)}
         calibrated = _calibrated(conn, session, row)
@@ -233,13 +234,14 @@ def _page(
         meant=TRUST_WORDS[judgement.trust],
         estimate=views.estimate_of(row, judgement, now),
         off=views.plus_minus(row),
-        path_stations=signals.path_of(row, judgement, gateway, readings, now),
+        path_stations=signals.path_of(row, judgement, gateway, readings, now, sensors=sensors),
         zero=_zero(row),
         stale_after=stale_after(row.interval_s),
         zone=words.zone(row.time_zone),
         readings=readings,
         pieces_of=views.pieces_of,
         chart=charts.level_chart(row, told, shown, now, drawn, guess=not judgement.may_act),
+        booked=charts.is_booked(row),
         span=shown,
         spans=charts.SPANS,
         movement_words=charts.MOVEMENT_WORDS,
