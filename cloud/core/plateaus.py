@@ -239,9 +239,15 @@ class Weighing:
             least = RESTLESS_MIN if self.unrest.is_restless else 1 if alone else 2
             factor = SETTLED_FACTOR
         else:
-            least = RAW_MIN if self.unrest.is_learnt else RAW_FIRST
+            # The first level may come sooner: it says that it is not exact, and moves nothing.
+            known = self.unrest.is_learnt or self.reference_mg is None
+            least = RAW_MIN if known else RAW_FIRST
             factor = RAW_FACTOR
         return min(WINDOW_MAX, max(least, math.ceil(factor * ratio * ratio)))
+
+    @property
+    def _knows_noise(self) -> bool:
+        return self.unrest.settled or self.unrest.is_learnt
 
     def _hold_us(self, newest: Spot) -> int:
         """How long a plateau must have lasted, however many readings tell of it."""
@@ -262,7 +268,8 @@ class Weighing:
             del window[:-WINDOW_MAX]
             still = newest.at_us - window[0].at_us >= hold_us
         else:
-            del window[:-needed]
+            # While the noise is unknown more may be needed in a moment.
+            del window[: -(needed if self._knows_noise else max(needed, RAW_FIRST))]
             still = True
         self._expect(newest.weight_mg)
         if len(window) < needed or not still or self.unrest.is_shaken:
@@ -645,6 +652,8 @@ class Weighing:
         level = level_of(round(self.reference_mg), calibration)
         if abs(self.zero_error_mg or 0) > self._unit_mg / 2:
             return level.sd_pieces, False  # the bin was off, and the scale did not show nothing
+        if not self._knows_noise:
+            return level.sd_pieces, False
         is_sure = EXACT_SDS * level.sd_pieces <= 1 / 2
         return level.sd_pieces, is_sure and level.pieces == self.pieces
 

@@ -19,6 +19,7 @@ from itertools import zip_longest
 
 import psycopg
 
+from cloud.core.levels import is_absent
 from cloud.core.trust import stale_after
 from cloud.http import views, words
 from cloud.postgres import history
@@ -140,12 +141,17 @@ def level_chart(
     """
     booked = is_booked(row)
     weighed = [
-        (at, views.pieces_of(row, weight_mg)) for one in told for at, weight_mg in _weights(one)
+        (at, views.pieces_of(row, weight_mg))
+        for one in told
+        for at, weight_mg in _weights(one)
+        if not is_absent(weight_mg, views.calibration_of(row))
     ]
     steps = _booked_steps(row, moved, now - span.length) if booked else weighed
     if not steps:
         return None
     silences = _silences(told, stale_after(row.interval_s), now) if told else []
+    if not booked:
+        silences = _merged([*silences, *_off_the_scale(row, told, now)])
     start = max(now - span.length, min(_begins(told, steps), now - SPAN_MIN))
     highest = [views.pieces_of(row, w) for one in told if (w := one.max_weight_mg)]
     top = max(row.capacity, *([pieces for _, pieces in steps] if booked else highest))
@@ -273,6 +279,31 @@ def _silences(
         for one, after in zip(told, words_from, strict=True)
         if after - one.upto_at > longest
     ]
+
+
+def _off_the_scale(
+    row: BinRow, told: Sequence[Told], now: datetime
+) -> list[tuple[datetime, datetime]]:
+    """From when the scale showed less than the empty bin until it stood there again: no level."""
+    gone: datetime | None = None
+    found = []
+    for at, weight_mg in (each for one in told for each in _weights(one)):
+        if is_absent(weight_mg, views.calibration_of(row)):
+            gone = gone or at
+        elif gone is not None:
+            found.append((gone, at))
+            gone = None
+    return found if gone is None else [*found, (gone, now)]
+
+
+def _merged(spans: Sequence[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    merged: list[tuple[datetime, datetime]] = []
+    for began, ended in sorted(spans):
+        if merged and began <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], ended))
+        else:
+            merged.append((began, ended))
+    return merged
 
 
 def _runs(

@@ -1,6 +1,7 @@
 """What holds of every series, however it is cut, repeated or broken off."""
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -434,6 +435,19 @@ def test_a_count_settles_what_is_seen_and_not_confirmed(
     assert booked[: len(moved)] == moved
     assert [pieces for _, pieces in booked[len(moved) :]] == [one for one in after if one]
     assert caught.state.pieces == counted + sum(after)
+
+
+def test_a_scale_that_says_nothing_of_rest_has_a_level_after_four_readings_that_is_not_exact() -> (
+    None
+):
+    unknown = replace(SCALE, calibration=replace(CALIBRATION, scale_sd_mg=0))
+    seen = [weighed(60 * n, 100 + (n % 3 - 1) / 200, n + 1, stability=2) for n in range(12)]
+    first = [follow(None, seen[:count], unknown).state for count in range(1, 13)]
+    assert [state.pieces for state in first[:5]] == [None, None, None, 100, 100]
+    assert not any(state.exact for state in first[:8]), "its noise is not known yet"
+    assert first[11].exact
+    taken = [*seen[:4], weighed(250, 97, 5, stability=2), weighed(300, 97, 6, stability=2)]
+    assert found(taken, unknown) == [("opening", 100)], "and nothing moves by it yet"
 
 
 def test_settling_is_for_scales_alone() -> None:

@@ -172,6 +172,19 @@ def test_where_no_single_weight_tells_it_the_level_is_drawn_from_movements(
     assert "from 500 to 1,000 pieces, at least 200, at most 1,000" in chart.says
 
 
+def test_a_bin_that_is_off_its_scale_is_a_gap_and_not_empty() -> None:
+    here = row(tare_mg=100_000)
+    gone = weighed(-80, 3 * 3600)
+    chart = charts.level_chart(here, [hour(24 * 3600, 6 * 3600, (500,) * 4), gone], DAY, NOW)
+    assert chart is not None
+    assert "V1000" not in chart.line, "drawn as if nothing were left"
+    assert chart.gaps[-1].x + chart.gaps[-1].width == 1000
+    back = [hour(24 * 3600, 10, (500,) * 4), weighed(-80, 9), weighed(500, 2)]
+    chart = charts.level_chart(here, back, DAY, NOW)
+    assert chart is not None
+    assert "V1000" not in chart.line
+
+
 def test_where_nothing_moved_in_the_time_the_level_is_the_one_that_is_known() -> None:
     known = row(measure="two_bin", pieces=400, plateau_since=NOW - timedelta(days=3))
     chart = charts.level_chart(known, [], DAY, NOW)
