@@ -20,7 +20,6 @@ absence: only two plateaus make a movement.
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 
 from cloud.core.followed import (
     Doubt,
@@ -105,18 +104,42 @@ class Weighing:
         self._is_stated = False
 
     def done(self) -> Followed:
+        """What is not named here is of bins that are not weighed, and stays as it was."""
         doubts = tuple(self._doubts())
         sd, exact = self._sure()
-        return replace(
-            self._before,
-            **{name: getattr(self, name) for name in _PLAIN},
+        return Followed(
+            pieces=self.pieces,
             sd_pieces=sd,
             exact=exact and not doubts and not self.pending,
             doubts=doubts,
-            **self.unrest.remembered(),
+            last=self.last,
+            level_us=self.level_us,
+            plateau_us=self.plateau_us,
+            plateau_first=self.plateau_first,
+            plateau_last=self.plateau_last,
+            reference_mg=self.reference_mg,
+            number_us=self.number_us,
             window=tuple(self.window),
             pending=tuple(self.pending),
+            condition=self.condition,
+            after_gap=self.after_gap,
+            after_unrest=self.after_unrest,
+            absent_us=self.absent_us,
+            after_absence=self.after_absence,
+            rezeroed=self.rezeroed,
+            zero=self.zero,
+            zero_error_mg=self.zero_error_mg,
+            unexplained_mg=self.unexplained_mg,
+            unexplained_because=self.unexplained_because,
+            tared=self.tared,
             weights=tuple(sorted((sensor, *said) for sensor, said in self.weights.items())),
+            total=self._before.total,
+            codes=self._before.codes,
+            patience=self.patience,
+            between=self.between,
+            borne_out=self.borne_out,
+            unconfirmed=self.unconfirmed,
+            **self.unrest.remembered(),
         )
 
     def feed(self, seen: Seen) -> None:
@@ -241,7 +264,7 @@ class Weighing:
         else:
             # The first level may come sooner: it says that it is not exact, and moves nothing.
             known = self.unrest.is_learnt or self.reference_mg is None
-            least = RAW_MIN if known else RAW_FIRST
+            least = RAW_MIN if known and not self.unrest.is_restless else RAW_FIRST
             factor = RAW_FACTOR
         return min(WINDOW_MAX, max(least, math.ceil(factor * ratio * ratio)))
 
@@ -251,7 +274,7 @@ class Weighing:
 
     def _hold_us(self, newest: Spot) -> int:
         """How long a plateau must have lasted, however many readings tell of it."""
-        if newest.settled and self.unrest.is_restless:
+        if self.unrest.is_restless:
             return RESTLESS_US
         if newest.settled and self.after_unrest:
             return UNREST_US
@@ -521,8 +544,7 @@ class Weighing:
         self.pieces += change
 
     def _sd_of(self, change: int) -> float:
-        calibration = replace(self._rules.calibration, scale_sd_mg=self._noise_mg())
-        return sd_of(abs(change), calibration)
+        return sd_of(abs(change), self._rules.calibration, self._noise_mg())
 
     def _is_empty(self, mean_mg: float) -> bool:
         """What a wrong unit weight adds up to over a bin's worth of takes, its bottom tells."""
@@ -648,14 +670,14 @@ class Weighing:
         # The reference is a moving mean of about so many readings, and of no more than there were.
         averaged = min(self.borne_out, max(6, self._needed(settled=self.unrest.settled)))
         noise_mg = max(self._floor_mg, self.unrest.sigma_mg) / math.sqrt(max(1, averaged))
-        calibration = replace(self._rules.calibration, scale_sd_mg=noise_mg)
-        level = level_of(round(self.reference_mg), calibration)
+        level = level_of(round(self.reference_mg), self._rules.calibration)
+        level_sd = sd_of(level.pieces, self._rules.calibration, noise_mg)
         if abs(self.zero_error_mg or 0) > self._unit_mg / 2:
-            return level.sd_pieces, False  # the bin was off, and the scale did not show nothing
+            return level_sd, False  # the bin was off, and the scale did not show nothing
         if not self._knows_noise:
-            return level.sd_pieces, False
-        is_sure = EXACT_SDS * level.sd_pieces <= 1 / 2
-        return level.sd_pieces, is_sure and level.pieces == self.pieces
+            return level_sd, False
+        is_sure = EXACT_SDS * level_sd <= 1 / 2
+        return level_sd, is_sure and level.pieces == self.pieces
 
 
 def settles_us(state: Followed) -> int | None:
@@ -664,33 +686,6 @@ def settles_us(state: Followed) -> int | None:
         return None
     first = state.pending[0]
     return first.since_us + (REVOCABLE_US if first.mean_mg > state.reference_mg else LULL_US)
-
-
-_PLAIN = (
-    "pieces",
-    "last",
-    "level_us",
-    "plateau_us",
-    "plateau_first",
-    "plateau_last",
-    "reference_mg",
-    "number_us",
-    "condition",
-    "after_gap",
-    "after_unrest",
-    "absent_us",
-    "after_absence",
-    "rezeroed",
-    "zero",
-    "zero_error_mg",
-    "unexplained_mg",
-    "unexplained_because",
-    "tared",
-    "unconfirmed",
-    "patience",
-    "between",
-    "borne_out",
-)
 
 
 def _range(first: tuple[int, int], last: tuple[int, int]) -> ReadingRange:
