@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 import psycopg
@@ -193,12 +193,15 @@ def refills_between(
     ).fetchall()
 
 
-# Which quantities are known is this one question. Once orders have lines with what was shipped,
-# `quantity` becomes that, and `shipped` true.
+# Which quantities are known is this one question: what a supplier says was shipped, else what was
+# ordered. An order that is not over yet may still have more to come.
 _ANNOUNCED = """
-SELECT o.bin_id, o.order_id, o.number, o.quantity, o.placed_at, o.closed_at
-  FROM orders o JOIN bins b ON b.bin_id = o.bin_id AND b.item_id = o.item_id
- WHERE o.state = 'closed' AND b.measure = 'weight'
+SELECT l.bin_id, o.order_id, o.number, CASE WHEN l.shipped > 0 THEN l.shipped ELSE l.quantity END,
+       l.shipped > 0, coalesce(o.sent_at, o.drafted_at) AS sent_at, o.ended_at
+  FROM order_lines l JOIN orders o USING (order_id)
+  JOIN bins b ON b.bin_id = l.bin_id AND b.item_id = l.item_id
+ WHERE o.state = 'closed' AND b.measure = 'weight' AND l.received > 0
+   AND greatest(l.shipped, l.quantity) > 0
 """
 
 
@@ -207,9 +210,10 @@ def announced(
 ) -> list[tuple[int, Announced]]:
     """Of all bins what was delivered since then and nobody has looked at, oldest first."""
     rows = conn.execute(
-        f"{_ANNOUNCED} AND o.closed_at BETWEEN %s AND %s"
-        "   AND NOT EXISTS (SELECT FROM findings f WHERE f.order_id = o.order_id)"
-        " ORDER BY o.closed_at LIMIT %s",
+        f"{_ANNOUNCED} AND o.ended_at BETWEEN %s AND %s"
+        "   AND NOT EXISTS (SELECT FROM findings f"
+        "        WHERE f.order_id = o.order_id AND f.bin_id = l.bin_id)"
+        " ORDER BY o.ended_at, l.bin_id LIMIT %s",
         (since, upto - AFTERWARDS, limit),
     ).fetchall()
     return [(row[0], _announced(row[1:])) for row in rows]
@@ -218,26 +222,29 @@ def announced(
 def announced_beside(conn: psycopg.Connection, bin_id: int, one: Announced) -> list[Announced]:
     """Other orders of the bin that the same refill may have been."""
     rows = conn.execute(
-        "SELECT bin_id, order_id, number, quantity, placed_at, coalesce(closed_at, 'infinity')"
-        "  FROM orders WHERE bin_id = %s AND order_id <> %s AND placed_at <= %s"
-        "   AND coalesce(closed_at, 'infinity') >= %s",
-        (bin_id, one.order_id, one.closed_at + AFTERWARDS, one.placed_at - AFTERWARDS),
+        "SELECT o.order_id, o.number, l.quantity, false, coalesce(o.sent_at, o.drafted_at),"
+        "       coalesce(o.ended_at, %s)"
+        "  FROM order_lines l JOIN orders o USING (order_id)"
+        " WHERE l.bin_id = %s AND o.order_id <> %s AND coalesce(o.sent_at, o.drafted_at) <= %s"
+        "   AND coalesce(o.ended_at, 'infinity') >= %s",
+        (
+            one.closed_at + AFTERWARDS,
+            bin_id,
+            one.order_id,
+            one.closed_at + AFTERWARDS,
+            one.placed_at - AFTERWARDS,
+        ),
     ).fetchall()
-    return [_announced(row[1:]) for row in rows]
+    return [_announced(row) for row in rows]
 
 
-def _announced(row: Sequence[object]) -> Announced:
-    order_id, number, pieces, placed_at, closed_at = row
-    assert isinstance(order_id, UUID)
-    assert isinstance(number, int)
-    assert isinstance(pieces, int)
-    assert isinstance(placed_at, datetime)
-    assert isinstance(closed_at, datetime)
+def _announced(row: Sequence[Any]) -> Announced:
+    order_id, number, pieces, shipped, placed_at, closed_at = row
     return Announced(
         order_id=order_id,
         label=order_label(number),
         pieces=pieces,
-        shipped=False,
+        shipped=shipped,
         placed_at=placed_at,
         closed_at=closed_at,
     )

@@ -35,7 +35,7 @@ CREATE TABLE findings (
 CREATE INDEX ON findings (bin_id, finding_id DESC);
 CREATE UNIQUE INDEX findings_one_waits ON findings (item_id) WHERE state = 'waiting';
 CREATE UNIQUE INDEX findings_used_once ON findings (bin_id, event_at) WHERE state IN ('applied', 'accepted');
-CREATE UNIQUE INDEX findings_one_of_order ON findings (order_id) WHERE order_id IS NOT NULL;
+CREATE UNIQUE INDEX findings_one_of_line ON findings (order_id, bin_id) WHERE order_id IS NOT NULL;
 
 ALTER TABLE findings ENABLE ROW LEVEL SECURITY;
 ALTER TABLE findings FORCE ROW LEVEL SECURITY;

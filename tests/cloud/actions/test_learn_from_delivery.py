@@ -171,12 +171,13 @@ def test_what_cannot_be_is_refused(filled: Filled) -> None:
 def order(admin: psycopg.Connection, bin_id: int, quantity: int, placed: datetime) -> None:
     """An order of that time, closed by the refill at the end of the morning."""
     admin.execute(
-        "WITH b AS (INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces,"
-        " closed_at) VALUES (%(bin)s, %(placed)s, 9, 9, %(closed)s) RETURNING breach_id)"
-        " INSERT INTO orders (breach_id, bin_id, item_id, supplier_id, quantity, state, because,"
-        " evidence, placed_at, closed_at, received_pieces)"
-        " SELECT breach_id, bin_id, item_id, supplier_id, %(quantity)s, 'closed', '', '{}',"
-        " %(placed)s, %(closed)s, 1500 FROM b, bins WHERE bin_id = %(bin)s",
+        "WITH o AS (INSERT INTO orders (supplier_id, site_id, state, because, drafted_at, sent_at,"
+        " received_at, ended_at) SELECT supplier_id, site_id, 'closed', '', %(placed)s, %(placed)s,"
+        " %(closed)s, %(closed)s FROM bins WHERE bin_id = %(bin)s RETURNING order_id)"
+        " INSERT INTO order_lines (order_id, number, bin_id, item_id, cycle, ordinal, asked,"
+        " quantity, received, because, evidence)"
+        " SELECT order_id, 1, bin_id, item_id, 1, 1 + (SELECT count(*) FROM order_lines),"
+        " %(quantity)s, %(quantity)s, 1500, '', '{}' FROM o, bins WHERE bin_id = %(bin)s",
         {
             "bin": bin_id,
             "quantity": quantity,
@@ -212,3 +213,15 @@ def test_while_an_order_is_only_just_closed_more_may_come(database: Any, filled:
     with database.admin() as admin:
         order(admin, filled.bin_id, 1_500, cases.NOW)
     assert learn_from_orders(filled.jobs, cases.NOW + timedelta(minutes=50)) == 0
+
+
+def test_what_was_shipped_is_believed_before_what_was_ordered(
+    database: Any, filled: Filled
+) -> None:
+    """The scale counts 1,500, and 1,460 were sent: another weight, or a mistake of theirs."""
+    with database.admin() as admin:
+        order(admin, filled.bin_id, 1_500, cases.NOW)
+        admin.execute("UPDATE order_lines SET shipped = 1460")
+    assert learn_from_orders(filled.jobs, NOW) == 1
+    (found,) = findings.listed(filled.jobs, filled.bin_id, 5)
+    assert (found.state, found.pieces, filled.unit_ug()) == ("waiting", 1_460, 4_200_000)
