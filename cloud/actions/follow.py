@@ -23,7 +23,7 @@ from cloud.core.following import (
 )
 from cloud.core.levels import level_of
 from cloud.core.movements import settle_until
-from cloud.core.plateaus import REVOCABLE_US
+from cloud.core.plateaus import settles_us
 from cloud.postgres import bin_levels, bin_state, counts, movements, tracks
 from cloud.postgres.bin_levels import BinLevel
 from cloud.postgres.movements import New, Restated
@@ -373,8 +373,9 @@ def _book(conn: psycopg.Connection, bin_: _Bin, found: list[Movement], now: date
 
 def _level(bin_id: int, state: Followed, now: datetime) -> BinLevel:
     settles_at = None
-    if state.pending:
-        at = from_us(state.pending[0].since_us + REVOCABLE_US) + timedelta(milliseconds=1)
+    settles = settles_us(state)
+    if settles is not None:
+        at = from_us(settles) + timedelta(milliseconds=1)
         settles_at = at if at > now else None  # else only the next reading decides it
     return BinLevel(
         bin_id,

@@ -57,6 +57,10 @@ def usage_rate(per_day: Sequence[int]) -> UsageRate | None:
     return UsageRate(mean=mean, variance=variance, days=count)
 
 
+def _long(days: float) -> str:
+    return f"{days * 24:,.0f} hours" if days < 2 else f"{days:,.1f} days"  # noqa: PLR2004 - two
+
+
 def estimate(
     *, level: int, level_sd: float, level_at: datetime, rate: UsageRate | None, now: datetime
 ) -> Estimate:
@@ -78,7 +82,5 @@ def estimate(
         low=min(pieces, max(0, math.floor(left - band))),
         high=max(pieces, min(ceiling, math.ceil(left + band))),
         age=age,
-        because=(
-            f"Estimated: {level:,} at last, {rate.mean:,.1f} used a day over {days:,.1f} days."
-        ),
+        because=(f"Estimated: {level:,} at last, {_long(days)} ago; {rate.mean:,.1f} used a day."),
     )

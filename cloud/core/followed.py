@@ -188,6 +188,7 @@ class Followed:
     codes: tuple[str, ...] = ()
     patience: int = 1  # so many times the usual window, while a remainder is doubtful
     reversals: int = 0  # bits: which of the last readings went back by pieces
+    after_unrest: bool = False  # nothing came to rest, and no plateau was believed since
     between: int = 0  # looks in a row that lay between no movement and one piece
     borne_out: int = 0  # readings that the plateau rests on
     settled: bool = False  # whether the newest weight was

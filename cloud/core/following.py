@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cloud.core.followed import Followed, Movement, MovementKind, Rules, Seen, from_us
 from cloud.core.levels import Calibration, level_of
-from cloud.core.movements import follow, recounted
+from cloud.core.movements import counted_beside, follow, recounted
 
 # A late reading has at most so many followed again, and one of a quiet bin at most a day of them.
 FEED_MAX = 2_000
@@ -57,9 +57,10 @@ def catch_up(
         movements += step.movements
         if waiting and (place == len(seen) or waiting[0].at <= seen[place].at):
             count = waiting.pop(0)
-            step = recounted(now, count.pieces, count.at, count.because)
+            beside = counted_beside(now, count.pieces, count.at, rules)
+            step = recounted(beside.state, count.pieces, count.at, count.because)
             now = step.state
-            movements += step.movements
+            movements += beside.movements + step.movements
         elif now.last is not None and place < len(seen) and not now.pending:
             # Not while a gain may be revoked: that may be decided by the clock, and a state from
             # before would decide it again.

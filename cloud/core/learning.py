@@ -203,20 +203,22 @@ def relearn(delivery: Delivery, calibration: Calibration, capacity: int) -> Keep
     )
     if seen_error > 2 * known_error:
         return Keep(because=f"{evidence}. It is known better than a delivery of this size tells.")
+    # A delivery says nothing of how unlike its pieces are: what is not known stays so.
+    sd_rel = calibration.unit_sd_ug / now_ug
     if abs(shift) <= CONSENT_SHARE:
         unit_ug = now_ug + weight * (seen_ug - now_ug)
         error = known_error * seen_error / math.hypot(known_error, seen_error)
-        learnt = _unit(unit_ug, spread, error, capacity, delivery.pieces)
+        learnt = _unit(unit_ug, sd_rel, error, capacity, delivery.pieces)
         return Apply(unit_weight=learnt, because=f"{evidence}: within half a percent.")
     # So far apart they are not two views of one weight: what was seen replaces, or nothing does.
-    learnt = _unit(seen_ug, spread, seen_error, capacity, delivery.pieces)
+    learnt = _unit(seen_ug, sd_rel, seen_error, capacity, delivery.pieces)
     return Propose(unit_weight=learnt, because=f"{evidence}: {100 * shift:+.1f} %.")
 
 
-def _unit(unit_ug: float, spread: float, error: float, capacity: int, sample: int) -> UnitWeight:
+def _unit(unit_ug: float, sd_rel: float, error: float, capacity: int, sample: int) -> UnitWeight:
     return UnitWeight(
         unit_weight_ug=max(1, round(unit_ug)),
-        unit_sd_ug=spread * unit_ug,
+        unit_sd_ug=sd_rel * unit_ug,
         unit_error_ug=error * unit_ug,
         bias_pieces=error * capacity,
         sample=sample,

@@ -53,11 +53,12 @@ def level_of(weight_mg: int, calibration: Calibration) -> Level:
     return Level(pieces=pieces, net_mg=net_mg, sd_pieces=sd, exact=SDS_TO_BE_EXACT * sd <= 1 / 2)
 
 
-def sd_of(pieces: int, calibration: Calibration) -> float:
-    """One standard deviation of a count of `pieces`, in pieces."""
+def sd_of(pieces: int, calibration: Calibration, noise_mg: float | None = None) -> float:
+    """One standard deviation of a count of `pieces`, in pieces; `noise_mg`: of what was weighed."""
     spread_ug = math.sqrt(pieces) * calibration.unit_sd_ug
     error_ug = pieces * calibration.unit_error_ug
-    scale_ug = calibration.scale_sd_mg * _UG_PER_MG
+    weighed_mg = calibration.scale_sd_mg if noise_mg is None else noise_mg
+    scale_ug = weighed_mg * _UG_PER_MG
     return math.hypot(spread_ug, error_ug, scale_ug) / calibration.unit_weight_ug
 
 

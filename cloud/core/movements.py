@@ -5,6 +5,7 @@ what moved. Fed one by one or all at once, it gives the same.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from cloud.core.counting import Counting, recount
@@ -36,6 +37,7 @@ __all__ = [
     "Rules",
     "Seen",
     "Step",
+    "counted_beside",
     "follow",
     "recounted",
     "settle_until",
@@ -67,6 +69,32 @@ def settle_until(state: Followed, now: datetime, rules: Rules) -> Step:
     weighing = Weighing(state, rules)
     weighing.wait(to_us(now))
     return Step(state=weighing.done(), movements=weighing.movements)
+
+
+def counted_beside(state: Followed, pieces: int, at: datetime, rules: Rules) -> Step:
+    """What a count by hand says of changes that are seen and not confirmed yet.
+
+    If it agrees with them, they are confirmed. If it agrees with the level before, they are none of
+    goods, and go on waiting. Else the count is of what the scale shows now, whatever led there.
+    """
+    waits = rules.measure is Measure.WEIGHT and state.pending and state.window
+    if not waits or state.pending[0].since_us > to_us(at) or pieces == state.pieces:
+        return Step(state=state, movements=[])
+    weighing = Weighing(state, rules)
+    weighing.confirm_all()
+    if weighing.pieces == pieces:
+        return Step(state=weighing.done(), movements=weighing.movements)
+    newest = state.pending[-1]
+    stands = replace(
+        state,
+        reference_mg=newest.mean_mg,
+        plateau_us=newest.since_us,
+        plateau_first=newest.first,
+        plateau_last=newest.last,
+        pending=(),
+        unconfirmed=0,
+    )
+    return Step(state=stands, movements=[])
 
 
 def recounted(state: Followed, pieces: int, at: datetime, because: str) -> Step:

@@ -11,14 +11,15 @@ A level is believed when a window of readings lies still; two levels are compare
 
 The window is believed when its range is below 6.5 sigma and its halves agree within half a piece.
 Less than 0.6 piece from the reference is no movement: the reference follows, that is drift, creep
-and temperature. Losses are booked at once. Gains wait two minutes: an object that leans on the bin
-goes away again, and both are forgotten. Nothing is ever booked by silence, a condition or absence:
-only two plateaus make a movement.
+and temperature. Gains wait two minutes: an object that leans on the bin goes away again, and both
+are forgotten. Losses are booked at once where the device itself says that it is stable; where a
+gateway has only seen two seconds of rest they wait for longer than it takes to say that nothing
+rests, since what begins to shake has lulls. Nothing is ever booked by silence, a condition or
+absence: only two plateaus make a movement.
 """
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
 
 from cloud.core.followed import (
     Doubt,
@@ -49,6 +50,8 @@ NO_MOVEMENT_PIECES = 0.6
 FOLLOW_PIECES = 0.3
 SURE_SIGMAS = 4.2
 REVOCABLE_US = 120_000_000
+FOREVER_US = 1 << 62
+LULL_US = 40_000_000  # "unstable" is said after 30 s without rest
 TOGETHER_US = 10_000_000  # several sensors of one bin tell of a change one after the other
 GAP_INTERVALS = 6
 SILENT_INTERVALS = 3  # as for trust: one report may be late, two may be unlucky
@@ -56,6 +59,7 @@ PENDING_MAX = 8
 EXACT_SDS = 5
 RESTLESS_MIN = 6
 RESTLESS_US = 60_000_000
+UNREST_US = 30_000_000  # as long as nothing came to rest before that was said
 PATIENCE = 4  # so many times the window, where the remainder is doubtful
 
 
@@ -83,6 +87,7 @@ class Weighing:
         self.pending = list(state.pending)
         self.condition = state.condition
         self.after_gap = state.after_gap
+        self.after_unrest = state.after_unrest
         self.absent_us = state.absent_us
         self.after_absence = state.after_absence
         self.rezeroed = state.rezeroed
@@ -96,20 +101,45 @@ class Weighing:
         self.between = state.between
         self.tared = state.tared
         self.borne_out = state.borne_out
+        self._is_stated = False
 
     def done(self) -> Followed:
+        """What is not named here is of bins that are not weighed, and stays as it was."""
         doubts = tuple(self._doubts())
         sd, exact = self._sure()
-        return replace(
-            self._before,
-            **{name: getattr(self, name) for name in _PLAIN},
+        return Followed(
+            pieces=self.pieces,
             sd_pieces=sd,
             exact=exact and not doubts and not self.pending,
             doubts=doubts,
-            **self.unrest.remembered(),
+            last=self.last,
+            level_us=self.level_us,
+            plateau_us=self.plateau_us,
+            plateau_first=self.plateau_first,
+            plateau_last=self.plateau_last,
+            reference_mg=self.reference_mg,
+            number_us=self.number_us,
             window=tuple(self.window),
             pending=tuple(self.pending),
+            condition=self.condition,
+            after_gap=self.after_gap,
+            after_unrest=self.after_unrest,
+            absent_us=self.absent_us,
+            after_absence=self.after_absence,
+            rezeroed=self.rezeroed,
+            zero=self.zero,
+            zero_error_mg=self.zero_error_mg,
+            unexplained_mg=self.unexplained_mg,
+            unexplained_because=self.unexplained_because,
+            tared=self.tared,
             weights=tuple(sorted((sensor, *said) for sensor, said in self.weights.items())),
+            total=self._before.total,
+            codes=self._before.codes,
+            patience=self.patience,
+            between=self.between,
+            borne_out=self.borne_out,
+            unconfirmed=self.unconfirmed,
+            **self.unrest.remembered(),
         )
 
     def feed(self, seen: Seen) -> None:
@@ -117,11 +147,15 @@ class Weighing:
         key = (at_us, seen.stream_no, seen.seq)
         if self.last is not None and key <= self.last:
             return
-        self.last = key
         weight_mg = seen.weight_mg
         if weight_mg is None or seen.quality != 0:
+            self.last = key
             self._no_number(seen)
             return
+        if self.pending:
+            self.wait(at_us)  # whoever asked the clock meanwhile has found the same
+        self.last = key
+        self._is_stated = seen.stability == 0
         if self._several:
             self.weights[seen.sensor_id] = (weight_mg, at_us)
             self._forget_silent(at_us)
@@ -145,7 +179,7 @@ class Weighing:
         self._look()
 
     def wait(self, now_us: int) -> None:
-        """Two minutes may be over before the next reading comes.
+        """The time that a change has to last may be over before the next reading comes.
 
         A gateway says a change at once, so as long as its next sign of life is not due, no news is
         that nothing was taken back. After that it proves nothing.
@@ -153,9 +187,15 @@ class Weighing:
         due_us = self._rules.interval_s * 1_000_000
         if not self.pending or not self.window or self.last is None:
             return
+        if self.patience > 1 or not self.window[-1].settled:
+            return  # only more readings tell
         stands = abs(self.window[-1].weight_mg - self.pending[-1].mean_mg) < self._unit_mg / 2
         if stands and 0 <= now_us - self.last[0] <= due_us:
             self._confirm(now_us)
+
+    def confirm_all(self) -> None:
+        """Somebody has seen it."""
+        self._confirm(FOREVER_US)
 
     @property
     def _misses_some(self) -> bool:
@@ -177,6 +217,10 @@ class Weighing:
         self.condition = seen.condition or "doubtful"
         self.window.clear()
         self.unrest.interrupt(seen.condition)
+        if seen.condition == "unstable":
+            # What seemed to have come or gone was a lull, or is not all of it yet.
+            self.after_unrest = True
+            self.pending.clear()
         self.unconfirmed = 0
         if self._several:
             self.weights.pop(seen.sensor_id, None)
@@ -214,17 +258,26 @@ class Weighing:
     def _needed(self, *, settled: bool) -> int:
         ratio = self.unrest.sigma_mg / self._unit_mg
         if settled:
-            least = RESTLESS_MIN if self.unrest.is_restless else 2 if self._several else 1
+            alone = not (self._several or self.after_unrest)
+            least = RESTLESS_MIN if self.unrest.is_restless else 1 if alone else 2
             factor = SETTLED_FACTOR
         else:
-            least = RAW_MIN if self.unrest.is_learnt else RAW_FIRST
+            # The first level may come sooner: it says that it is not exact, and moves nothing.
+            known = self.unrest.is_learnt or self.reference_mg is None
+            least = RAW_MIN if known and not self.unrest.is_restless else RAW_FIRST
             factor = RAW_FACTOR
         return min(WINDOW_MAX, max(least, math.ceil(factor * ratio * ratio)))
 
+    @property
+    def _knows_noise(self) -> bool:
+        return self.unrest.settled or self.unrest.is_learnt
+
     def _hold_us(self, newest: Spot) -> int:
         """How long a plateau must have lasted, however many readings tell of it."""
-        if newest.settled and self.unrest.is_restless:
+        if self.unrest.is_restless:
             return RESTLESS_US
+        if newest.settled and self.after_unrest:
+            return UNREST_US
         return TOGETHER_US if self._several else 0
 
     def _look(self) -> None:
@@ -238,7 +291,8 @@ class Weighing:
             del window[:-WINDOW_MAX]
             still = newest.at_us - window[0].at_us >= hold_us
         else:
-            del window[:-needed]
+            # While the noise is unknown more may be needed in a moment.
+            del window[: -(needed if self._knows_noise else max(needed, RAW_FIRST))]
             still = True
         self._expect(newest.weight_mg)
         if len(window) < needed or not still or self.unrest.is_shaken:
@@ -251,7 +305,7 @@ class Weighing:
         if half:
             older = sum(weights[:half])
             older_mg, newer_mg = older / half, (total - older) / (count - half)
-            moves = max(weights) - min(weights) >= RANGE_SIGMAS * self.unrest.sigma_mg
+            moves = max(weights) - min(weights) >= self._range_mg(newest)
             if moves or abs(newer_mg - older_mg) >= self._unit_mg / 2:
                 self.patience = 1
                 return
@@ -264,6 +318,16 @@ class Weighing:
             ]
             return
         self._level(total / count, older_mg, newer_mg)
+
+    def _range_mg(self, newest: Spot) -> float:
+        """What a window that lies still may reach over.
+
+        What shakes is taken for noise in time; it then explains lulls that lie pieces apart.
+        """
+        range_mg = RANGE_SIGMAS * self.unrest.sigma_mg
+        if newest.settled and self.unrest.is_restless:
+            range_mg = min(range_mg, max(RANGE_SIGMAS * self.unrest.own_mg, self._unit_mg / 2))
+        return range_mg
 
     def _expect(self, weight_mg: int) -> None:
         """What the newest weight would mean if it held."""
@@ -286,20 +350,27 @@ class Weighing:
             SURE_SIGMAS * self.unrest.sigma_mg * math.sqrt(1.25 / count),
         )
         apart = mean_mg - self.reference_mg
+        if self.patience > 1:
+            newer_mg = mean_mg  # the window began anew with the plateau: all of it is of that
         if abs(apart) < least:
             self._same_plateau(apart, older_mg, newest)
-        elif apart < 0:
-            self.pending.clear()
-            if not self._waits_for_more(newer_mg):
-                self._move(self._plateau(newer_mg))
-        else:
+        elif apart > 0:
+            self._drop_losses()
             self._gain(newer_mg, least)
             self._confirm(newest.at_us)
+        elif self._waits_for_more(newer_mg):
+            self.pending.clear()
+        elif newest.settled and not self._is_stated:
+            self._lose(newer_mg, least)
+            self._confirm(newest.at_us)
+        else:
+            self.pending.clear()
+            self._move(self._plateau(newer_mg))
 
     def _same_plateau(self, apart: float, older_mg: float, newest: Spot) -> None:
         assert self.reference_mg is not None
         count = len(self.window)
-        share = min(0.25, 2 / count)
+        share = self._share(count)
         if abs(apart) < FOLLOW_PIECES * self._unit_mg:
             self.between = 0
         else:
@@ -311,7 +382,7 @@ class Weighing:
         self.pending.clear()
         self.unconfirmed = 0
         self.patience = 1
-        self.after_absence = self.after_gap = self.rezeroed = False
+        self.after_absence = self.after_gap = self.after_unrest = self.rezeroed = False
         self.level_us = newest.at_us
         self.plateau_last = newest.ref
 
@@ -361,7 +432,7 @@ class Weighing:
         self.level_us = newest.at_us
         self.unconfirmed = 0
         self.patience = 1
-        self.after_absence = self.after_gap = self.rezeroed = False
+        self.after_absence = self.after_gap = self.after_unrest = self.rezeroed = False
         self.window = [spot for spot in self.window if spot.at_us >= plateau.since_us]
 
     def _gain(self, mean_mg: float, least: float) -> None:
@@ -379,12 +450,26 @@ class Weighing:
         self.pending.append(self._plateau(mean_mg))
         del self.pending[:-PENDING_MAX]
 
+    def _lose(self, mean_mg: float, least: float) -> None:
+        """Less than before: of what follows within the time of a lull, the last is remembered."""
+        for plateau in self.pending:
+            if abs(plateau.mean_mg - mean_mg) < least:
+                self.pending = [plateau._replace(last=self.window[-1].ref)]
+                return
+        self.pending = [self._plateau(mean_mg)]
+
+    def _drop_losses(self) -> None:
+        """What is not confirmed and was taken back, or was a lull."""
+        if self.pending and self.reference_mg is not None:
+            below = self.reference_mg
+            self.pending = [plateau for plateau in self.pending if plateau.mean_mg > below]
+
     def _confirm(self, at_us: int) -> None:
         while self.pending:
             plateau = self.pending[0]
             assert self.reference_mg is not None
             gains = plateau.mean_mg > self.reference_mg
-            if gains and at_us - plateau.since_us < REVOCABLE_US:
+            if at_us - plateau.since_us < (REVOCABLE_US if gains else LULL_US):
                 self.unconfirmed = round(
                     (self.pending[-1].mean_mg - self.reference_mg) / self._unit_mg
                 )
@@ -401,7 +486,8 @@ class Weighing:
         assert self.reference_mg is not None
         if self.patience > 1:
             return False
-        if not self._remainder_of(mean_mg - self.reference_mg).doubtful:
+        doubtful = self._remainder_of(mean_mg - self.reference_mg).doubtful
+        if not doubtful and not self.unexplained_mg:
             return False
         self.patience = PATIENCE
         since_us = self._plateau(mean_mg).since_us
@@ -458,8 +544,7 @@ class Weighing:
         self.pieces += change
 
     def _sd_of(self, change: int) -> float:
-        calibration = replace(self._rules.calibration, scale_sd_mg=self._noise_mg())
-        return sd_of(abs(change), calibration)
+        return sd_of(abs(change), self._rules.calibration, self._noise_mg())
 
     def _is_empty(self, mean_mg: float) -> bool:
         """What a wrong unit weight adds up to over a bin's worth of takes, its bottom tells."""
@@ -492,7 +577,9 @@ class Weighing:
         alone = self._remainder_of(apart_mg)
         if not self.unexplained_mg:
             return alone.pieces if alone.is_whole else None
-        together = self._remainder_of(apart_mg + self.unexplained_mg)
+        # Two differences were measured, one after the other.
+        noise_mg = math.sqrt(2) * self._noise_mg()
+        together = remainder_of(apart_mg + self.unexplained_mg, self._rules.calibration, noise_mg)
         if not together.is_whole or (alone.is_whole and alone.off <= together.off):
             return alone.pieces if alone.is_whole else None
         self.unexplained_mg = 0.0
@@ -502,9 +589,18 @@ class Weighing:
     def _remainder_of(self, apart_mg: float) -> Remainder:
         return remainder_of(apart_mg, self._rules.calibration, self._noise_mg())
 
+    @staticmethod
+    def _share(count: int) -> float:
+        """Of a window in the reference, each time it is looked at: what drifts is followed."""
+        return min(0.25, 1 / count)
+
     def _noise_mg(self) -> float:
-        """Of the difference of two means, each of as many readings as the window holds."""
-        return self.unrest.sigma_mg * math.sqrt(2 / max(1, len(self.window)))
+        """Of the difference of two means: of the window, and of what the reference rests on."""
+        count = max(1, len(self.window))
+        usual = self._needed(settled=self.unrest.settled)
+        followed = 2 / self._share(usual) + usual / 2  # readings that the moving mean is worth
+        rests_on = max(1, min(self.borne_out, followed))
+        return self.unrest.sigma_mg * math.sqrt(1 / count + 1 / rests_on)
 
     def _leave_open(self, apart_mg: float, *, tared: bool) -> None:
         self.unexplained_mg += apart_mg
@@ -574,38 +670,22 @@ class Weighing:
         # The reference is a moving mean of about so many readings, and of no more than there were.
         averaged = min(self.borne_out, max(6, self._needed(settled=self.unrest.settled)))
         noise_mg = max(self._floor_mg, self.unrest.sigma_mg) / math.sqrt(max(1, averaged))
-        calibration = replace(self._rules.calibration, scale_sd_mg=noise_mg)
-        level = level_of(round(self.reference_mg), calibration)
+        level = level_of(round(self.reference_mg), self._rules.calibration)
+        level_sd = sd_of(level.pieces, self._rules.calibration, noise_mg)
         if abs(self.zero_error_mg or 0) > self._unit_mg / 2:
-            return level.sd_pieces, False  # the bin was off, and the scale did not show nothing
-        is_sure = EXACT_SDS * level.sd_pieces <= 1 / 2
-        return level.sd_pieces, is_sure and level.pieces == self.pieces
+            return level_sd, False  # the bin was off, and the scale did not show nothing
+        if not self._knows_noise:
+            return level_sd, False
+        is_sure = EXACT_SDS * level_sd <= 1 / 2
+        return level_sd, is_sure and level.pieces == self.pieces
 
 
-_PLAIN = (
-    "pieces",
-    "last",
-    "level_us",
-    "plateau_us",
-    "plateau_first",
-    "plateau_last",
-    "reference_mg",
-    "number_us",
-    "condition",
-    "after_gap",
-    "absent_us",
-    "after_absence",
-    "rezeroed",
-    "zero",
-    "zero_error_mg",
-    "unexplained_mg",
-    "unexplained_because",
-    "tared",
-    "unconfirmed",
-    "patience",
-    "between",
-    "borne_out",
-)
+def settles_us(state: Followed) -> int | None:
+    """When time alone decides what is not confirmed yet; None: nothing waits."""
+    if not state.pending or state.reference_mg is None:
+        return None
+    first = state.pending[0]
+    return first.since_us + (REVOCABLE_US if first.mean_mg > state.reference_mg else LULL_US)
 
 
 def _range(first: tuple[int, int], last: tuple[int, int]) -> ReadingRange:

@@ -161,6 +161,54 @@ class NotWeighed(Refusal):
     what_to_do = "Look at how the bin is measured, on its settings."
 
 
+class DeliveryUnknown(Refusal):
+    """The bin has no such refill."""
+
+    what_to_do = "Choose one of the bin's refills, as they are listed now."
+
+
+class DeliveryFarOff(Refusal):
+    """So many cannot have come at once."""
+
+    what_to_do = "Check the number. What was poured in in two steps tells nothing of a piece."
+
+    def __init__(self, pieces: int, weighed: int) -> None:
+        super().__init__(pieces, weighed)
+        self.pieces = pieces
+        self.weighed = weighed
+
+    @property
+    def sentence(self) -> str:
+        return (
+            f"So many cannot have come at once: you say {self.pieces:,}, and the weight is that of"
+            f" about {self.weighed:,}."
+        )
+
+
+class DeliveryUsed(Refusal):
+    """The weight of a piece was learnt from this delivery already."""
+
+    what_to_do = "Take another delivery, or weigh a counted sample."
+
+
+class FindingUnknown(Refusal):
+    """There is no such finding."""
+
+    what_to_do = "Look at the bin: it lists what was learnt from its deliveries."
+
+
+class FindingAnswered(Refusal):
+    """It was answered already, or nobody was asked."""
+
+    what_to_do = "Look at the bin: it says what became of it."
+
+
+class FindingOvertaken(Refusal):
+    """Another weight of the piece has come into use since."""
+
+    what_to_do = "Say once more how many came; it is compared with what is in use now."
+
+
 class ChangedMeanwhile(Refusal):
     """Somebody else has changed it meanwhile: nothing of yours was saved."""
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from cloud.core.levels import Calibration
 
-UNSAID_UNIT_REL = 0.01  # of what is not known of the unit weight
+UNSAID_SPREAD_REL = 0.01  # of one piece
+UNSAID_ERROR_REL = 0.01 / 3  # of the unit weight: 1 % at three sd is the most that is ever learnt
 BEARABLE_MIN = 0.1
 TELLS_NOTHING = 0.4  # half a piece is the most that can be left over
 SDS = 4
-DOUBTFUL_SDS = 1.75
+DOUBTFUL_SDS = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +37,8 @@ def remainder_of(apart_mg: float, calibration: Calibration, noise_mg: float) -> 
     nearest = round(apart)
     off = abs(apart - nearest)
     noise = noise_mg / calibration.unit_mg
-    spread = math.sqrt(abs(nearest)) * (calibration.unit_sd_ug / unit_ug or UNSAID_UNIT_REL)
-    error = abs(nearest) * (calibration.unit_error_ug / unit_ug or UNSAID_UNIT_REL)
+    spread = math.sqrt(abs(nearest)) * (calibration.unit_sd_ug / unit_ug or UNSAID_SPREAD_REL)
+    error = abs(nearest) * (calibration.unit_error_ug / unit_ug or UNSAID_ERROR_REL)
     return Remainder(
         pieces=nearest,
         off=off,

@@ -20,7 +20,9 @@ SIGMA_OF_MEDIAN = 1 / (0.6745 * math.sqrt(2))  # the median of |a - b| of two no
 UNSAID_SCALE_SD_MG = 100.0  # a gateway's band of 0.5 g around what lies still
 FADES = 0.8  # what the noise keeps, at least, from one look to the next
 REVERSED_PIECES = 0.6
-REVERSALS_SEEN = 0xFF  # of the last eight readings
+SHAKEN_PIECES = 0.3  # forth and back by so much is no use of a bin
+SHAKEN_SIGMAS = 6
+REVERSALS_SEEN = 0xFFFF  # of the last sixteen readings
 REVERSALS_BORNE = 3
 SHAKEN = 2
 SAME_MIN = 8
@@ -36,8 +38,13 @@ class Unrest:
     def __init__(self, state: Followed, calibration: Calibration) -> None:
         self._unit_mg = calibration.unit_mg
         self._floor_mg = calibration.scale_sd_mg
-        self._own_mg = self._floor_mg or UNSAID_SCALE_SD_MG
-        self.sigma_mg = state.sigma_mg or self._own_mg
+        self.own_mg = self._floor_mg or UNSAID_SCALE_SD_MG
+        # Far beyond what the scale does by itself, and a good part of a piece.
+        self._reversed_mg = min(
+            REVERSED_PIECES * self._unit_mg,
+            max(SHAKEN_PIECES * self._unit_mg, SHAKEN_SIGMAS * self.own_mg),
+        )
+        self.sigma_mg = state.sigma_mg or self.own_mg
         self._unrest_mg = list(state.unrest_mg)
         self._count = state.unrest_count
         self.newest_mg = state.newest_mg
@@ -81,7 +88,7 @@ class Unrest:
         back = min(abs(step), abs(self._step_mg)) if flips else 0
         self._step_mg = step
         pieces_mg = REVERSED_PIECES * self._unit_mg
-        self._reversals = (self._reversals << 1 | (back >= pieces_mg)) & REVERSALS_SEEN
+        self._note(1 if back >= self._reversed_mg else 0)
         unrest = abs(step)
         if spot.settled and unrest >= pieces_mg:
             if not flips:
@@ -98,7 +105,12 @@ class Unrest:
         """There are no neighbours across a gap or a condition."""
         self._step_mg = 0
         if condition == "unstable":
-            self._reversals = (self._reversals << 1 | 1) & REVERSALS_SEEN
+            # Half a minute in which nothing came to rest says more than one reading does.
+            self._note(1)
+            self._note(1)
+
+    def _note(self, bit: int) -> None:
+        self._reversals = (self._reversals << 1 | bit) & REVERSALS_SEEN
 
     def _estimate(self) -> None:
         ordered = sorted(self._unrest_mg)
@@ -134,7 +146,7 @@ class Unrest:
 
         No mean of it can be believed, because what shakes is no chance but a beat.
         """
-        return self.sigma_mg > self._unit_mg and self.sigma_mg > SHAKEN * self._own_mg
+        return self.sigma_mg > self._unit_mg and self.sigma_mg > SHAKEN * self.own_mg
 
     @property
     def is_improbably_same(self) -> bool:

@@ -408,7 +408,6 @@ def _ensure_bin(
         sites.NewItem(
             sku=item.sku,
             name=item.name,
-            supplier_sku=item.supplier_sku,
             unit_weight_ug=item.unit_weight_ug,
             pack=item.pack,
         ),

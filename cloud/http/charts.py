@@ -4,6 +4,9 @@ A step line holds each level until the next one. Where readings stayed away for 
 bin's trust lasts there is no line, but a hatched gap: nobody knows what happened in it. A chart of
 weeks is drawn from whole hours, each with a band from its lowest level to its highest.
 
+Where no single weight tells the level (a counter, two containers, several scales under one bin) it
+is drawn from what was booked: the movements, and the level they led to.
+
 Movements are marked, each kind by a shape of its own: usage as a tick at the foot, where there is
 room for many, the others at the level they led to. While the level may not be acted on its estimate
 is drawn apart from the line, as a band that widens.
@@ -16,6 +19,7 @@ from itertools import zip_longest
 
 import psycopg
 
+from cloud.core.levels import is_absent
 from cloud.core.trust import stale_after
 from cloud.http import views, words
 from cloud.postgres import history
@@ -131,18 +135,26 @@ def level_chart(
     *,
     guess: bool = False,
 ) -> Chart | None:
-    """`told`, oldest first, may begin before the chart does. None when no weight was ever told.
+    """`told`, oldest first, may begin before the chart does. None when no level was ever told.
 
     `guess`: the level may not be acted on, so its estimate is drawn.
     """
-    steps = [
-        (at, views.pieces_of(row, weight_mg)) for one in told for at, weight_mg in _weights(one)
+    booked = is_booked(row)
+    weighed = [
+        (at, views.pieces_of(row, weight_mg))
+        for one in told
+        for at, weight_mg in _weights(one)
+        if not is_absent(weight_mg, views.calibration_of(row))
     ]
+    steps = _booked_steps(row, moved, now - span.length) if booked else weighed
     if not steps:
         return None
-    silences = _silences(told, stale_after(row.interval_s), now)
-    start = max(now - span.length, min(told[0].from_at, now - SPAN_MIN))
-    top = max(row.capacity, *(views.pieces_of(row, w) for one in told if (w := one.max_weight_mg)))
+    silences = _silences(told, stale_after(row.interval_s), now) if told else []
+    if not booked:
+        silences = _merged([*silences, *_off_the_scale(row, told, now)])
+    start = max(now - span.length, min(_begins(told, steps), now - SPAN_MIN))
+    highest = [views.pieces_of(row, w) for one in told if (w := one.max_weight_mg)]
+    top = max(row.capacity, *([pieces for _, pieces in steps] if booked else highest))
     frame = _Frame(start=start, end=now, top=top)
     runs = _runs(steps, silences, now)
     kinds = _kinds([one for one in moved if one.event_at >= start])
@@ -150,7 +162,7 @@ def level_chart(
     return Chart(
         line=" ".join(_path(run, frame) for run in runs),
         area=" ".join(_area(run, frame) for run in runs),
-        band=" ".join(_band(row, told, silences, frame)),
+        band="" if booked else " ".join(_band(row, told, silences, frame)),
         gaps=[
             Gap(x=frame.x(a), width=max(4, frame.x(b) - frame.x(a)))
             for a, b in silences
@@ -169,6 +181,29 @@ def level_chart(
         kinds=kinds,
         guess=band,
     )
+
+
+def is_booked(row: BinRow) -> bool:
+    """Whether the level is drawn from movements: no single weight tells it."""
+    return row.measure != "weight" or row.several
+
+
+def _booked_steps(
+    row: BinRow, moved: Sequence[MovementRow], since: datetime
+) -> list[tuple[datetime, int]]:
+    """Oldest first: the level at the beginning, and what each movement led to."""
+    oldest_first = sorted(moved, key=lambda one: (one.event_at, one.movement_id))
+    steps = [(one.event_at, one.after_pieces) for one in oldest_first]
+    if not steps:
+        if row.pieces is None or row.plateau_since is None:
+            return []
+        return [(max(since, row.plateau_since), row.pieces)]
+    first = oldest_first[0]
+    return steps if first.kind == "opening" else [(since, first.before_pieces), *steps]
+
+
+def _begins(told: Sequence[Told], steps: Sequence[tuple[datetime, int]]) -> datetime:
+    return told[0].from_at if told else steps[0][0]
 
 
 MOVEMENT_WORDS = {
@@ -244,6 +279,31 @@ def _silences(
         for one, after in zip(told, words_from, strict=True)
         if after - one.upto_at > longest
     ]
+
+
+def _off_the_scale(
+    row: BinRow, told: Sequence[Told], now: datetime
+) -> list[tuple[datetime, datetime]]:
+    """From when the scale showed less than the empty bin until it stood there again: no level."""
+    gone: datetime | None = None
+    found = []
+    for at, weight_mg in (each for one in told for each in _weights(one)):
+        if is_absent(weight_mg, views.calibration_of(row)):
+            gone = gone or at
+        elif gone is not None:
+            found.append((gone, at))
+            gone = None
+    return found if gone is None else [*found, (gone, now)]
+
+
+def _merged(spans: Sequence[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
+    merged: list[tuple[datetime, datetime]] = []
+    for began, ended in sorted(spans):
+        if merged and began <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], ended))
+        else:
+            merged.append((began, ended))
+    return merged
 
 
 def _runs(
@@ -346,14 +406,15 @@ def _says(
 ) -> str:
     """What the drawing shows, for who does not see it."""
     here = [one for one in told if one.upto_at >= frame.start] or told
-    lows = [views.pieces_of(row, mg) for one in here if (mg := one.min_weight_mg) is not None]
-    highs = [views.pieces_of(row, mg) for one in here if (mg := one.max_weight_mg) is not None]
+    weighed = [] if is_booked(row) else here
+    lows = [views.pieces_of(row, mg) for one in weighed if (mg := one.min_weight_mg) is not None]
+    highs = [views.pieces_of(row, mg) for one in weighed if (mg := one.max_weight_mg) is not None]
     shown = [pieces for at, pieces in steps if at >= frame.start] or [steps[-1][1]]
     long = words.span((frame.end - frame.start).total_seconds())
     quiet = [gap for gap in silences if gap[1] > frame.start]
     gaps = f", {words.plural(len(quiet), 'gap')} without readings" if quiet else ""
     return (
         f"Level over the last {long}: from {shown[0]:,} to {shown[-1]:,} pieces, at least "
-        f"{min(lows, default=shown[0]):,}, at most {max(highs, default=shown[0]):,}; "
+        f"{min(lows or shown):,}, at most {max(highs or shown):,}; "
         f"minimum {row.minimum:,}{gaps}."
     )

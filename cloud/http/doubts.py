@@ -53,8 +53,7 @@ TRUST_WORDS: Mapping[Trust, TrustWords] = MappingProxyType(
         ),
         Trust.UNIT_CHANGED: TrustWords(
             word="Odd weight",
-            means="What came or went is no whole number of pieces: another part, another weight of"
-            " one piece, or something that is none.",
+            means="Until somebody has looked, nothing that came or went is counted by it.",
             do="Look into the bin, count it, or weigh a counted sample.",
         ),
         Trust.UNKNOWN: TrustWords(

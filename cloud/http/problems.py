@@ -133,6 +133,12 @@ REFUSALS: dict[type[refusals.Refusal], int] = {
     refusals.TareNotStill: 409,
     refusals.SampleNotStill: 409,
     refusals.NotWeighed: 409,
+    refusals.DeliveryUnknown: 404,
+    refusals.DeliveryFarOff: 422,
+    refusals.DeliveryUsed: 409,
+    refusals.FindingUnknown: 404,
+    refusals.FindingAnswered: 409,
+    refusals.FindingOvertaken: 409,
     refusals.NounUnknown: 404,
     refusals.ChangedMeanwhile: 409,
     refusals.NotAsAllowed: 422,
@@ -229,19 +235,22 @@ def of_refusal(refusal: refusals.Refusal) -> Problem:
 def _more(refusal: refusals.Refusal) -> Mapping[str, object]:
     match refusal:
         case refusals.NotAsAllowed(mistakes=mistakes):
-            return {"mistakes": [asdict(mistake) for mistake in mistakes]}
+            more: dict[str, object] = {"mistakes": [asdict(mistake) for mistake in mistakes]}
         case refusals.ChangedMeanwhile(version=version, fields=fields):
-            return {"version": version, "fields": list(fields)}
+            more = {"version": version, "fields": list(fields)}
         case refusals.CountTooOld(moved=moved):
-            return {"moved": list(moved)}
+            more = {"moved": list(moved)}
+        case refusals.DeliveryFarOff(weighed=weighed):
+            more = {"weighed": weighed}
         case refusals.SampleTooSmall(pieces_needed=needed):
-            return {"pieces_needed": needed}
+            more = {"pieces_needed": needed}
         case refusals.TareNotStill(readings=readings, readings_needed=wanted) | (
             refusals.SampleNotStill(readings=readings, readings_needed=wanted)
         ):
-            return {"readings": readings, "readings_needed": wanted}
+            more = {"readings": readings, "readings_needed": wanted}
         case _:
-            return {}
+            more = {}
+    return more
 
 
 def _told(request: Request, exc: Exception) -> Response:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Literal
 
-from cloud.core.trust import Judgement, Trust
+from cloud.core.trust import Judgement, Trust, stale_after
 from cloud.core.unrest import REVERSED_PIECES, SIGMA_OF_MEDIAN
 from cloud.http import views, words
 from cloud.http.doubts import TRUST_WORDS
@@ -35,10 +35,19 @@ def path_of(
     gateway: GatewayRow | None,
     readings: Sequence[ReadingRow],
     now: datetime,
+    *,
+    sensors: Sequence[tuple[str, ReadingRow | None]] = (),
 ) -> list[Station]:
+    """`sensors`: of several under one bin, the last reading of each."""
     zone = words.zone(row.time_zone)
+    if row.measure != "weight":
+        first = [_unweighed(row, judgement, readings, now)]
+    elif row.several:
+        first = [_one_of(row, name, reading, now) for name, reading in sensors]
+    else:
+        first = [_scale(row, judgement, now)]
     return [
-        _scale(row, judgement, now),
+        *first,
         _gateway(gateway, now),
         _cloud(row, judgement, now),
         _follower(row, readings, zone, now),
@@ -84,6 +93,51 @@ def _scale(row: BinRow, judgement: Judgement, now: datetime) -> Station:
         number=words.grams(row.weight_mg),
         says=f"{stability}, {_ago(row.measured_at, now)}",
         kind="stale" if judgement.trust in _OF_THE_SCALE or row.quality != 0 else "ok",
+    )
+
+
+_MEASURES = {
+    "counter_out": "Counter",
+    "counter_in": "Counter",
+    "tags": "Tag reader",
+    "steps": "Level sensor",
+    "two_bin": "Sign for an empty container",
+}
+
+
+def _unweighed(
+    row: BinRow, judgement: Judgement, readings: Sequence[ReadingRow], now: datetime
+) -> Station:
+    name = _MEASURES[row.measure]
+    if row.heard_at is None:
+        return Station(name=name, number="–", says="nothing has come", kind="stale")  # noqa: RUF001 - a dash
+    if row.condition is not None:
+        return Station(name=name, number="–", says=f"it says: {row.condition}", kind="stale")  # noqa: RUF001 - a dash
+    total = next((one.total for one in readings if one.total is not None), None)
+    each = f"stands for {words.plural(row.pieces_per_count, 'piece')}"
+    return Station(
+        name=name,
+        number="heard" if total is None else f"{total:,}",
+        says=f"each count {each}, {_ago(row.heard_at, now)}",
+        kind="stale" if judgement.trust in _SILENT else "ok",
+    )
+
+
+def _one_of(row: BinRow, name: str, reading: ReadingRow | None, now: datetime) -> Station:
+    """One of several scales: while any of them is silent the level is of before."""
+    title = f"Scale {name}"
+    if reading is None:
+        return Station(name=title, number="–", says="nothing has come", kind="stale")  # noqa: RUF001 - a dash
+    silent = now - reading.at > stale_after(row.interval_s)
+    if reading.weight_mg is None:
+        says = f"it says: {reading.condition or 'no weight'}, {_ago(reading.at, now)}"
+        return Station(name=title, number="–", says=says, kind="stale")  # noqa: RUF001 - a dash
+    stability = STABILITY[reading.stability] if reading.stability in {0, 1, 2} else STABILITY[2]
+    return Station(
+        name=title,
+        number=words.grams(reading.weight_mg),
+        says=f"{stability}, {_ago(reading.at, now)}",
+        kind="stale" if silent or reading.quality != 0 else "ok",
     )
 
 

@@ -22,6 +22,7 @@ from cloud.http.api import calibration as api_calibration
 from cloud.http.api import counts as api_counts
 from cloud.http.api import evidence as api_evidence
 from cloud.http.api import exceptions as api_exceptions
+from cloud.http.api import findings as api_findings
 from cloud.http.api import health as api_health
 from cloud.http.api import kpis as api_kpis
 from cloud.http.api import movements as api_movements
@@ -111,8 +112,8 @@ def make_site(
     site.state.metrics = metrics.make_registry(hub)
     problems.install(site)
     for module in (
-        api_health, api_bins, api_movements, api_counts, api_calibration, api_nouns, api_orders,
-        api_evidence, api_exceptions, api_kpis, api_policies, api_calendars, api_shadow,
+        api_health, api_bins, api_movements, api_counts, api_calibration, api_findings, api_nouns,
+        api_orders, api_evidence, api_exceptions, api_kpis, api_policies, api_calendars, api_shadow,
         api_agreements,
         wall, nouns, policies, calendars, bins, imports, orders, shadow, evidence, exceptions,
         kpis, agreements, portal, answer, login,

@@ -1,7 +1,8 @@
 """The third loop of `binline cloud work`: keeps the store of readings.
 
     soon       hours that are over and were touched are computed again
-    each minute    weeks are made ahead, and for late readings that wait for one
+    each minute    weeks are made ahead, and for late readings that wait for one; what delivered
+                   orders say of the weight of a piece is looked at
     each hour  what is older than its time is dropped or pruned; what is used a day is computed
     each night minimum and order-up-to level of each bin are estimated from its history
 
@@ -23,6 +24,7 @@ import psycopg
 from prometheus_client import Counter, Gauge
 
 from cloud.actions.estimate_parameters import estimate_parameters
+from cloud.actions.learn_from_delivery import learn_from_orders
 from cloud.postgres import (
     bin_parameters,
     partitions,
@@ -44,6 +46,8 @@ USAGE_EVERY_S = 3_600.0
 STOP_SEEN_S = 0.5
 LOOK_FOR_NIGHT_EVERY_S = 300.0
 NIGHT = clock(2, 0)  # UTC: the day before is over in most of the world
+
+LEARN_EVERY_S = 60.0
 CHECKPOINTS_ALL = timedelta(days=1)  # then one a day is enough for what comes late
 CHECKPOINTS_KEPT = timedelta(days=35)
 HOUR = timedelta(hours=1)
@@ -83,6 +87,7 @@ class KeepLoop:
         self._now_and_then(conn, self._pack, PACK_EVERY_S)
         self._now_and_then(conn, self._usage, USAGE_EVERY_S)
         self._now_and_then(conn, self._parameters, LOOK_FOR_NIGHT_EVERY_S)
+        self._now_and_then(conn, self._learn, LEARN_EVERY_S)
 
     def _now_and_then(
         self, conn: psycopg.Connection, step: Callable[[psycopg.Connection], None], every_s: float
@@ -147,6 +152,11 @@ class KeepLoop:
                 )  # fmt: skip
         finally:
             bin_parameters.end_turn(conn)
+
+    def _learn(self, conn: psycopg.Connection) -> None:
+        learnt = learn_from_orders(conn, self._now())
+        if learnt:
+            log.info("%s deliveries said something of the weight of a piece", learnt)
 
     def _drop(self, conn: psycopg.Connection) -> None:
         now, keeping = self._now(), self._keeping

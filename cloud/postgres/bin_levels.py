@@ -13,7 +13,13 @@ _DAYS_MAX = 36_500.0  # what lasts a century does not run out
 _SAVE = """
 INSERT INTO bin_levels AS l (bin_id, pieces, sd_pieces, exact, level_at, plateau_since, unconfirmed,
                              doubts, followed_at, settles_at, zero_error_mg)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+SELECT bin_id, pieces, sd_pieces, exact, level_at, plateau_since, unconfirmed, doubts, followed_at,
+       settles_at, zero_error_mg
+  FROM json_to_recordset(%s::json) AS t(
+       bin_id int, pieces int, sd_pieces real, exact boolean, level_at timestamptz,
+       plateau_since timestamptz, unconfirmed int, doubts jsonb, followed_at timestamptz,
+       settles_at timestamptz, zero_error_mg bigint)
+ ORDER BY bin_id
 ON CONFLICT (bin_id) DO UPDATE SET
     pieces = EXCLUDED.pieces, sd_pieces = EXCLUDED.sd_pieces, exact = EXCLUDED.exact,
     level_at = EXCLUDED.level_at, plateau_since = EXCLUDED.plateau_since,
@@ -42,10 +48,10 @@ class BinLevel(NamedTuple):
 
 
 def save(conn: psycopg.Connection, levels: Iterable[BinLevel]) -> None:
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            _SAVE, [(*one[:7], json.dumps(one.doubts), *one[8:]) for one in sorted(levels)]
-        )
+    """In one statement: the driver takes longer for eleven values of a row than all else does."""
+    rows = [one._asdict() for one in levels]
+    if rows:
+        conn.execute(_SAVE, (json.dumps(rows, default=datetime.isoformat),))
 
 
 def doubts_of(said: Sequence[Sequence[str]] | None) -> tuple[Doubt, ...]:

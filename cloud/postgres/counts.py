@@ -80,6 +80,22 @@ def listed(
     ).fetchall()
 
 
+def compared_by_bin(
+    conn: psycopg.Connection, since: datetime, item_id: int
+) -> dict[str, list[tuple[int, int]]]:
+    """By code of each bin of an item what was counted there in its turn, and what we held."""
+    rows = conn.execute(
+        "SELECT b.code, c.pieces, c.level_pieces FROM counts c JOIN bins b USING (bin_id)"
+        " WHERE c.kind IN ('audit', 'cycle') AND c.level_pieces IS NOT NULL"
+        "   AND c.counted_at >= %s AND c.item_id = %s ORDER BY b.code",
+        (since, item_id),
+    ).fetchall()
+    found: dict[str, list[tuple[int, int]]] = {}
+    for code, pieces, level in rows:
+        found.setdefault(code, []).append((pieces, level))
+    return found
+
+
 def compared(
     conn: psycopg.Connection,
     since: datetime,

@@ -329,6 +329,18 @@ def notices(conn: psycopg.Connection, order_id: UUID) -> list[NoticeRow]:
     ).fetchall()
 
 
+def last_of_each_sensor(
+    conn: psycopg.Connection, bin_id: int
+) -> list[tuple[str, ReadingRow | None]]:
+    """By name, for operations: a supplier sees no sensor. None: nothing came in a month."""
+    rows = conn.execute(
+        "SELECT s.name, s.sensor_id, st.heard_at FROM sensors s JOIN bin_state st USING (bin_id)"
+        " WHERE s.bin_id = %s ORDER BY s.name, s.sensor_id",
+        (bin_id,),
+    ).fetchall()
+    return [(name, next(iter(_last(conn, id_, heard_at, 1)), None)) for name, id_, heard_at in rows]
+
+
 def last_readings(conn: psycopg.Connection, bin_id: int, limit: int) -> list[ReadingRow]:
     """Newest first, by the corrected time; of the month before the last sign of life."""
     row = conn.execute(
@@ -336,8 +348,14 @@ def last_readings(conn: psycopg.Connection, bin_id: int, limit: int) -> list[Rea
     ).fetchone()
     if row is None:
         return []
-    # Within narrow bounds only the weeks that matter are looked at, and few readings are sorted.
     sensor_id, heard_at = row
+    return _last(conn, sensor_id, heard_at, limit)
+
+
+def _last(
+    conn: psycopg.Connection, sensor_id: int, heard_at: datetime, limit: int
+) -> list[ReadingRow]:
+    # Within narrow bounds only the weeks that matter are looked at, and few readings are sorted.
     cursor = conn.cursor(row_factory=class_row(ReadingRow))
     found: list[ReadingRow] = []
     for back in LAST_READINGS:

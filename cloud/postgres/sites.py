@@ -14,7 +14,6 @@ import psycopg
 class NewItem:
     sku: str
     name: str
-    supplier_sku: str
     unit_weight_ug: int
     pack: int
 
@@ -121,10 +120,9 @@ def ensure_channel(
 def ensure_item(conn: psycopg.Connection, item: NewItem) -> int:
     return _id(
         conn,
-        "INSERT INTO items (sku, name, supplier_sku, unit_weight_ug, pack)"
-        " VALUES (%s, %s, %s, %s, %s)"
+        "INSERT INTO items (sku, name, unit_weight_ug, pack) VALUES (%s, %s, %s, %s)"
         " ON CONFLICT (sku) DO UPDATE SET sku = excluded.sku RETURNING item_id",
-        (item.sku, item.name, item.supplier_sku, item.unit_weight_ug, item.pack),
+        (item.sku, item.name, item.unit_weight_ug, item.pack),
     )
 
 

@@ -74,6 +74,7 @@ class BinRow:
     several: bool = False  # scales under it
     answer_hours: int | None = None  # in which an order is answered; None: nothing was agreed on
     withheld: bool = False  # the asking supplier is not shown what lies in it
+    pieces_per_count: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +89,7 @@ class GatewayRow:
 _BINS = """
 SELECT b.bin_id, b.code, b.place, b.capacity, b.minimum, b.margin, b.tare_mg, b.interval_s,
        b.site_id, si.name AS site, si.place AS site_place, si.time_zone,
-       i.sku, i.name AS part, coalesce(line.supplier_sku, i.supplier_sku) AS supplier_sku,
+       i.sku, i.name AS part, coalesce(line.supplier_sku, '') AS supplier_sku,
        i.unit_weight_ug, coalesce(line.pack, i.pack) AS pack, su.name AS supplier,
        g.name AS gateway, g.presence, g.twin_since IS NOT NULL AS twins,
        st.heard_at, st.received_at, st.condition, st.measured_at, st.weight_mg,
@@ -96,7 +97,7 @@ SELECT b.bin_id, b.code, b.place, b.capacity, b.minimum, b.margin, b.tare_mg, b.
        br.opened_at AS low_since,
        o.order_id, o.order_number, o.order_state, o.order_quantity, o.sent_at, o.answered_at,
        (SELECT count(*) > 1 FROM sensors o WHERE o.bin_id = b.bin_id) AS several,
-       b.measure, i.unit_sd_ug, i.unit_error_ug, b.scale_sd_mg,
+       b.measure, b.pieces_per_count, i.unit_sd_ug, i.unit_error_ug, b.scale_sd_mg,
        l.pieces, l.unconfirmed, l.sd_pieces, l.exact, l.level_at, l.plateau_since, l.followed_at,
        l.doubts, l.zero_error_mg, l.usage_per_day, l.usage_sd, l.usage_days,
        ag.answer_hours, b.site_id IN (SELECT sites_withheld()) AS withheld

@@ -48,6 +48,9 @@ def test_every_state_of_trust_says_what_it_means(visit, served, trust: Trust) ->
         assert TRUST_WORDS[trust].means in text
         assert "Nothing is ordered on this number." in text
     picture(page, f"bin-{trust.value}-light")
+    page.set_viewport_size({"width": 390, "height": 844})
+    picture(page, f"bin-{trust.value}-390")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert not page.broken
 
 

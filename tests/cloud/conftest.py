@@ -145,10 +145,14 @@ def _shelf(admin: psycopg.Connection, code: str) -> Shelf:
         "INSERT INTO suppliers (name) VALUES (%s) RETURNING supplier_id", f"Ferro AG {number}"
     )
     item_id = one(
-        "INSERT INTO items (sku, name, supplier_sku, unit_weight_ug, pack)"
-        " VALUES (%s, 'Hex bolt M8 x 30', 'FE-88213', %s, 500) RETURNING item_id",
+        "INSERT INTO items (sku, name, unit_weight_ug, pack)"
+        " VALUES (%s, 'Hex bolt M8 x 30', %s, 500) RETURNING item_id",
         f"1048{number}",
         PIECE_MG * 1_000,
+    )
+    admin.execute(
+        "INSERT INTO item_suppliers (item_id, supplier_id, supplier_sku) VALUES (%s, %s, %s)",
+        (item_id, supplier_id, "FE-88213"),
     )
     bin_id = one(
         "INSERT INTO bins (code, site_id, item_id, supplier_id, place, capacity, minimum, margin,"

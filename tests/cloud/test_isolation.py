@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
-from cloud.postgres import asking, migrate, pools, timescale
+from cloud.postgres import asking, migrate, pools, timescale, wall
 from cloud.postgres.timescale import Store
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -138,12 +138,13 @@ RIGHTS = {
         "dead_letter_counts": "SELECT UPDATE",
         "dead_letters": "DELETE SELECT UPDATE(settled,settled_at,settled_by)",
         "decisions": "INSERT SELECT",
+        "findings": "INSERT SELECT UPDATE(answered_at,answered_because,answered_by,state)",
         "follow_due": "DELETE SELECT UPDATE",
         "gateways": "SELECT UPDATE(twin_held,twin_kept,twin_settled,twin_since)",
         "item_calibrations": "SELECT",
         "item_prices": "SELECT",
         "item_suppliers": "SELECT",
-        "items": "SELECT",
+        "items": "SELECT UPDATE(unit_error_ug,unit_sd_ug,unit_weight_ug)",
         "ledger": "DELETE SELECT",
         "movements": "INSERT SELECT UPDATE",
         "notices": "INSERT SELECT UPDATE",
@@ -190,6 +191,7 @@ RIGHTS = {
         "counts": "INSERT SELECT",
         "customers": "INSERT SELECT UPDATE",
         "decisions": "SELECT",
+        "findings": "INSERT SELECT UPDATE(answered_at,answered_because,answered_by,state)",
         "gateways": "INSERT SELECT UPDATE",
         "item_calibrations": "SELECT",
         "item_prices": "INSERT SELECT UPDATE",
@@ -218,6 +220,8 @@ RIGHTS = {
         "suppliers": "INSERT SELECT UPDATE",
     },
     "binline_view": {
+        "bin_items": "SELECT",
+        "bin_sensors": "SELECT",
         "bins": "SELECT",
         "item_calibrations": "SELECT",
         "readings": "SELECT",
@@ -334,6 +338,14 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
         "INSERT INTO counts (bin_id, item_id, kind, pieces, counted_at, entered_at, by, because)"
         " VALUES (%s, %s, 'audit', 7, %s, %s, %s, %s)",
         (bin_id, item, NOW, NOW, canary, canary),
+    )
+    admin.execute(
+        "INSERT INTO findings (bin_id, item_id, event_at, movement_id, pieces, weighed, before_mg,"
+        " after_mg, from_ug, unit_weight_ug, unit_sd_ug, unit_error_ug, says, told_by,"
+        " told_because, told_at, state)"
+        " SELECT bin_id, item_id, event_at, movement_id, 7, 7, 0, 7, 1, 2, 0, 0, because, because,"
+        " because, event_at, 'waiting' FROM movements WHERE bin_id = %s",
+        (bin_id,),
     )
     admin.execute("INSERT INTO bin_policies (bin_id) VALUES (%s)", (bin_id,))
     admin.execute(
@@ -804,6 +816,100 @@ def test_a_supplier_is_refused_what_is_not_its_business(
     asking.as_supplier(portal, one)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         portal.execute(statement)  # type: ignore[call-overload] # a literal above
+
+
+def test_of_a_sensor_a_supplier_sees_what_it_said_of_its_bin_and_neither_before_nor_after(
+    admin: psycopg.Connection, portal: psycopg.Connection, two_suppliers: tuple[int, int]
+) -> None:
+    """From the one's bin to the other's at ten; a roll-up with words of both is told to neither."""
+    one, two = two_suppliers
+    row = admin.execute("SELECT sensor_id FROM sensors WHERE name = 'canaryone'").fetchone()
+    assert row is not None
+    (sensor,) = row
+    moved_at = NOW + timedelta(hours=1)
+    for number, minutes in enumerate((1, 119, 130, 240), start=10):
+        at = NOW + timedelta(minutes=minutes - 60)
+        admin.execute(
+            "INSERT INTO readings SELECT sensor_id, %s, stream_no, %s, %s, 7, NULL, NULL, NULL,"
+            " 0, 0, true FROM readings WHERE sensor_id = %s AND seq = 1",
+            (at, number, at, sensor),
+        )
+    for hour, first, last in ((9, 1, 50), (10, 55, 70), (11, 125, 170)):
+        admin.execute(
+            "INSERT INTO rollups (sensor_id, hour, readings, conditions, heard_first_at,"
+            " heard_last_at, weights) VALUES (%s, %s, 1, 0, %s, %s, 0)",
+            (
+                sensor,
+                NOW.replace(hour=hour),
+                NOW + timedelta(minutes=first),
+                NOW + timedelta(minutes=last),
+            ),
+        )
+    with admin.transaction():
+        admin.execute("SELECT set_config('app.from_at', %s, true)", (moved_at.isoformat(),))
+        admin.execute(
+            "UPDATE sensors SET bin_id = (SELECT bin_id FROM bins WHERE supplier_id = %s)"
+            " WHERE sensor_id = %s",
+            (two, sensor),
+        )
+    seen = {}
+    for supplier in (one, two):
+        with portal.transaction():
+            asking.as_supplier(portal, supplier)
+            readings = portal.execute(
+                "SELECT seq FROM portal_readings WHERE sensor_id = %s AND seq > 1 ORDER BY seq",
+                (sensor,),
+            ).fetchall()
+            hours = portal.execute(
+                "SELECT extract(hour FROM hour AT TIME ZONE 'UTC')::int FROM portal_rollups"
+                " WHERE sensor_id = %s AND hour >= %s ORDER BY hour",
+                (sensor, NOW - timedelta(days=2)),
+            ).fetchall()
+        seen[supplier] = ([seq for (seq,) in readings], [hour for (hour,) in hours])
+    assert seen == {one: ([10, 11], [9]), two: ([12, 13], [11])}
+    with portal.transaction():
+        asking.as_operations(portal, "ops@plant.test")
+        every = portal.execute(
+            "SELECT seq, bin_id FROM portal_readings WHERE sensor_id = %s AND seq > 1", (sensor,)
+        ).fetchall()
+    assert len(every) == 4, "operations see all of it, each reading once"
+    assert len({bin_id for _, bin_id in every}) == 2
+
+
+def test_who_takes_a_bin_over_sees_nothing_of_the_time_before(
+    admin: psycopg.Connection, portal: psycopg.Connection, two_suppliers: tuple[int, int]
+) -> None:
+    one, two = two_suppliers
+    with admin.transaction():
+        since = (NOW + timedelta(hours=1)).isoformat()
+        admin.execute("SELECT set_config('app.from_at', %s, true)", (since,))
+        admin.execute("UPDATE bins SET supplier_id = %s WHERE supplier_id = %s", (two, one))
+    for supplier, others in ((one, 0), (two, 1)):
+        with portal.transaction():
+            asking.as_supplier(portal, supplier)
+            for view in ("portal_readings", "portal_rollups"):
+                assert len(rows_of(portal, view, ["sensor_id"])) == others, view
+
+
+def test_a_supplier_reads_its_own_number_of_an_item_and_no_other(
+    admin: psycopg.Connection, portal: psycopg.Connection, two_suppliers: tuple[int, int]
+) -> None:
+    """Both supply one item; who has given no number of its own is shown none."""
+    one, two = two_suppliers
+    admin.execute(
+        "UPDATE bins SET item_id = (SELECT item_id FROM items WHERE name = 'canarytwo')"
+        " WHERE supplier_id = %s",
+        (one,),
+    )
+    for supplier, number in ((one, ""), (two, "canarytwo")):
+        with portal.transaction():
+            asking.as_supplier(portal, supplier)
+            (row,) = wall.all_bins(portal)
+        assert row.supplier_sku == number
+    columns = readable(admin)
+    assert [name for name, found in columns.items() if "supplier_sku" in found] == [
+        "item_suppliers"
+    ]
 
 
 def test_a_function_in_a_question_is_shown_no_row_that_the_asker_may_not_see(

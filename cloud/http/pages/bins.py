@@ -4,6 +4,7 @@ What people tell of a bin is entered here, too: a count, a counted sample, that 
 refused is said beside the form, with nothing lost of what was typed.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -16,6 +17,13 @@ from starlette.responses import RedirectResponse, Response
 from cloud.actions import keep_policies
 from cloud.actions.calibrate_bin import Learnt, because_of, learn_empty, learn_from_sample
 from cloud.actions.count_bin import Asked, count_bin
+from cloud.actions.learn_from_delivery import (
+    Predicted,
+    answer_finding,
+    is_overtaken,
+    predicted,
+    tell_delivery,
+)
 from cloud.core.learning import UNSAID_SPREAD, ZeroCheck, check_zero, sample_needed
 from cloud.core.nouns import BIN, INT_MAX, ITEM, Mistake
 from cloud.core.refusals import NotAsAllowed, Refusal
@@ -28,7 +36,8 @@ from cloud.http.kept import Told
 from cloud.http.pages import orders
 from cloud.http.parts import BinCode, parts_of
 from cloud.http.problems import Problem
-from cloud.postgres import counts, movements, nouns, portal, wall
+from cloud.postgres import counts, findings, movements, nouns, portal, wall
+from cloud.postgres.findings import FindingRow
 from cloud.postgres.sessions import Session
 from cloud.postgres.wall import BinRow
 
@@ -43,13 +52,19 @@ COUNTS_MAX = 10
 HISTORY_MAX = 12
 FORM_FIELDS_MAX = 12
 BECAUSE_CHARS_MAX = 500
+BIGINT_MAX = 2**63 - 1
 CALIBRATION = ("unit_weight_ug", "unit_sd_ug", "unit_error_ug", "tare_mg", "scale_sd_mg")
 
-Form = Literal["count", "sample", "tare"]
+REFILLS_MAX = 12
+FINDINGS_MAX = 8
+
+Form = Literal["count", "sample", "tare", "delivery", "finding"]
 DONE = {
     "count": "Entered. The level follows in a second or two.",
     "sample": "In use. Every bin with this item is counted anew by it.",
     "tare": "In use. The bin is counted anew by it.",
+    "delivery": "Entered. What it says is below.",
+    "finding": "Answered. An accepted weight is in use: every bin with this item is counted anew.",
 }
 
 
@@ -62,6 +77,16 @@ class Said:
     problem: Problem | None = None
     mistakes: tuple[Mistake, ...] = ()
     learnt: Learnt | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A finding, and whether somebody's consent would still put it into use."""
+
+    row: FindingRow
+    waits: bool
+    overtaken: bool
+    predicted: Sequence[Predicted]
 
 
 @router.get("/bins/{code}")
@@ -91,6 +116,13 @@ def _tell(
         with auth.asked_by(parts, session) as conn:
             if form == "count":
                 _count(conn, session, code, typed, now)
+            elif form == "delivery":
+                movement, because = _number(typed, "movement"), typed.get("because", "")
+                tell_delivery(conn, code, movement, _pieces(typed), because, session.email, now)
+            elif form == "finding":
+                accept, because = typed.get("answer") == "accept", typed.get("because", "")
+                finding = _number(typed, "finding")
+                answer_finding(conn, code, finding, accept, because, session.email, now)
             else:
                 learnt = _learn(conn, code, form, typed, now)
     except Refusal as refused:
@@ -143,6 +175,15 @@ def _pieces(typed: dict[str, str]) -> int:
     return int(text)
 
 
+def _number(typed: dict[str, str], field: str) -> int:
+    """Of a movement or a finding, as the page itself has put it there."""
+    text = typed.get(field, "")
+    if not text.isascii() or not text.isdecimal() or int(text) > BIGINT_MAX:
+        mistake = Mistake(field=field, given=text, allowed="one of those that are listed")
+        raise NotAsAllowed([mistake])
+    return int(text)
+
+
 def _counted_at(typed: dict[str, str], row: BinRow) -> datetime | None:
     """As a browser gives it, without a zone: that of the site is meant."""
     text = typed.get("counted_at", "").strip()
@@ -172,10 +213,13 @@ def _page(
         restated = movements.restatements(conn, row.bin_id, HISTORY_MAX)
         counted = counts.listed(conn, row.bin_id, COUNTS_MAX)
         found = counts.compared(conn, now - timedelta(days=accuracy.DAYS), bin_id=row.bin_id)
+        sensors = portal.last_of_each_sensor(conn, row.bin_id) if row.several else ()
         readings = portal.last_readings(conn, row.bin_id, TABLE_READINGS_MAX)
         gateways = {one.name: one for one in wall.all_gateways(conn)}
         calibrated = _calibrated(conn, session, row)
         ordered = keep_policies.ordering_of(conn, code)
+        refills = findings.refills(conn, row.bin_id, REFILLS_MAX)
+        found_of = _found_of(conn, row)
         last_order = portal.last_order_of_bin(conn, row.bin_id)
         story = None if last_order is None else orders.story_of(conn, last_order)
     judgement = views.judged(row, now)
@@ -194,13 +238,14 @@ def _page(
         meant=TRUST_WORDS[judgement.trust],
         estimate=views.estimate_of(row, judgement, now),
         off=views.plus_minus(row),
-        path_stations=signals.path_of(row, judgement, gateway, readings, now),
+        path_stations=signals.path_of(row, judgement, gateway, readings, now, sensors=sensors),
         zero=_zero(row),
         stale_after=stale_after(row.interval_s),
         zone=words.zone(row.time_zone),
         readings=readings,
         pieces_of=views.pieces_of,
         chart=charts.level_chart(row, told, shown, now, drawn, guess=not judgement.may_act),
+        booked=charts.is_booked(row),
         span=shown,
         spans=charts.SPANS,
         movement_words=charts.MOVEMENT_WORDS,
@@ -214,6 +259,8 @@ def _page(
         accuracy_days=accuracy.DAYS,
         tolerance=accuracy.TOLERANCE_PERMILLE / 10,
         calibrated=calibrated,
+        refills=refills,
+        findings=found_of,
         needed=sample_needed(
             row.unit_sd_ug / row.unit_weight_ug if row.unit_sd_ug else UNSAID_SPREAD
         ),
@@ -236,6 +283,17 @@ def _calibrated(conn: psycopg.Connection, session: Session, row: BinRow) -> list
         if not one.new and any(each.field in CALIBRATION for each in one.differences)
     ]
     return sorted(only, key=lambda one: one.at, reverse=True)[:HISTORY_MAX]
+
+
+def _found_of(conn: psycopg.Connection, row: BinRow) -> list[Found]:
+    """What deliveries said, newest first; of what waits, what it would come to."""
+    found = []
+    for one in findings.listed(conn, row.bin_id, FINDINGS_MAX):
+        gone = is_overtaken(one, row)
+        waits = one.state == "waiting" and not gone
+        told = predicted(conn, one) if waits else ()
+        found.append(Found(row=one, waits=waits, overtaken=gone, predicted=told))
+    return found
 
 
 def _zero(row: BinRow) -> ZeroCheck | None:

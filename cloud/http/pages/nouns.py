@@ -5,6 +5,7 @@ JavaScript; with it a list searches while one types.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
@@ -32,10 +33,10 @@ from cloud.core.nouns import (
     read_paper,
 )
 from cloud.core.refusals import ChangedMeanwhile, NotAsAllowed, NounUnknown
-from cloud.http import auth, kept, rendering
+from cloud.http import accuracy, auth, kept, rendering
 from cloud.http.auth import Operations
 from cloud.http.parts import parts_of
-from cloud.postgres import asking, nouns
+from cloud.postgres import asking, counts, nouns
 from cloud.postgres.nouns import Row, Wanted
 from cloud.postgres.sessions import Session
 
@@ -129,6 +130,10 @@ def form_page(
         }
         lines = nouns.lines_of(conn, kept.first_id(row)) if noun is ITEM and row else []
         line_prices = [paper(ITEM_SUPPLIER, line.values)["price"] for line in lines]
+        accurate = None
+        if noun is ITEM and row:
+            since = parts.now() - timedelta(days=accuracy.DAYS)
+            accurate = accuracy.of_bins(counts.compared_by_bin(conn, since, kept.first_id(row)))
         if isinstance(refused, ChangedMeanwhile) and row is not None:
             conflict = _conflict(conn, noun, row, typed)
     inputs = [
@@ -151,6 +156,7 @@ def form_page(
         conflict=conflict,
         suggested=suggested,
         lines=[*zip(lines, line_prices, strict=True)],
+        accurate=accurate,
         paper_of=paper_of,
         because=shown.get("because", ""),
         saved=request.query_params.get("saved") == "1",

@@ -25,7 +25,7 @@ def test_an_estimate_goes_down_and_its_band_widens() -> None:
         (81, 90, 99),
         (42, 60, 78),
     ]
-    assert told[1].because == "Estimated: 100 at last, 10.0 used a day over 1.0 days."
+    assert told[1].because == "Estimated: 100 at last, 24 hours ago; 10.0 used a day."
     assert not told[0].may_act
 
 

@@ -1,11 +1,15 @@
 """What holds of every series, however it is cut, repeated or broken off."""
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloud.core.followed import to_us
+from cloud.core.following import Counted, catch_up
 from cloud.core.levels import Calibration
 from cloud.core.movements import (
     Doubting,
@@ -18,6 +22,7 @@ from cloud.core.movements import (
     recounted,
     settle_until,
 )
+from cloud.core.plateaus import settles_us
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 UNIT_MG = 7_300
@@ -32,7 +37,7 @@ def weighed(
     pieces: float,
     seq: int,
     *,
-    stability: int = 1,
+    stability: int = 0,
     sensor_id: int = 0,
     quality: int = 0,
 ) -> Seen:
@@ -140,7 +145,7 @@ def test_the_level_is_the_sum_of_its_movements_and_never_below_none(seen: list[S
             level += movement.pieces
             assert movement.after_pieces == level
             assert level >= 0
-            assert movement.event_at <= movement.known_at_reading == reading.at
+            assert movement.event_at <= movement.known_at_reading <= reading.at
         assert (state.pieces or 0) == level
 
 
@@ -371,6 +376,78 @@ def test_a_count_is_a_correction_and_never_usage() -> None:
     after = follow(step.state, [weighed(180, 97, 9)], SCALE)
     assert [(one.kind, one.pieces) for one in after.movements] == [(MovementKind.USAGE, -3)]
     assert after.state.pieces == 95
+
+
+def held(at_s: float, pieces: float, seq: int) -> Seen:
+    return weighed(at_s, pieces, seq, stability=1)
+
+
+def test_what_was_only_held_for_two_seconds_is_taken_when_it_lasted_longer_than_a_lull() -> None:
+    """Unstable is said after half a minute without rest: until then it may be a lull of it."""
+    seen = [*levels(100, 100), held(70, 97, 3)]
+    state = follow(None, seen, SCALE).state
+    assert (state.pieces, state.unconfirmed, state.exact) == (100, -3, False)
+    assert settle_until(state, NOON + timedelta(seconds=109), SCALE).movements == []
+    (taken,) = settle_until(state, NOON + timedelta(seconds=111), SCALE).movements
+    assert (taken.pieces, taken.event_at) == (-3, NOON + timedelta(seconds=70))
+    assert settles_us(state) == to_us(NOON + timedelta(seconds=110))
+    (later,) = follow(state, [held(130, 97, 4)], SCALE).movements
+    assert (later.pieces, later.event_at) == (-3, taken.event_at)
+    assert found([*levels(100, 100), weighed(70, 97, 3)])[1:] == [("usage", -3)]
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        [held(85, 100, 4), held(145, 100, 5)],
+        [weighed(100, 0, 4)._replace(weight_mg=None, condition="unstable"), held(110, 100, 5)],
+        [held(85, 102, 4), held(100, 100, 5), held(160, 100, 6)],
+    ],
+)
+def test_a_lull_of_something_that_shakes_is_no_use(then: list[Seen]) -> None:
+    assert found([*levels(100, 100), held(70, 99, 3), *then]) == [("opening", 100)]
+
+
+def test_taken_again_within_the_time_of_a_lull_is_taken_once_and_after_it_twice() -> None:
+    start = [*levels(100, 100), held(70, 97, 3)]
+    assert found([*start, held(80, 95, 4), held(140, 95, 5)])[1:] == [("usage", -5)]
+    assert found([*start, held(120, 95, 4), held(180, 95, 5)])[1:] == [
+        ("usage", -3),
+        ("usage", -2),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("counted", "moved", "after"),
+    [
+        (97, [("usage", -3)], [0]),  # it agrees with what the scale shows now
+        (100, [], [-3]),  # nothing is gone, says who counted
+        (94, [("correction", -6)], [0]),  # less than anybody thought: of what it shows now
+    ],
+)
+def test_a_count_settles_what_is_seen_and_not_confirmed(
+    counted: int, moved: list[tuple[str, int]], after: list[int]
+) -> None:
+    state = follow(None, [*levels(100, 100), held(70, 97, 3)], SCALE).state
+    counts = [Counted(NOON + timedelta(seconds=80), counted, "Ada counted.")]
+    caught = catch_up(state, [held(180, 97, 4)], counts, SCALE)
+    booked = [(str(one.kind), one.pieces) for one in caught.movements]
+    assert booked[: len(moved)] == moved
+    assert [pieces for _, pieces in booked[len(moved) :]] == [one for one in after if one]
+    assert caught.state.pieces == counted + sum(after)
+
+
+def test_a_scale_that_says_nothing_of_rest_has_a_level_after_four_readings_that_is_not_exact() -> (
+    None
+):
+    unknown = replace(SCALE, calibration=replace(CALIBRATION, scale_sd_mg=0))
+    seen = [weighed(60 * n, 100 + (n % 3 - 1) / 200, n + 1, stability=2) for n in range(12)]
+    first = [follow(None, seen[:count], unknown).state for count in range(1, 13)]
+    assert [state.pieces for state in first[:5]] == [None, None, None, 100, 100]
+    assert not any(state.exact for state in first[:8]), "its noise is not known yet"
+    assert first[11].exact
+    taken = [*seen[:4], weighed(250, 97, 5, stability=2), weighed(300, 97, 6, stability=2)]
+    assert found(taken, unknown) == [("opening", 100)], "and nothing moves by it yet"
 
 
 def test_settling_is_for_scales_alone() -> None:

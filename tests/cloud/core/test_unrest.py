@@ -58,10 +58,27 @@ def test_across_a_condition_nothing_goes_back() -> None:
 
 def test_what_never_came_to_rest_is_restless() -> None:
     unrest = Unrest(Followed(), UNSAID)
-    for _ in range(3):
-        assert not unrest.is_restless
-        unrest.interrupt("unstable")
+    unrest.interrupt("unstable")
+    assert not unrest.is_restless, "that may be a hand"
+    unrest.interrupt("unstable")
     assert unrest.is_restless
+
+
+def test_forth_and_back_by_a_good_part_of_a_piece_is_restless() -> None:
+    def seen(swing_mg: int) -> Unrest:
+        unrest = Unrest(Followed(), UNSAID)
+        for n in range(9):
+            weight = 10**6 + swing_mg * (n % 2)
+            unrest.learn(Spot(n, 1, n + 1, weight, settled=True))
+        return unrest
+
+    piece_mg = round(UNSAID.unit_mg)
+    assert seen(piece_mg // 2).is_restless
+    assert not seen(piece_mg // 5).is_restless
+    quiet = seen(piece_mg // 2)
+    for n in range(16):
+        quiet.learn(Spot(100 + n, 1, 100 + n, 10**6, settled=True))
+    assert not quiet.is_restless
 
 
 def test_a_scale_that_always_says_the_same_is_not_improbable() -> None:

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from cloud.http import charts
 from cloud.postgres.history import Told
 from cloud.postgres.movements import MovementRow
@@ -152,6 +154,47 @@ def test_movements_are_marked_each_at_its_time_and_told_in_words() -> None:
     ]
     assert "Movements: 2 usage of -41 pieces, 1 refill of +400 pieces." in chart.says
     assert chart.guess is None
+
+
+@pytest.mark.parametrize("differs", [{"measure": "counter_out"}, {"several": True}])
+def test_where_no_single_weight_tells_it_the_level_is_drawn_from_movements(
+    differs: dict[str, object],
+) -> None:
+    moved = [movement("usage", -300, 200, 6), movement("refill", 800, 1_000, 3)]
+    told = [hour(24 * 3600, 4, (7,) * 4)]  # the half of it that one scale bears
+    here = row(pieces=1_000, plateau_since=NOW - timedelta(hours=3), **differs)
+    chart = charts.level_chart(here, told, DAY, NOW, moved[::-1])
+    assert chart is not None
+    assert chart.line.startswith("M0,500"), "500 of 1,000 at the beginning"
+    assert "H750V800" in chart.line, "200 are left after three quarters of the time"
+    assert "H875V0" in chart.line, "filled up three hours later"
+    assert not chart.band
+    assert "from 500 to 1,000 pieces, at least 200, at most 1,000" in chart.says
+
+
+def test_a_bin_that_is_off_its_scale_is_a_gap_and_not_empty() -> None:
+    here = row(tare_mg=100_000)
+    gone = weighed(-80, 3 * 3600)
+    chart = charts.level_chart(here, [hour(24 * 3600, 6 * 3600, (500,) * 4), gone], DAY, NOW)
+    assert chart is not None
+    assert "V1000" not in chart.line, "drawn as if nothing were left"
+    assert chart.gaps[-1].x + chart.gaps[-1].width == 1000
+    back = [hour(24 * 3600, 10, (500,) * 4), weighed(-80, 9), weighed(500, 2)]
+    chart = charts.level_chart(here, back, DAY, NOW)
+    assert chart is not None
+    assert "V1000" not in chart.line
+
+
+def test_where_nothing_moved_in_the_time_the_level_is_the_one_that_is_known() -> None:
+    known = row(measure="two_bin", pieces=400, plateau_since=NOW - timedelta(days=3))
+    chart = charts.level_chart(known, [], DAY, NOW)
+    assert chart is not None
+    assert chart.line == "M0,600H1000"
+    assert charts.level_chart(row(measure="two_bin", pieces=None), [], DAY, NOW) is None
+    begun = [movement("opening", 400, 400, 6)]
+    chart = charts.level_chart(known, [], DAY, NOW, begun)
+    assert chart is not None
+    assert chart.line == "M0,600H1000", "before its first count nothing is known"
 
 
 def test_an_estimate_is_drawn_apart_and_widens_until_now() -> None:

@@ -22,8 +22,10 @@ def stations(world: World, code: str) -> dict[str, Station]:
         assert row is not None
         gateways = {one.name: one for one in wall.all_gateways(conn)}
         readings = portal.last_readings(conn, row.bin_id, 12)
+        sensors = portal.last_of_each_sensor(conn, row.bin_id)
     judgement = views.judged(row, world.now)
-    found = signals.path_of(row, judgement, gateways.get(row.gateway or ""), readings, world.now)
+    gateway = gateways.get(row.gateway or "")
+    found = signals.path_of(row, judgement, gateway, readings, world.now, sensors=sensors)
     return {one.name: one for one in found}
 
 
@@ -66,3 +68,30 @@ def test_a_bin_that_nothing_watches_has_no_number_anywhere(world: World) -> None
     found = stations(world, "LND-R04-B2")
     assert found["Gateway"].says == "no sensor watches this bin"
     assert {one.kind for one in found.values()} == {"stale"}
+
+
+def test_of_several_scales_each_has_a_station_of_its_own(world: World) -> None:
+    world.weigh("LND-R04-B2", 500)
+    with world.database.admin() as conn:
+        conn.execute(
+            "INSERT INTO sensors (gateway_id, name, bin_id) SELECT gateway_id, 'left', bin_id"
+            " FROM sensors WHERE name = 's01'"
+        )
+    found = stations(world, "LND-R04-B2")
+    assert list(found)[:3] == ["Scale left", "Scale s01", "Gateway"]
+    assert (found["Scale left"].kind, found["Scale left"].says) == ("stale", "nothing has come")
+    assert (found["Scale s01"].kind, found["Scale s01"].number) == ("ok", "2,450.0 g")
+
+
+def test_what_is_not_weighed_says_what_tells_its_level(world: World) -> None:
+    world.weigh("LND-R04-B2", 500)
+    with world.database.admin() as conn:
+        conn.execute("UPDATE bins SET measure = 'two_bin', pieces_per_count = 250")
+        conn.execute("UPDATE readings SET weight_mg = NULL, total = 7")
+        conn.execute("UPDATE bin_state SET weight_mg = NULL, measured_at = NULL")
+    found = stations(world, "LND-R04-B2")
+    assert found["Sign for an empty container"].number == "7"
+    assert "each count stands for 250 pieces" in found["Sign for an empty container"].says
+    assert found["Sign for an empty container"].kind == "ok"
+    world.say("LND-R04-B2", "silent", ago_s=1)
+    assert stations(world, "LND-R04-B2")["Sign for an empty container"].says == "it says: silent"

@@ -46,6 +46,12 @@ ROUTES = {
         "operations": 200,
     },
     "GET /api/bins/{code}/counts": {"nobody": 401, "own": 404, "foreign": 404, "operations": 200},
+    "GET /api/bins/{code}/calibration/findings": {
+        "nobody": 401,
+        "own": 404,
+        "foreign": 404,
+        "operations": 200,
+    },
     "GET /api/accuracy": {"nobody": 401, "supplier": 404, "operations": 200},
     # Who may is told what an empty one lacks; an empty bin is weighed without more words.
     **{
@@ -59,6 +65,8 @@ ROUTES = {
             ("counts", 422),
             ("calibration/sample", 422),
             ("calibration/tare", 409),
+            ("calibration/delivery", 422),
+            ("calibration/findings/{finding_id}/answer", 422),
         )
     },
     "POST /bins/{code}/{form}": {"nobody": 401, "own": 404, "foreign": 404, "operations": 422},
@@ -369,6 +377,7 @@ def test_who_sees_what(world, browser, address: str, asker: str, status: int) ->
         supplier="new",
         form="count",
         verb="acknowledge",
+        finding_id=1,
     )
     email = {"nobody": None, "operations": OPERATIONS}.get(asker, FERRO)
     json = {} if path.startswith("/api/") and method in ("POST", "PATCH", "PUT") else None
@@ -433,11 +442,9 @@ def test_the_description_of_the_api_has_an_example_for_each_noun(browser) -> Non
     assert set(described["paths"]) == {one for one in addresses if one.startswith("/api/")}
     for name in (
         "AccuracyOut", "BinOut", "CaseOut", "CountIn", "CountOut", "EnteredOut", "EvidenceOut",
-        "AskIn", "BecauseIn", "ChangeIn", "ComparedOut", "ConfirmIn", "DecideIn", "KpiOut",
-        "LevelsOut",
-        "MovementOut", "MovementsOut", "OrderOut", "SampleIn", "ShipIn", "TareOut", "UnitOut",
-        "LevelsOut", "MovementOut", "MovementsOut", "OrderOut", "SampleIn", "ShipIn", "TareOut",
-        "UnitOut",
+        "AskIn", "BecauseIn", "ChangeIn", "ComparedOut", "ConfirmIn", "DecideIn",
+        "FindingOut", "FindingsOut", "KpiOut", "LevelsOut", "MovementOut", "MovementsOut",
+        "OrderOut", "SampleIn", "ShipIn", "TareOut", "UnitOut",
     ):  # fmt: skip
         assert described["components"]["schemas"][name]["examples"]
     for path in described["paths"].values():

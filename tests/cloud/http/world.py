@@ -95,12 +95,16 @@ class World:
         code, place, part, sku, supplier, site, capacity, minimum = one
         item = self._one(
             conn,
-            "INSERT INTO items (sku, name, supplier_sku, unit_weight_ug, pack)"
-            " VALUES (%s, %s, %s, %s, 100) RETURNING item_id",
+            "INSERT INTO items (sku, name, unit_weight_ug, pack) VALUES (%s, %s, %s, 100)"
+            " RETURNING item_id",
             sku,
             part,
-            f"X-{sku}",
             UNIT_UG,
+        )
+        conn.execute(
+            "INSERT INTO item_suppliers (item_id, supplier_id, supplier_sku)"
+            " SELECT %s, supplier_id, %s FROM suppliers WHERE name = %s",
+            (item, f"X-{sku}", supplier),
         )
         bin_id = self._one(
             conn,

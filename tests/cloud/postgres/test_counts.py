@@ -44,3 +44,5 @@ def test_only_counts_in_their_turn_with_a_level_are_compared(admin: psycopg.Conn
     assert counts.compared(admin, since, bin_id=1, item_id=1, site_id=1) == [(100, 90)]
     for nowhere in ({"bin_id": 2}, {"item_id": 2}, {"site_id": 2}):
         assert counts.compared(admin, since, **nowhere) == []
+    assert counts.compared_by_bin(admin, since, 1) == {"LND-R04-B2": [(100, 90)]}
+    assert counts.compared_by_bin(admin, since, 2) == {}

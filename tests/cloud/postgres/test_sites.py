@@ -7,9 +7,7 @@ import pytest
 
 from cloud.postgres import asking, sites
 
-ITEM = sites.NewItem(
-    sku="10400", name="Lock nut M8", supplier_sku="FE-1", unit_weight_ug=5_600_000, pack=200
-)
+ITEM = sites.NewItem(sku="10400", name="Lock nut M8", unit_weight_ug=5_600_000, pack=200)
 
 
 def site(conn: psycopg.Connection) -> int:

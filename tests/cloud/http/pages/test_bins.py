@@ -2,7 +2,11 @@
 
 import re
 
+from cloud.core.followed import MovementKind
+from cloud.postgres import movements
+from cloud.postgres.movements import New
 from tests.cloud.http.world import OPERATIONS
+from tests.cloud.postgres.test_findings import moved
 
 
 def page_of(browser, code: str) -> str:
@@ -136,3 +140,27 @@ def test_a_sample_that_is_too_small_says_how_many_it_takes(world, browser) -> No
     assert answer.status_code == 422
     assert "37 pieces are needed." in answer.text
     assert 'value="10"' in answer.text
+
+
+def test_a_delivery_is_told_and_another_weight_consented_to_on_the_page(world, browser) -> None:
+    world.weigh("LND-R04-B2", 500)
+    with world.database.connect("binline_jobs") as conn:
+        refill = moved(MovementKind.REFILL, 5, 350_000, 2_450_000)
+        movements.insert(conn, [New(1, 1, refill)], world.now)
+        conn.commit()
+    visitor = browser(OPERATIONS)
+    given = {"movement": "1", "pieces": "488", "because": "five packs"}
+    far = visitor.post("/bins/LND-R04-B2/delivery", data=given | {"pieces": "1000"})
+    assert far.status_code == 422
+    assert "the weight is that of about 500" in far.text
+    assert visitor.post("/bins/LND-R04-B2/delivery", data=given).status_code in {200, 303}
+    page = page_of(browser, "LND-R04-B2")
+    assert "One piece may weigh 4.303 g , and 4.200 g is in use" in page
+    assert "LND-R04-B2 500 488 (\N{MINUS SIGN}12) 1" in page
+    given = {"finding": "1", "answer": "accept", "because": "weighed by hand"}
+    assert visitor.post("/bins/LND-R04-B2/finding", data=given).status_code in {200, 303}
+    page = page_of(browser, "LND-R04-B2")
+    assert "Accepted" in page
+    assert "One piece weighs 4.303 g since." in page
+    assert "may weigh" not in page
+    assert visitor.post("/bins/LND-R04-B2/finding", data=given).status_code == 409
