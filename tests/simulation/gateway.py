@@ -4,7 +4,6 @@ It measures, is killed, loses its power in the middle of a commit, starts with a
 and has its memory card taken away and an old copy put in.
 """
 
-import queue
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from edge_agent.core.reading import Reading, Weight
 from edge_agent.core.stream import Batch
 from edge_agent.loops.clock import Timekeeper
 from edge_agent.loops.drain import READINGS_WAITING_MAX, Commit, Drain
+from edge_agent.loops.taken import Taken
 from edge_agent.sqlite.spool import Spool
 from edge_agent.wire.messages import Stability
 from tests.simulation.ledger import Ledger
@@ -136,7 +136,7 @@ class Gateway:
             since_ms = self.world.now_ms - start_ms
             return since_ms + since_ms * ppm // 1_000_000
 
-        self.readings: queue.Queue[Reading] = queue.Queue(READINGS_WAITING_MAX)
+        self.readings = Taken(READINGS_WAITING_MAX)
         spool = self.open_spool()
         self.ledger.begin(spool.stream, spool.life)
         self.spool = WatchedSpool(spool, self)
