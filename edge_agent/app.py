@@ -9,7 +9,6 @@ A thread that ends by itself is a defect or a broken disk, and half an agent is 
 
 import importlib.metadata
 import logging
-import queue
 import ssl
 import threading
 import time
@@ -17,14 +16,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_agent.core.reading import Reading
 from edge_agent.core.typed_toml import SettingsError
 from edge_agent.loops import clock, heartbeat
 from edge_agent.loops.drain import READINGS_WAITING_MAX, Commit, Drain
 from edge_agent.loops.pollers import PollerOf, pollers_for
 from edge_agent.loops.stating import Clock
+from edge_agent.loops.taken import Taken
 from edge_agent.mqtt.uplink import Line, Uplink
 from edge_agent.settings import Settings
+from edge_agent.sqlite.journal import Journal
 from edge_agent.sqlite.spool import Spool, SpoolError
 from edge_agent.wire.messages import Presence
 
@@ -44,7 +44,7 @@ class Parts:
 
     pollers: Mapping[str, PollerOf]
     line: Line
-    readings: queue.Queue[Reading]
+    readings: Taken
     stop_polling: threading.Event
     timekeeper: clock.Timekeeper
 
@@ -52,7 +52,7 @@ class Parts:
 def prepare(settings: Settings) -> Parts:
     """SettingsError when a profile, a password or a certificate is not what it has to be."""
     settings.broker.password()
-    readings: queue.Queue[Reading] = queue.Queue(READINGS_WAITING_MAX)
+    readings = Taken(READINGS_WAITING_MAX)
     stop = threading.Event()
     timekeeper = clock.Timekeeper(
         trusts=clock.kernel_trusts_it if settings.clock_check else lambda: True
@@ -74,6 +74,7 @@ def prepare(settings: Settings) -> Parts:
 def run(settings: Settings, stop: threading.Event) -> int:
     """Until `stop` is set: 0. Until a part of it fails: 1, and what was taken is kept."""
     parts = prepare(settings)  # a mistake in the settings is said before anything is opened
+    journal = Journal.beside(settings.spool.path)
     try:
         spool = Spool.open(
             settings.spool.path,
@@ -81,10 +82,12 @@ def run(settings: Settings, stop: threading.Event) -> int:
             tail_bytes=settings.spool.tail_bytes,
             tail_s=settings.spool.tail_hours * 3600,
             now_ms=clock.wall_ms(),
+            journal=journal,
         )
     except SpoolError as error:
         log.error("%s", error)  # noqa: TRY400 - the sentence says it all
         return 1
+    parts.readings.note = journal.note
     agent = _Agent(settings, parts, spool)
     agent.start()
     failed = None

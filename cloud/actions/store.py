@@ -71,6 +71,8 @@ class Stored:
     readings: int = 0
     aside: int = 0
     spoiled: Sequence[tuple[Reading, str]] = ()  # refused by the database, one by one
+    touched: Touched = Touched(set(), {})  # noqa: RUF009 - read only
+    news: Mapping[int, News] = field(default_factory=dict)  # by bin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,11 +114,29 @@ def store(
     now: datetime,
     span: Span,
     *,
+    bisecting: bool = False,
+) -> Stored:
+    """Copy what is new, say what it touches, and move the present."""
+    stored = copied(conn, fresh, now, span, bisecting=bisecting)
+    mark_due(conn, stored.touched)
+    bin_state.move(conn, stored.news, now)
+    return stored
+
+
+def copied(
+    conn: psycopg.Connection,
+    fresh: Sequence[New],
+    now: datetime,
+    span: Span,
+    *,
     stepped: Container[int] = (),
     bisecting: bool = False,
     ahead: Ahead | None = None,
 ) -> Stored:
-    """Copy what is new and move the present. `stepped` are streams whose clock was set just now."""
+    """Copy what is new; what it touches, and is news of bins, is for the caller to say.
+
+    `stepped` are streams whose clock was set just now.
+    """
     if not fresh:
         return Stored()
     origins = _origins(fresh)
@@ -137,11 +157,15 @@ def store(
         placed = present.last_of_streams([*placed, *written.placed])
     else:
         placed += written.placed
-    mark_due(conn, touched)
-    move(conn, placed, {s.sensor_id: s.bin_id for s in known.values()}, now)
     aside = sum(len(asides) for _, asides in placing.asides)
     count = sum(len(rows.readings) for rows in placing.rows) - len(lost) + written.plain + aside
-    return Stored(readings=count, aside=aside, spoiled=written.spoiled)
+    return Stored(
+        readings=count,
+        aside=aside,
+        spoiled=written.spoiled,
+        touched=touched,
+        news=news_of(placed, {s.sensor_id: s.bin_id for s in known.values()}),
+    )
 
 
 def _origins(fresh: Iterable[New]) -> dict[int, Place]:
@@ -306,18 +330,13 @@ def _write_singly(conn: psycopg.Connection, placing: _Placing, now: datetime) ->
     raise ValueError("the database refuses too many of its readings to look for each")
 
 
-def move(
-    conn: psycopg.Connection,
-    placed: Iterable[Placed],
-    bin_of: Mapping[int, int | None],
-    now: datetime,
-) -> None:
+def news_of(placed: Iterable[Placed], bin_of: Mapping[int, int | None]) -> dict[int, News]:
     news: dict[int, News] = {}
     for item in present.newest(placed):
         bin_id = bin_of.get(item.sensor_id)
         if bin_id is not None:
             news[bin_id] = present.newer(news.get(bin_id), item)
-    bin_state.move(conn, news, now)
+    return news
 
 
 def refused(error: Exception) -> str:

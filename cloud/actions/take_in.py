@@ -17,7 +17,7 @@ import psycopg
 from psycopg.errors import DeadlockDetected, UniqueViolation
 
 from cloud.actions.listen import Heard, copy_ahead, judge, listen, new_of
-from cloud.actions.store import POISON, Stored, mark_due, move, refused, store
+from cloud.actions.store import POISON, Stored, copied, mark_due, news_of, refused
 from cloud.core import taking, times, twins
 from cloud.core.ranges import Range
 from cloud.core.readings import (
@@ -36,6 +36,7 @@ from cloud.core.touched import Touched
 from cloud.core.twins import Twins
 from cloud.intake import translate
 from cloud.postgres import (
+    bin_state,
     clock_steps,
     dead_letters,
     gateways,
@@ -45,6 +46,7 @@ from cloud.postgres import (
 )
 from cloud.postgres.dead_letters import DeadLetter
 from cloud.postgres.gateways import Gateway
+from cloud.postgres.streams import Stream
 
 AGE_MAX = timedelta(days=400)
 
@@ -128,7 +130,7 @@ def correct_some(conn: psycopg.Connection, now: datetime, *, age_max: timedelta 
             ids = [item.sensor_id for item in released]
             stamps = [item.place.at_ms for item in released]
             mark_due(conn, Touched.of(zip(ids, stamps, strict=True)))
-            move(conn, released, sensors.bins_of(conn, set(ids)), now)
+            bin_state.move(conn, news_of(released, sensors.bins_of(conn, set(ids))), now)
     return True
 
 
@@ -199,10 +201,9 @@ def _together(
             raise _OutrunError
         clock_steps.insert(conn, verdicts.steps, now)
         stepped = {stream_no for stream_no, _ in verdicts.steps}
-        stored = store(conn, fresh, now, span, stepped=stepped, bisecting=bisecting, ahead=ahead)
-        ledger.insert(conn, _entries(verdicts, stored), now)
+        stored = copied(conn, fresh, now, span, stepped=stepped, bisecting=bisecting, ahead=ahead)
+        committed, rewound = _note(conn, heard, _entries(verdicts, stored), stored, now)
         alarms = _note_presence(conn, heard, now)
-        committed, rewound = _how_far(conn, heard)
         letters = [
             letter
             for letter in dict.fromkeys(
@@ -227,6 +228,30 @@ def _together(
         steps=len(verdicts.steps),
         twins=alarms,
     )
+
+
+def _note(
+    conn: psycopg.Connection,
+    heard: Heard,
+    entries: Sequence[taking.Entry],
+    stored: Stored,
+    now: datetime,
+) -> tuple[list[StreamCommitted], list[tuple[str, UUID]]]:
+    """Beside the readings: what they touch, the ledger, the present; how far each stream is.
+
+    One after the other without waiting: while the database writes one down, the next is worked out.
+    """
+    concerned = _concerned(heard)
+    with conn.pipeline():
+        mark_due(conn, stored.touched)
+        bins = bin_state.hold(conn, stored.news) if stored.news else None
+        sent = ledger.send(conn, entries, now) if entries else None
+        asked = ledger.ask_beyond(conn, concerned.upto.items()) if concerned.upto else None
+        bin_state.move(conn, stored.news, now, bins)
+        said = _how_far(conn, heard, concerned, asked)
+    if sent is not None:
+        ledger.check(sent, entries)
+    return said
 
 
 def _entries(verdicts: Verdicts, stored: Stored) -> list[taking.Entry]:
@@ -277,28 +302,44 @@ def _listen_for_twins(
     return alarm
 
 
-def _how_far(
-    conn: psycopg.Connection, heard: Heard
-) -> tuple[list[StreamCommitted], list[tuple[str, UUID]]]:
-    """Per stream touched, how far it is committed now; and which gateways remember more than we."""
-    by_key = {(g, s): row for (g, s), row in heard.streams.items()}
-    touched: dict[tuple[str, UUID], list[Range]] = defaultdict(list)
+@dataclass(frozen=True, kw_only=True)
+class _Concerned:
+    """The streams that the gateways are to be told about."""
+
+    here: Mapping[tuple[str, UUID], Sequence[Range]]  # what was said of each just now
+    rows: Mapping[tuple[str, UUID], Stream | None]  # None: not known
+    upto: Mapping[int, int]  # how far each was there before
+
+
+def _concerned(heard: Heard) -> _Concerned:
+    here: dict[tuple[str, UUID], list[Range]] = defaultdict(list)
     for claim in heard.claims:
         assert claim.arrival.gateway is not None
-        touched[claim.arrival.gateway, claim.wants.stream].append(claim.wants.range)
-    remembered = {(name, said.stream): said.ranges for name, said in heard.kept}
-    for key in remembered:
-        touched.setdefault(key, [])
+        here[claim.arrival.gateway, claim.wants.stream].append(claim.wants.range)
+    for name, said in heard.kept:
+        here.setdefault((name, said.stream), [])
     rows = {
-        (name, stream): by_key.get((heard.gateways[name].gateway_id, stream))
-        for name, stream in touched
+        (name, stream): heard.streams.get((heard.gateways[name].gateway_id, stream))
+        for name, stream in here
     }
-    before = {row.stream_no: row.contiguous_upto for row in rows.values() if row is not None}
-    there = _advance(conn, before)
+    upto = {row.stream_no: row.contiguous_upto for row in rows.values() if row is not None}
+    return _Concerned(here=here, rows=rows, upto=upto)
+
+
+def _how_far(
+    conn: psycopg.Connection,
+    heard: Heard,
+    concerned: _Concerned,
+    asked: psycopg.Cursor | None,
+) -> tuple[list[StreamCommitted], list[tuple[str, UUID]]]:
+    """Per stream touched, how far it is committed now; and which gateways remember more than we."""
+    before = concerned.upto
+    there = _advance(conn, before, asked)
     streams.advance(conn, {no: upto for no, (upto, _, _) in there.items() if upto > before[no]})
+    remembered = {(name, said.stream): said.ranges for name, said in heard.kept}
     committed, rewound = [], []
-    for (name, stream), here in touched.items():
-        row = rows[name, stream]
+    for (name, stream), here in concerned.here.items():
+        row = concerned.rows[name, stream]
         upto, beyond, complete = (0, [], True) if row is None else there[row.stream_no]
         said = taking.answer(upto, beyond, here, complete=complete, holes_max=translate.HOLES_MAX)
         committed.append(
@@ -312,13 +353,14 @@ def _how_far(
 
 
 def _advance(
-    conn: psycopg.Connection, upto: Mapping[int, int]
+    conn: psycopg.Connection, upto: Mapping[int, int], asked: psycopg.Cursor | None
 ) -> dict[int, tuple[int, list[Range], bool]]:
     """Per stream: how far all is there, what is committed beyond that, and whether that is all."""
     there: dict[int, tuple[int, list[Range], bool]] = {}
     unfinished = dict(upto)
     while unfinished:
-        found = ledger.beyond(conn, list(unfinished.items()))
+        found = ledger.beyond(conn, list(unfinished.items()), asked)
+        asked = None
         for stream_no, pieces in found.items():
             reached, beyond = taking.how_far(unfinished.pop(stream_no), pieces)
             complete = len(pieces) < ledger.BEYOND_MAX

@@ -4,7 +4,7 @@ The order of readings decides (`cloud.core.present`), never order of arrival: a 
 stored and moves nothing.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -97,11 +97,21 @@ def forget(conn: psycopg.Connection, gateway_id: int, said_by: Collection[UUID])
     mark_due(conn, [bin_id for (bin_id,) in rows])
 
 
-def move(conn: psycopg.Connection, news: Mapping[int, News], received_at: datetime) -> None:
+def hold(conn: psycopg.Connection, bin_ids: Collection[int]) -> psycopg.Cursor:
+    """Asked for, and to be handed to `move`: what is done meanwhile costs no time."""
+    return conn.execute(_HOLD, (arrays.numbers(sorted(bin_ids)),))
+
+
+def move(
+    conn: psycopg.Connection,
+    news: Mapping[int, News],
+    received_at: datetime,
+    asked: psycopg.Cursor | None = None,
+) -> None:
     """Take in the news of bins, and mark those due that somebody should look at."""
     if not news:
         return
-    held = _hold(conn, sorted(news))
+    held = _held(hold(conn, news) if asked is None else asked)
     known = {bin_id: moved(state, news[bin_id], received_at) for bin_id, state in held.items()}
     changes = {bin_id: change for bin_id, change in known.items() if change is not None}
     new = {
@@ -125,9 +135,9 @@ def _add(conn: psycopg.Connection, new: Mapping[int, Moved]) -> dict[int, Moved]
     return {bin_id: new[bin_id] for (bin_id,) in rows}
 
 
-def _hold(conn: psycopg.Connection, bin_ids: Sequence[int]) -> dict[int, State]:
+def _held(asked: psycopg.Cursor) -> dict[int, State]:
     held = {}
-    for row in conn.execute(_HOLD, (arrays.numbers(bin_ids),)).fetchall():
+    for row in asked.fetchall():
         bin_id, sensor_id, received_at, condition = row[:4]
         gateway_id, stream_no, life, seq, heard_at = row[4:9]
         n_gateway_id, n_stream_no, n_life, n_seq, measured_at = row[9:14]

@@ -84,9 +84,13 @@ def overlapping_all(conn: psycopg.Connection, stream_no: int, wanted: Range) -> 
 
 
 def insert(conn: psycopg.Connection, entries: Collection[Entry], now: datetime) -> None:
-    if not entries:
-        return
-    inserted = conn.execute(
+    if entries:
+        check(send(conn, entries, now), entries)
+
+
+def send(conn: psycopg.Connection, entries: Collection[Entry], now: datetime) -> psycopg.Cursor:
+    """Insert, in a pipeline without waiting for it: `check` what came of it at its end."""
+    return conn.execute(
         _INSERT,
         (
             now,
@@ -97,8 +101,11 @@ def insert(conn: psycopg.Connection, entries: Collection[Entry], now: datetime) 
             [entry.because for entry in entries],
             arrays.numbers(entry.given_up for entry in entries),
         ),
-    ).rowcount
-    assert inserted == len(entries), "a range was committed twice under the lock of its stream"
+    )
+
+
+def check(sent: psycopg.Cursor, entries: Collection[Entry]) -> None:
+    assert sent.rowcount == len(entries), "a range was committed twice under the lock of its stream"
 
 
 def fill(conn: psycopg.Connection, entry: Entry, count: int) -> None:
@@ -106,12 +113,19 @@ def fill(conn: psycopg.Connection, entry: Entry, count: int) -> None:
     conn.execute(_FILL, {"stream_no": entry.stream_no, "first": entry.range.first, "count": count})
 
 
-def beyond(conn: psycopg.Connection, upto: Collection[tuple[int, int]]) -> dict[int, list[Range]]:
+def ask_beyond(conn: psycopg.Connection, upto: Collection[tuple[int, int]]) -> psycopg.Cursor:
+    """Asked for, in a pipeline without waiting; to be handed to `beyond`."""
+    return conn.execute(_BEYOND, ([no for no, _ in upto], [last for _, last in upto], BEYOND_MAX))
+
+
+def beyond(
+    conn: psycopg.Connection,
+    upto: Collection[tuple[int, int]],
+    asked: psycopg.Cursor | None = None,
+) -> dict[int, list[Range]]:
     """What is committed above (stream, upto), lowest first, `BEYOND_MAX` ranges at most each."""
     found: dict[int, list[Range]] = {stream_no: [] for stream_no, _ in upto}
-    rows = conn.execute(
-        _BEYOND, ([no for no, _ in upto], [last for _, last in upto], BEYOND_MAX)
-    ).fetchall()
+    rows = (ask_beyond(conn, upto) if asked is None else asked).fetchall()
     for stream_no, first, last in rows:
         found[stream_no].append(Range(first, last))
     return {stream_no: sorted(pieces) for stream_no, pieces in found.items()}

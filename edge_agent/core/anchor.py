@@ -9,8 +9,10 @@ times differ by what the monotonic clock said, whatever was done to the wall clo
 Pure: what both clocks show is an argument.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_agent.core.reading import Reading
 from edge_agent.wire.messages import EPOCH_MS_MAX
 
 STEP_MS_MIN = 1_000
@@ -65,3 +67,19 @@ class Anchor:
             most_ms = max(0, since_ms // SLEW_PART)
             self.offset_ms += max(-most_ms, min(off_ms, most_ms))
         return None
+
+
+def in_time(readings: Sequence[Reading], offset_ms: int, *, trusted: bool) -> Sequence[Reading]:
+    """Stamped when they were taken; with the time of that moment as it is known now."""
+    if not offset_ms and all(reading.clock_trusted is trusted for reading in readings):
+        return readings
+    return [
+        Reading(
+            sensor=reading.sensor,
+            measured_ms=max(0, reading.measured_ms + offset_ms),
+            clock_trusted=trusted,
+            outcome=reading.outcome,
+            identity=reading.identity,
+        )
+        for reading in readings
+    ]

@@ -89,7 +89,7 @@ def _batch(
         sensors=sensors,
         readings=[
             _on_the_wire(
-                _sayable(reading.outcome),
+                sayable(reading.outcome),
                 place[reading.sensor],
                 reading.measured_ms - base_ms,
                 clock_trusted=reading.clock_trusted,
@@ -134,12 +134,12 @@ def _on_the_wire(
                 sensor=sensor,
                 after_ms=after_ms,
                 condition=outcome.condition,
-                because=_sentence(outcome.because),
+                because=outcome.because,
                 clock_trusted=clock_trusted,
             )
 
 
-def _sayable(outcome: Outcome) -> Outcome:
+def sayable(outcome: Outcome) -> Outcome:
     """A number that the wire cannot carry is a fault, not a reason to stop the whole gateway."""
     match outcome:
         case Weight(weight_mg=number) if abs(number) > NUMBER_MAX:
@@ -152,6 +152,8 @@ def _sayable(outcome: Outcome) -> Outcome:
             return Condition(condition="fault", because=f"a code of {len(code)} characters")
         case Sighted(code=code, change=change):
             return Sighted(code=_text(code), change=change)
+        case Condition(condition=condition, because=because):
+            return Condition(condition=condition, because=_sentence(because))
         case _:
             return outcome
 

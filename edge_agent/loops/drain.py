@@ -4,8 +4,8 @@
                               forget ◀── listen ◀────────── uplink
                               take back ◀─┘
 
-One thread, because the spool is one connection. A reading counts as taken when its commit has
-returned; before that it was never said, after that it is never lost.
+One thread, because the spool is one connection. What was put into the queue is in the journal, and
+no kill of the process takes it; once its commit has returned, no cut of power does.
 
 `turn` never waits, so a simulator can drive it; `run` waits between turns.
 """
@@ -18,9 +18,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from edge_agent.core.anchor import Step
+from edge_agent.core.anchor import Step, in_time
 from edge_agent.core.reading import Reading
 from edge_agent.core.stream import BACKLOG_BYTES_PER_S, Batch, Odd, Sender
+from edge_agent.loops.taken import Taken
 from edge_agent.mqtt.uplink import Connected, Disconnected, Event, Told
 from edge_agent.sqlite.spool import Spool, SpoolFullError
 from edge_agent.wire import codec
@@ -102,7 +103,7 @@ class Drain:
         self,
         *,
         spool: Spool,
-        readings: queue.Queue[Reading],
+        readings: Taken,
         line: Line,
         commit: Commit,
         clock: Clock,
@@ -167,22 +168,18 @@ class Drain:
 
     def _take(self) -> None:
         """All there is at once: one by one, the locks would cost more than the readings."""
-        room = self._commit.readings - len(self._in_hand.readings)
-        waiting = self._readings
-        with waiting.mutex:
-            taken = [waiting.queue.popleft() for _ in range(min(room, len(waiting.queue)))]
-            waiting.not_full.notify(len(taken))
+        taken = self._readings.get_all(self._commit.readings - len(self._in_hand.readings))
         now_s = self._monotonic_s()
         for reading in taken:
             self._in_hand.take(reading, now_s)
 
     def _look_at_clock(self) -> None:
         step = self._clock.look()
-        if step is None:
-            return
-        log.warning("%s: by %d ms", step.because, step.step_ms)
-        owed_ms = self._step.step_ms if self._step else 0
-        self._step = Step(step_ms=owed_ms + step.step_ms, because=step.because)
+        if step is not None:
+            log.warning("%s: by %d ms", step.because, step.step_ms)
+            owed_ms = self._step.step_ms if self._step else 0
+            self._step = Step(step_ms=owed_ms + step.step_ms, because=step.because)
+        self._spool.know_time(self._clock.offset_ms, trusted=self._clock.trusted, step=self._step)
 
     def _keep_step(self) -> None:
         """At once: without it, what was measured before can never be put right."""
@@ -209,27 +206,15 @@ class Drain:
         try:
             # Said beforehand, in the same commit, what `mark_leaving` would need one more for.
             leaving = self._sender.has_room and up_to_date
-            self._spool.append(self._in_time(self._in_hand.readings), leaving=leaving)
+            readings = in_time(
+                self._in_hand.readings, self._clock.offset_ms, trusted=self._clock.trusted
+            )
+            self._spool.append(readings, leaving=leaving)
         except SpoolFullError:
             self._wait_for_room()
             return
         self._in_hand = _InHand()
         self._settled_s = self._monotonic_s()
-
-    def _in_time(self, readings: Sequence[Reading]) -> Sequence[Reading]:
-        """With the time as it is known now, of when they were taken."""
-        offset_ms, trusted = self._clock.offset_ms, self._clock.trusted
-        if not offset_ms and all(reading.clock_trusted is trusted for reading in readings):
-            return readings
-        return [
-            Reading(
-                sensor=reading.sensor,
-                measured_ms=max(0, reading.measured_ms + offset_ms),
-                clock_trusted=trusted,
-                outcome=reading.outcome,
-            )
-            for reading in readings
-        ]
 
     def _wait_for_room(self) -> None:
         self._in_hand.not_before_s = self._monotonic_s() + FULL_RETRY_S

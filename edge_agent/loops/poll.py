@@ -89,6 +89,10 @@ class Poller:
 
     def turn(self) -> None:
         """One question, or one moment of listening, and what follows from it."""
+        with self._outlet.together():
+            self._turn()
+
+    def _turn(self) -> None:
         device = self._devices[next_turn([device.turn for device in self._devices])]
         # When it was asked, not when the answer was read: the loop may have been held up between.
         asked_ms = self._clock.wall_ms()
@@ -307,7 +311,8 @@ class Poller:
             self._reopening.lost(str(gone))
             return
         if device.stating.identified:
-            self._take(device, answers, self._clock.monotonic_ms(), self._clock.wall_ms())
+            with self._outlet.together():
+                self._take(device, answers, self._clock.monotonic_ms(), self._clock.wall_ms())
 
 
 def _wanted(answers: list[Answer], *, only_identity: bool) -> list[Answer]:

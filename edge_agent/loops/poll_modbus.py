@@ -56,6 +56,7 @@ class ModbusPoller:
     def __init__(self, *, link: RegisterLink, units: Sequence[Unit], outlet: Outlet) -> None:
         self._link = link
         self._units = units
+        self._outlet = outlet
         self._stop = outlet.stop
         self._clock = outlet.clock
         self._reopening = Reopening(link.name, outlet.clock)
@@ -79,6 +80,10 @@ class ModbusPoller:
 
     def turn(self) -> None:
         """One look at the unit whose turn it is, and what follows from it."""
+        with self._outlet.together():
+            self._turn()
+
+    def _turn(self) -> None:
         unit = self._units[next_turn([unit.turn for unit in self._units])]
         # When it was asked, not when the answer was read: the loop may have been held up between.
         asked_ms = self._clock.wall_ms()

@@ -5,7 +5,6 @@ the parameters, the channels and the question for the serial number that the set
 whether the devices of one port can share it.
 """
 
-import queue
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +12,6 @@ from functools import partial
 from typing import Literal, Protocol, TypeVar
 
 from edge_agent import profiles
-from edge_agent.core.reading import Reading
 from edge_agent.core.remembered import Remembered
 from edge_agent.core.turns import Turn
 from edge_agent.drivers.compiling import ProfileError
@@ -21,6 +19,7 @@ from edge_agent.drivers.declared import Declared
 from edge_agent.drivers.registry import line_driver, register_driver
 from edge_agent.loops.poll import LineDevice, Poller
 from edge_agent.loops.stating import Clock, DeviceStating, Outlet
+from edge_agent.loops.taken import Taken
 from edge_agent.settings import Device, Port, Settings, SettingsError
 from edge_agent.transports.base import Transport
 from edge_agent.transports.serial_port import Line, SerialPort
@@ -44,15 +43,18 @@ PollerOf = Callable[[Remembered], PollLoop]
 def pollers_for(
     settings: Settings,
     *,
-    readings: queue.Queue[Reading],
+    readings: Taken,
     stop: threading.Event,
     clock: Clock,
     origin: str = "settings",
 ) -> dict[str, PollerOf]:
     """What makes the loops, by the address of their port. A SettingsError names `origin`."""
-    outlet = Outlet(readings=readings, stop=stop, clock=clock)
     return {
-        port.address: _poller_of(port, outlet, f"{origin}: ports[{at}]")
+        port.address: _poller_of(
+            port,
+            Outlet(readings=readings, stop=stop, clock=clock),  # of its own: see `together`
+            f"{origin}: ports[{at}]",
+        )
         for at, port in enumerate(settings.ports)
     }
 

@@ -10,7 +10,8 @@ than an answer lost.
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from edge_agent.core import sightings
@@ -36,6 +37,7 @@ from edge_agent.core.reading import (
 from edge_agent.core.remembered import Remembered
 from edge_agent.core.report import Reported, ReportLimits, worth_sending
 from edge_agent.core.settle import SettleLimits, Settling
+from edge_agent.loops.taken import Taken
 from edge_agent.settings import Device, Sensor
 
 PUT_S = 0.5  # how long a full queue may delay the notice of a stop
@@ -56,26 +58,44 @@ class Clock:
     trusted: Callable[[], bool]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Outlet:
-    """Where readings go, and what time it is there."""
+    """Where the readings of one poll loop go, and what time it is there."""
 
-    readings: queue.Queue[Reading]
-    stop: threading.Event
-    clock: Clock
+    def __init__(self, *, readings: Taken, stop: threading.Event, clock: Clock) -> None:
+        self.readings = readings
+        self.stop = stop
+        self.clock = clock
+        self._together: list[Reading] | None = None
 
     def put(self, reading: Reading) -> None:
+        if self._together is not None:
+            self._together.append(reading)
+        else:
+            self._hand_on([reading])
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is put meanwhile is handed on at the end: one answer costs one write."""
+        self._together = []
+        try:
+            yield
+        finally:
+            readings, self._together = self._together, None
+            if readings:
+                self._hand_on(readings)
+
+    def _hand_on(self, readings: list[Reading]) -> None:
         waited = False
         while True:
             stopping = self.stop.is_set()
             try:
-                self.readings.put(reading, timeout=PUT_S)
+                self.readings.put_all(readings, PUT_S)
             except queue.Full:
                 if stopping:
-                    log.warning("%s: stopped with a reading not yet kept", reading.sensor)
+                    log.warning("%s: stopped with a reading not yet kept", readings[0].sensor)
                     return
                 if not waited:
-                    log.warning("%s: the spool does not keep up, polling waits", reading.sensor)
+                    log.warning("%s: the spool does not keep up, polling waits", readings[0].sensor)
                 waited = True
             else:
                 return

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from itertools import groupby
 
+from edge_agent.core.freeze import Frozen
 from edge_agent.sqlite import columns
 from edge_agent.wire import codec
 from edge_agent.wire.messages import ClockStep, Gap, ReadingBatch, Thinned
@@ -176,6 +177,15 @@ def spoken(payload: bytes) -> Proven | None:
 
 def insert(conn: sqlite3.Connection, no: int, said: Proven, state: State, stream_no: int) -> None:
     conn.execute(INSERT, (no, stream_no, said.first_seq, said.last_seq, state, *_content(said)))
+
+
+def put_last(conn: sqlite3.Connection, newest_no: int, frozen: Sequence[Frozen]) -> int:
+    """At the end of the queue, each under the stream that it names; return how many."""
+    for no, one in enumerate(frozen, start=newest_no + 1):
+        said = spoken(one.payload)
+        assert said is not None, "just frozen"
+        insert(conn, no, said, State.NEVER_LEFT, find_stream(conn, said.stream, said.life))
+    return len(frozen)
 
 
 def replace(conn: sqlite3.Connection, nos: Sequence[int], said: Proven) -> None:

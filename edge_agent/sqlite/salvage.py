@@ -31,7 +31,7 @@ from edge_agent.sqlite.rows import (
     insert,
     is_whole,
     proven,
-    spoken,
+    put_last,
 )
 
 CORRUPT_FILES_MAX = 100
@@ -63,15 +63,6 @@ def open_sound(path: Path, connect: Connect) -> tuple[sqlite3.Connection, list[i
         conn, damaged = _open(path, connect)
     _sync_folder(path.parent)
     return conn, damaged, told
-
-
-def tell_lost(conn: sqlite3.Connection, newest_no: int, gaps: Sequence[Frozen]) -> int:
-    """Gaps at the end of the queue; return how many."""
-    for no, gap in enumerate(gaps, start=newest_no + 1):
-        said = spoken(gap.payload)
-        assert said is not None, "just frozen"
-        insert(conn, no, said, State.NEVER_LEFT, find_stream(conn, said.stream, said.life))
-    return len(gaps)
 
 
 def _open(path: Path, connect: Connect) -> tuple[sqlite3.Connection, list[int]]:
@@ -144,7 +135,7 @@ def _salvage(aside: Path, into: sqlite3.Connection, connect: Connect) -> str:
             _save_lives(conn, into)
             remembered.save(conn, into)
             found = _save_batches(conn, into)
-            lost = tell_lost(into, len(found), _gaps(found))
+            lost = put_last(into, len(found), _gaps(found))
     return f"{len(found)} batches saved, {lost} ranges known to be lost"
 
 

@@ -27,7 +27,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from edge_agent.core.anchor import Step
 from edge_agent.core.freeze import Frozen, freeze, freeze_gap, freeze_step
+from edge_agent.core.journal import owed
 from edge_agent.core.merge import MERGED_BYTES_MAX, MERGED_READINGS_MAX
 from edge_agent.core.ranges import between, joined, without
 from edge_agent.core.reading import Reading
@@ -35,6 +37,7 @@ from edge_agent.core.remembered import Remembered, remembered_after
 from edge_agent.core.stream import Batch
 from edge_agent.sqlite import remembered
 from edge_agent.sqlite.compacting import HEAD_BYTES, Found, find_run, merged
+from edge_agent.sqlite.journal import Journal, Left
 from edge_agent.sqlite.opening import Connect, SpoolError, code, number
 from edge_agent.sqlite.room import (
     ROOM_BYTES,
@@ -51,11 +54,12 @@ from edge_agent.sqlite.rows import (
     insert,
     is_whole,
     mark,
+    put_last,
     replace,
     runs,
     spoken,
 )
-from edge_agent.sqlite.salvage import open_sound, tell_lost
+from edge_agent.sqlite.salvage import open_sound
 from edge_agent.wire.messages import BATCH_READINGS_MAX
 
 TAIL_BYTES = 50 * 1024 * 1024
@@ -97,8 +101,10 @@ class Spool:
         tail_s: float,
         now_ms: int,
         monotonic_s: Callable[[], float],
+        journal: Journal | None,
     ) -> None:
         self.stream = secrets.token_hex(16)
+        self._journal = journal
         self.given_up = 0  # readings, since the start
         self._conn = conn
         self._tail_bytes_max = tail_bytes
@@ -135,8 +141,11 @@ class Spool:
         now_ms: int = 0,
         connect: Connect = sqlite3.connect,
         monotonic_s: Callable[[], float] = time.monotonic,
+        journal: Journal | None = None,
     ) -> "Spool":
         """The spool at `path`, made if it is not there. A damaged file is kept beside it.
+
+        What `journal` has of a life that was killed is taken in; from then on it is the spool's.
 
         `now_ms` is what the wall clock says; one that nobody set is not believed. `connect` is
         another than SQLite's own where a test puts a disk of its own below.
@@ -144,11 +153,19 @@ class Spool:
         conn, damaged, told = open_sound(path, connect)
         try:
             spool = cls(
-                conn, tail_bytes=tail_bytes, tail_s=tail_s, now_ms=now_ms, monotonic_s=monotonic_s
+                conn,
+                tail_bytes=tail_bytes,
+                tail_s=tail_s,
+                now_ms=now_ms,
+                monotonic_s=monotonic_s,
+                journal=journal,
             )
             if damaged or told:
                 spool._tell_damage(damaged, told)
-            # Not earlier: what was saved from a damaged file must find its room.
+            if journal is not None:
+                spool._take_in(journal.left())
+                journal.begin(spool.stream, spool.life, spool._next_seq - 1)
+            # Not earlier: what was saved from a damaged file, or taken in, must find its room.
             pages = bytes_max // number(conn, "PRAGMA page_size")
             conn.execute(f"PRAGMA max_page_count = {pages}").fetchall()
         except SpoolFullError as error:
@@ -184,13 +201,23 @@ class Spool:
         """
         frozen = freeze(self.stream, self._next_seq, readings, life=self.life)
         state = State.MAY_HAVE_LEFT if leaving else State.NEVER_LEFT
-        return self._append(frozen, state, readings)
+        batches = self._append(frozen, state, readings)
+        if self._journal is not None:
+            self._journal.committed(len(readings), batches[-1].last_seq)
+        return batches
 
     def append_step(self, step_ms: int, because: str) -> Batch:
         """The clock was set: takes one number, and is kept and sent like a batch."""
         step = freeze_step(self.stream, self._next_seq, step_ms, because, life=self.life)
         (batch,) = self._append([step], State.NEVER_LEFT, ())
+        if self._journal is not None:
+            self._journal.committed(0, batch.last_seq)
         return batch
+
+    def know_time(self, offset_ms: int, *, trusted: bool, step: Step | None) -> None:
+        """What an `append` would say of times now, and the step that is to be kept before it."""
+        if self._journal is not None:
+            self._journal.know_time(offset_ms, trusted=trusted, step=step)
 
     def oldest(self, after_no: int, limit: int) -> list[Batch]:
         """The first `limit` batches after `after_no` that still have to be acknowledged."""
@@ -326,7 +353,7 @@ class Spool:
             freeze_gap(stream, first, last, GONE, life=life)
             for first, last in without(asked, ranges)
         ]
-        change.waiting += tell_lost(self._conn, self._newest_no, gaps)
+        change.waiting += put_last(self._conn, self._newest_no, gaps)
         return back, len(gaps)
 
     def compact(self) -> bool:
@@ -352,6 +379,8 @@ class Spool:
 
     def close(self) -> None:
         self._conn.close()
+        if self._journal is not None:
+            self._journal.close()
 
     def _begin_life(self, now_ms: int) -> tuple[int, int]:
         """Of the streams before, what nothing refers to any more is cleared away."""
@@ -364,6 +393,39 @@ class Spool:
             )
             stream_no = find_stream(self._conn, self.stream, life)
         return life, stream_no
+
+    def _take_in(self, left: Left | None) -> None:
+        """What was taken and not yet committed when the life before was killed.
+
+        Under the numbers that it was to have: killed again right after, the same finds nothing.
+        """
+        if left is None:
+            return
+        of = left.mark
+        held_seq = number(
+            self._conn,
+            """
+            SELECT coalesce(max(last_seq), 0) FROM frozen JOIN stream USING (stream_no)
+             WHERE stream = ? AND state != ?
+            """,
+            of.stream,
+            State.DAMAGED,
+        )
+        found = owed(of, left.notes, held_seq)
+        if found.step is None and not found.readings:
+            return
+        frozen = found.frozen(of.stream, of.life)
+        after = remembered_after(self._remembered, found.readings)
+        self._with_room(partial(self._put_owed, frozen, after))
+        self._newest_no += len(frozen)
+        self._remembered = after
+        log.warning(
+            "the agent was killed: %d readings that it had taken are kept", len(found.readings)
+        )
+
+    def _put_owed(self, frozen: Sequence[Frozen], after: Remembered, change: Change) -> None:
+        change.waiting += put_last(self._conn, self._newest_no, frozen)
+        remembered.keep(self._conn, self._remembered, after)
 
     def _append(
         self, frozen: Sequence[Frozen], state: State, readings: Sequence[Reading]
@@ -550,7 +612,7 @@ class Spool:
             if told:
                 gaps.append(freeze_gap(self.stream, next_seq, next_seq, told, life=self.life))
                 next_seq += 1
-            change.waiting += tell_lost(self._conn, self._newest_no, gaps)
+            change.waiting += put_last(self._conn, self._newest_no, gaps)
         self._newest_no += len(gaps)
         self._next_seq = next_seq
 

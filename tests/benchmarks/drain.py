@@ -11,7 +11,6 @@ broker's receipt: it keeps nothing, orders nothing, and knows of no acknowledgem
 import argparse
 import json
 import multiprocessing
-import queue
 import resource
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from edge_agent.core.ranges import joined
 from edge_agent.core.reading import Reading, Weight
 from edge_agent.loops.clock import Timekeeper
 from edge_agent.loops.drain import READINGS_WAITING_MAX, Commit, Drain
+from edge_agent.loops.taken import Taken
 from edge_agent.mqtt.uplink import INFLIGHT_MAX, Line, Uplink
 from edge_agent.sqlite.spool import Spool
 from edge_agent.wire import codec, topics
@@ -204,7 +204,7 @@ def drain(
         tls=None,
     )
     link = Uplink(line, lambda state: Presence(state=state, stream=spool.stream))
-    waiting: queue.Queue[Reading] = queue.Queue(READINGS_WAITING_MAX)
+    waiting = Taken(READINGS_WAITING_MAX)
     pace = {} if bytes_per_s is None else {"backlog_bytes_per_s": bytes_per_s}
     loop = Drain(
         spool=spool,
@@ -246,7 +246,7 @@ def _listen_for_worst(port: int) -> dict[str, float]:
     return worst
 
 
-def _feed(waiting: queue.Queue[Reading], per_s: int, stop: threading.Event) -> None:
+def _feed(waiting: Taken, per_s: int, stop: threading.Event) -> None:
     number, due_s = 0, time.monotonic()
     while not stop.is_set():
         for _ in range(max(1, per_s // 20)):

@@ -8,6 +8,7 @@ Not a test: numbers depend on the machine, the ratio much less. fsync is on.
 import argparse
 import multiprocessing
 import os
+import sys
 import threading
 import time
 from collections import Counter, defaultdict
@@ -23,7 +24,7 @@ import psycopg
 from cloud.actions.take_in import take_in
 from cloud.embedded import postgres
 from cloud.intake.hand_over import HandOver
-from cloud.loops.ingest import BYTES_MAX, CROWDED_TURNS, GATHER_S, MESSAGES_MAX
+from cloud.loops.ingest import BYTES_MAX, CROWDED_TURNS, GATHER_S, MESSAGES_MAX, SWITCH_S
 from cloud.postgres.readings import COLUMNS
 from edge_agent.wire import codec, messages, topics
 from tests.benchmarks.serving import PASSWORD, server
@@ -139,6 +140,7 @@ def copy_all(conn: psycopg.Connection, chunks: Sequence[bytes]) -> None:
 
 
 def take_all(conn: psycopg.Connection, payloads: Sequence[tuple[str, bytes]]) -> None:
+    sys.setswitchinterval(SWITCH_S)
     waiting = HandOver(messages_max=AHEAD_MAX)
     threading.Thread(target=feed, args=(waiting, payloads), daemon=True).start()
     left, crowded = len(payloads), 0

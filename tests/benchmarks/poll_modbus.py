@@ -8,7 +8,6 @@ another program, so that the CPU counted is the reader's alone.
 
 import argparse
 import json
-import queue
 import subprocess
 import sys
 import tempfile
@@ -23,10 +22,11 @@ from statistics import median
 
 from pymodbus.client import ModbusSerialClient
 
-from edge_agent.core.reading import Reading, Weight
+from edge_agent.core.reading import Weight
 from edge_agent.loops.poll_modbus import ModbusPoller
 from edge_agent.loops.pollers import poller_for
 from edge_agent.loops.stating import Clock, Outlet
+from edge_agent.loops.taken import Taken
 from edge_agent.settings import Device, Port, Sensor
 from edge_agent.transports.modbus_link import ModbusLine, ModbusLink
 
@@ -171,7 +171,7 @@ def linked(address: str, units: range, rounds: int) -> tuple[int, int]:
 
 def loop_over(
     address: str, units: range, folder: Path
-) -> tuple[ModbusPoller, "queue.Queue[Reading]", threading.Event]:
+) -> tuple[ModbusPoller, Taken, threading.Event]:
     names = [f"r{at}" for at in range(REGISTERS)]
     profile = folder / "ten.toml"
     profile.write_text(
@@ -190,7 +190,7 @@ def loop_over(
         )
         for unit in units
     )
-    readings: queue.Queue[Reading] = queue.Queue()
+    readings = Taken()
     stop = threading.Event()
     clock = Clock(wall_ms=now_ms, monotonic_ms=now_ms, trusted=lambda: True)
     poller = poller_for(
@@ -202,7 +202,7 @@ def loop_over(
 
 
 def looped(
-    poller: ModbusPoller, readings: "queue.Queue[Reading]", stop: threading.Event, polls: int
+    poller: ModbusPoller, readings: Taken, stop: threading.Event, polls: int
 ) -> tuple[int, int]:
     link = poller._link
     assert isinstance(link, ModbusLink)

@@ -4,17 +4,19 @@ It measures, is killed, loses its power in the middle of a commit, starts with a
 and has its memory card taken away and an old copy put in.
 """
 
-import queue
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge_agent.core.anchor import in_time
 from edge_agent.core.reading import Reading, Weight
 from edge_agent.core.stream import Batch
 from edge_agent.loops.clock import Timekeeper
 from edge_agent.loops.drain import READINGS_WAITING_MAX, Commit, Drain
+from edge_agent.loops.taken import Taken
+from edge_agent.sqlite.journal import Journal
 from edge_agent.sqlite.spool import Spool
 from edge_agent.wire.messages import Stability
 from tests.simulation.ledger import Ledger
@@ -90,7 +92,7 @@ class WatchedSpool:
         chance, gateway = self._gateway.world.chance, self._gateway
         if chance.random() >= gateway.habits.dies_in_commit:
             return
-        first_seq = self._spool._next_seq
+        gateway.cut_seq = first_seq = self._spool._next_seq
         gateway.ledger.keep(self._spool.stream, first_seq, weights, sure=False)
         if chance.random() < 0.5:
             gateway.spool_append_unsaid(self._spool)
@@ -122,6 +124,9 @@ class Gateway:
         self._life = 0
         self._tick_due = False
         self._copies = 0
+        self._boots = 0
+        self.cut_seq = 0  # of the commit in which it died
+        self._owed: tuple[str, int, list[int]] | None = None  # by a life that was killed
         network.wake = self.wake
 
     # ------------------------------------------------------------------ lives
@@ -136,8 +141,11 @@ class Gateway:
             since_ms = self.world.now_ms - start_ms
             return since_ms + since_ms * ppm // 1_000_000
 
-        self.readings: queue.Queue[Reading] = queue.Queue(READINGS_WAITING_MAX)
-        spool = self.open_spool()
+        self.readings = Taken(READINGS_WAITING_MAX)
+        journal = Journal(self.path.with_name(f"{self.path.name}-taken"), f"boot {self._boots}")
+        spool = self.open_spool(journal)
+        self.readings.note = journal.note
+        self._keep_what_is_owed()
         self.ledger.begin(spool.stream, spool.life)
         self.spool = WatchedSpool(spool, self)
         self.timekeeper = Timekeeper(
@@ -163,17 +171,38 @@ class Gateway:
         self._measure_in(self._life, self.world.chance.randint(0, self.habits.interval_ms))
         self._tick(self._life)
 
-    def open_spool(self) -> Spool:
+    def open_spool(self, journal: Journal | None = None) -> Spool:
         return Spool.open(
             self.path,
             self.habits.bytes_max,
             tail_bytes=self.habits.tail_bytes,
             now_ms=self.clock.ms(),
             monotonic_s=lambda: self.world.now_ms / 1000,
+            journal=journal,
         )
 
-    def end(self) -> None:
-        """Without a good-bye. What was committed is on the disk, and nothing else is anywhere."""
+    def _keep_what_is_owed(self) -> None:
+        """What was taken by a life that was killed is kept by the next, if the power stayed."""
+        if self._owed is not None:
+            stream, first_seq, weights = self._owed
+            self.ledger.keep(stream, first_seq, weights)
+        self._owed = None
+
+    def kill(self, next_seq: int | None = None) -> None:
+        """The process alone: what it had taken is in the hands of the system."""
+        if self.running:
+            drain = self.drain
+            waiting = [*drain._in_hand.readings, *self.readings.queue]
+            step = [0] if drain._step is not None else []
+            weights = [one.outcome.weight_mg for one in waiting]  # type: ignore[union-attr] # only weights here
+            first_seq = self.spool._next_seq if next_seq is None else next_seq
+            self._owed = self.spool.stream, first_seq, [*step, *weights]
+        self.end(power=True)
+
+    def end(self, *, power: bool = False) -> None:
+        """Without a good-bye. What was committed is on the disk, and without power nothing else."""
+        if not power:
+            self._boots, self._owed = self._boots + 1, None
         if self.running:
             self.running = False
             self._network.detach()
@@ -268,8 +297,12 @@ class Gateway:
         try:
             self.drain.turn()
         except PowerCutError:
-            self.world.say("the power goes in the middle of a commit")
-            self.end()
+            if self.world.chance.random() < 0.5:
+                self.world.say("the power goes in the middle of a commit")
+                self.end()
+            else:
+                self.world.say("it is killed in the middle of a commit")
+                self.kill(self.cut_seq)
             self.world.after(self.world.chance.uniform(500, 20_000), self.start_if_ended)
             return
         if self.timekeeper.trusted and self.clock.trusted:
@@ -281,8 +314,8 @@ class Gateway:
 
     def spool_append_unsaid(self, spool: Spool) -> None:
         """The commit reached the disk, and nobody was told any more."""
-        readings = self.drain._in_time(self.drain._in_hand.readings)
-        spool.append(readings)
+        clock = self.timekeeper
+        spool.append(in_time(self.drain._in_hand.readings, clock.offset_ms, trusted=clock.trusted))
 
     # ------------------------------------------------------------------ the card
 
@@ -298,6 +331,7 @@ class Gateway:
         return copy
 
     def put_card(self, copy: Path) -> None:
+        self._boots += 1
         for suffix in ("", "-wal", "-shm"):
             part = self.path.with_name(self.path.name + suffix)
             part.unlink(missing_ok=True)

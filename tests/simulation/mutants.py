@@ -10,6 +10,7 @@ from edge_agent.core import stream
 from edge_agent.core.stream import Batch, Sender, TakeBack
 from edge_agent.loops.drain import Drain
 from edge_agent.sqlite import spool
+from edge_agent.sqlite.journal import Journal
 from edge_agent.wire.messages import Ack
 from tests.simulation.story import Mutation, Story
 
@@ -48,8 +49,8 @@ def _takes_off_where_it_was(story: Story) -> None:
     """The same stream after a restart, and numbers from the start, as a naive spool has them."""
     original = story.gateway.open_spool
 
-    def open_spool() -> spool.Spool:
-        opened = original()
+    def open_spool(journal: Journal | None = None) -> spool.Spool:
+        opened = original(journal)
         opened.stream = "f" * 32
         return opened
 
@@ -57,6 +58,16 @@ def _takes_off_where_it_was(story: Story) -> None:
     story.ledger.begin = lambda stream, life: None  # type: ignore[method-assign] # it would notice at once
     story.ledger.lives["f" * 32] = 1
     story.ledger.order.append("f" * 32)
+
+
+def _keeps_no_journal(story: Story) -> None:
+    """A kill takes what is not yet committed."""
+    original = story.gateway.open_spool
+
+    def open_spool(journal: Journal | None = None) -> spool.Spool:
+        return original()
+
+    story.gateway.open_spool = open_spool  # type: ignore[method-assign]
 
 
 def _answers_before_the_commit(story: Story) -> None:
@@ -133,6 +144,7 @@ def _forgetful() -> Iterator[Mutation]:
 MUTANTS: dict[str, Callable[[], Any]] = {
     "deletes on the broker's receipt": _mutated(Mutation(drain=_TrustsTheBroker)),
     "loses commits at a cut of power": _mutated(Mutation(begin=_lazy_disk)),
+    "loses at a kill what is not committed": _mutated(Mutation(begin=_keeps_no_journal)),
     "uses numbers again": _mutated(Mutation(begin=_takes_off_where_it_was)),
     "forgets what lies in a hole": _forgetful,
     "ignores that the cloud was set back": _patched(Sender, "missed", _never_misses),

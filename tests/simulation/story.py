@@ -217,8 +217,12 @@ class Story:
 
     def _kill(self) -> None:
         if self.gateway.running:
-            self.world.say("fault: the gateway is killed")
-            self.gateway.end()
+            if self.chance.random() < 0.5:
+                self.world.say("fault: the gateway loses its power")
+                self.gateway.end()
+            else:
+                self.world.say("fault: the gateway is killed")
+                self.gateway.kill()
             self._start_again()
 
     def _stop(self) -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from cloud.actions import store
+from cloud.actions import listen, store
 from cloud.actions.take_in import TakenIn, take_in
 from cloud.core.ranges import Range
 from cloud.intake import translate
@@ -610,6 +610,56 @@ def _held_back(conn: psycopg.Connection, other: psycopg.Connection) -> TakenIn:
             second = threads.submit(take, other, counting(2, 3))
             assert wait([second], timeout=0.3).not_done, "it did not wait for the first"
         return second.result(10)
+
+
+# A sequence is not rolled back: it fails so often, and then no more.
+FAILING = """
+CREATE SEQUENCE failed;
+GRANT USAGE ON SEQUENCE failed TO binline_ingest;
+CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF nextval('binline.failed') <= {times} THEN
+        RAISE EXCEPTION 'planted' USING ERRCODE = '{code}';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER fails BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION fails();
+"""
+AFTER_THE_READINGS = ["rollups_due", "follow_due", "ledger", "bin_state", "bin_due"]
+
+
+@pytest.mark.parametrize("table", AFTER_THE_READINGS)
+def test_a_deadlock_anywhere_after_the_readings_is_known_for_one_and_done_again(
+    site: Any, table: str
+) -> None:
+    admin, conn, _ = site
+    admin.execute(FAILING.format(times=1, code="deadlock_detected", table=table))
+    assert take(conn, counting(1, 5)).readings == 5
+    assert cases.seqs(admin) == [1, 2, 3, 4, 5]
+    assert far(take(conn, counting(1, 5))) == [(5, [])]
+
+
+@pytest.mark.parametrize("table", AFTER_THE_READINGS)
+def test_what_fails_after_the_readings_leaves_nothing_and_acknowledges_nothing(
+    site: Any, table: str
+) -> None:
+    admin, conn, _ = site
+    admin.execute(FAILING.format(times=1, code="disk_full", table=table))
+    with pytest.raises(psycopg.errors.DiskFull):
+        take(conn, counting(1, 5))
+    assert cases.seqs(admin) == []
+    assert take(conn, counting(1, 5)).readings == 5
+    assert cases.seqs(admin) == [1, 2, 3, 4, 5]
+
+
+def test_a_range_that_is_committed_twice_under_its_lock_is_a_defect(
+    site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin, conn, _ = site
+    take(conn, counting(11, 15))
+    monkeypatch.setattr(listen, "_overlapped", lambda *_: {})
+    with pytest.raises(AssertionError, match="committed twice"):
+        take(conn, batch(11, [weighed(7, after_ms=77)]))
+    assert cases.seqs(admin) == [11, 12, 13, 14, 15]
 
 
 def test_ranges_reach_the_values_of_core(site: Any) -> None:

@@ -16,6 +16,7 @@ from edge_agent.core.stream import OVERTAKEN_MS_MAX
 from edge_agent.loops import drain
 from edge_agent.loops.clock import Timekeeper
 from edge_agent.loops.drain import Commit, Drain
+from edge_agent.loops.taken import Taken
 from edge_agent.mqtt.uplink import Connected, Disconnected, Event, Told
 from edge_agent.sqlite.spool import Spool
 from edge_agent.wire import codec
@@ -168,7 +169,7 @@ class Rig:
 
     def start(self) -> None:
         self.line = FakeLine()
-        self.readings: queue.Queue[Reading] = queue.Queue(drain.READINGS_WAITING_MAX)
+        self.readings = Taken(drain.READINGS_WAITING_MAX)
         self.spool = Spool.open(self.path, self.bytes_max)
         self.clock = Timekeeper(
             trusts=lambda: self.trusted,

@@ -4,7 +4,6 @@ import itertools
 import json
 import logging
 import os
-import queue
 import re
 import threading
 import tty
@@ -25,6 +24,7 @@ from edge_agent.loops.clock import monotonic_ms, wall_ms
 from edge_agent.loops.poll import REOPEN_S_MAX, Clock, LineDevice, Poller
 from edge_agent.loops.pollers import poller_for
 from edge_agent.loops.stating import DeviceStating, Outlet
+from edge_agent.loops.taken import Taken
 from edge_agent.settings import Device, Port, Sensor
 from edge_agent.simulated.running import SimulatedSite, port_path
 from edge_agent.simulated.site import BinScale, CountingScale, SitePlan
@@ -113,7 +113,7 @@ class Bench:
     ) -> None:
         self.time = FakeTime()
         self.cable = FakeCable(self.time)
-        self.readings: queue.Queue[Reading] = queue.Queue(1_000)
+        self.readings = Taken(1_000)
         of_device = {key: settings.pop(key) for key in DEVICE_KEYS if key in settings}
         self.poll_s = float(of_device.get("poll_s", 0.5))
         self.outlet = Outlet(
@@ -360,7 +360,7 @@ def test_a_restart_notice_starts_the_settling_anew() -> None:
 
 def test_a_full_queue_makes_the_loop_wait_and_costs_no_reading() -> None:
     bench = Bench(deadband_mg=0, poll_s=0.01)
-    small: queue.Queue[Reading] = queue.Queue(1)
+    small = Taken(1)
     for sensor in bench.devices[0].stating.sensors.values():
         sensor._outlet = Outlet(readings=small, stop=bench.outlet.stop, clock=bench.time.clock())
     weights = iter(range(1, 100))
@@ -712,7 +712,7 @@ def test_an_unasked_tag_does_not_get_lost_under_a_question() -> None:
 # From here on: real ptys, pyserial and the loop.
 
 
-def real_outlet(readings: queue.Queue[Reading], stop: threading.Event) -> Outlet:
+def real_outlet(readings: Taken, stop: threading.Event) -> Outlet:
     clock = Clock(wall_ms=wall_ms, monotonic_ms=monotonic_ms, trusted=lambda: True)
     return Outlet(readings=readings, stop=stop, clock=clock)
 
@@ -722,7 +722,7 @@ class Site:
 
     def __init__(self, folder: Path, plan: SitePlan, ledger: Path) -> None:
         self.folder, self.plan, self.ledger = folder, plan, ledger
-        self.readings: queue.Queue[Reading] = queue.Queue(10_000)
+        self.readings = Taken(10_000)
         self.stop = threading.Event()
         self.threads: list[threading.Thread] = []
         self.unplug = self.plug()
@@ -839,7 +839,7 @@ def test_a_real_streaming_pty_is_heard_at_its_newest() -> None:
     tty.setraw(far)
     sensor = Sensor(name="s", settle_samples=1, deadband_mg=0)
     device = Device(profile="st_gs", poll_s=0.2, sensors=(sensor,))
-    readings: queue.Queue[Reading] = queue.Queue(1_000)
+    readings = Taken(1_000)
     stop = threading.Event()
     poller = poller_for(
         Port(address=os.ttyname(far), devices=(device,)), outlet=real_outlet(readings, stop)

@@ -3,7 +3,6 @@
 import itertools
 import logging
 import os
-import queue
 import select
 import threading
 import tty
@@ -21,6 +20,7 @@ from edge_agent.loops.clock import monotonic_ms, wall_ms
 from edge_agent.loops.poll_modbus import ModbusPoller, Unit
 from edge_agent.loops.pollers import poller_for
 from edge_agent.loops.stating import Clock, DeviceStating, Outlet
+from edge_agent.loops.taken import Taken
 from edge_agent.settings import Device, Port, Sensor
 from edge_agent.simulated.modbus_units import SimulatedLine, SimulatedUnit
 from edge_agent.transports.base import PortGone
@@ -70,7 +70,7 @@ class Bench:
         self, profile: str, units: int, parameters: dict[str, str], **settings: object
     ) -> None:
         self.link = FakeLink()
-        self.readings: queue.Queue[Reading] = queue.Queue(10_000)
+        self.readings = Taken(10_000)
         clock = Clock(
             wall_ms=lambda: BOOTED_MS + self.link.ms,
             monotonic_ms=lambda: self.link.ms,
@@ -291,7 +291,7 @@ def line() -> Iterator[PtyUnits]:
 
 
 def test_two_units_on_a_real_pty_state_their_weights(line: PtyUnits) -> None:
-    readings: queue.Queue[Reading] = queue.Queue(100)
+    readings = Taken(100)
     stop = threading.Event()
     clock = Clock(wall_ms=wall_ms, monotonic_ms=monotonic_ms, trusted=lambda: True)
     devices = tuple(

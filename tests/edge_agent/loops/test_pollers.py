@@ -1,6 +1,5 @@
 """Settings and profiles together: what is refused, and that every profile can be run."""
 
-import queue
 import threading
 from typing import Any
 
@@ -12,6 +11,7 @@ from edge_agent.loops.poll import Poller
 from edge_agent.loops.poll_modbus import ModbusPoller
 from edge_agent.loops.pollers import poller_for
 from edge_agent.loops.stating import Clock, Outlet
+from edge_agent.loops.taken import Taken
 from edge_agent.settings import Device, Port, Sensor, SettingsError
 from edge_agent.transports.serial_port import SerialPort
 from edge_agent.transports.tcp_port import TcpPort
@@ -22,7 +22,7 @@ LAUMAS = {"profile": "laumas_tlb", "parameters": {"unit": "kg"}}
 
 def made(*devices: Device, **port: Any) -> Poller | ModbusPoller:
     outlet = Outlet(
-        readings=queue.Queue(10),
+        readings=Taken(10),
         stop=threading.Event(),
         clock=Clock(wall_ms=wall_ms, monotonic_ms=monotonic_ms, trusted=lambda: True),
     )

@@ -1,7 +1,6 @@
 """What is stated of counters, tags and identities, whichever line they hang on."""
 
 import logging
-import queue
 import threading
 
 import pytest
@@ -12,7 +11,6 @@ from edge_agent.core.reading import (
     CounterValue,
     Identity,
     Outcome,
-    Reading,
     Restarted,
     Sample,
     Sighted,
@@ -23,6 +21,7 @@ from edge_agent.core.reading import (
 )
 from edge_agent.core.remembered import Remembered
 from edge_agent.loops.stating import Clock, DeviceStating, Outlet
+from edge_agent.loops.taken import Taken
 from edge_agent.settings import Device, Sensor
 
 
@@ -37,7 +36,7 @@ class Desk:
         remember: bool = False,
     ) -> None:
         self.ms = 0
-        self.readings: queue.Queue[Reading] = queue.Queue(100)
+        self.readings = Taken(100)
         clock = Clock(wall_ms=lambda: self.ms, monotonic_ms=lambda: self.ms, trusted=lambda: True)
         outlet = Outlet(readings=self.readings, stop=threading.Event(), clock=clock)
         device = Device(profile="x", sensors=sensors, serial_number=serial_number)

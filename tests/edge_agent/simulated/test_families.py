@@ -7,10 +7,11 @@ from typing import get_args, get_type_hints
 import pytest
 
 from edge_agent import profiles
-from edge_agent.core.reading import Reading, Sighted, Total, Weight
+from edge_agent.core.reading import Sighted, Total, Weight
 from edge_agent.loops.clock import monotonic_ms, wall_ms
 from edge_agent.loops.pollers import poller_for
 from edge_agent.loops.stating import Clock, Outlet
+from edge_agent.loops.taken import Taken
 from edge_agent.settings import Device, Port, Sensor
 from edge_agent.simulated.families import simulated
 from edge_agent.simulated.running import SimulatedSite, port_path
@@ -100,7 +101,7 @@ def port_of(folder: Path, plan: DevicePlan, parameters: dict[str, object]) -> Po
 def test_the_agents_own_loops_read_every_one_of_them(tmp_path: Path) -> None:
     everyone = (*SITE, (COUNTER, {"address": 0}, None))
     stop = threading.Event()
-    readings: queue.Queue[Reading] = queue.Queue(10_000)
+    readings = Taken(10_000)
     clock = Clock(wall_ms=wall_ms, monotonic_ms=monotonic_ms, trusted=lambda: True)
     outlet = Outlet(readings=readings, stop=stop, clock=clock)
     heard: dict[str, list[object]] = {plan.sensor: [] for plan, _, _ in everyone}

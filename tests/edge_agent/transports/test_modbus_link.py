@@ -4,7 +4,6 @@ import contextlib
 import inspect
 import itertools
 import logging
-import queue
 import socket
 import threading
 import time
@@ -16,9 +15,10 @@ import pytest
 from pymodbus import ModbusException
 from pymodbus.client import ModbusSerialClient
 
-from edge_agent.core.reading import Outcome, Reading, Weight
+from edge_agent.core.reading import Outcome, Weight
 from edge_agent.loops.pollers import poller_for
 from edge_agent.loops.stating import Clock, Outlet
+from edge_agent.loops.taken import Taken
 from edge_agent.settings import Device, Port, Sensor
 from edge_agent.simulated.modbus_line import BusPlan, LinePlan, RunningLine, UnitPlan, playing
 from edge_agent.simulated.modbus_units import Wrong
@@ -513,7 +513,7 @@ def polled(line: RunningLine, poll_s: float, for_s: float) -> dict[int, list[tup
         )
         for unit in line.units
     )
-    readings: queue.Queue[Reading] = queue.Queue()
+    readings = Taken()
     stop = threading.Event()
     clock = Clock(wall_ms=now_ms, monotonic_ms=now_ms, trusted=lambda: True)
     poller = poller_for(
@@ -602,7 +602,7 @@ def test_after_a_swap_the_loop_states_another_device_and_no_weight_of_it(tmp_pat
         profile=str(profile), unit=1, parameters={"unit": "g"}, poll_s=0.2, sensors=(sensor,)
     )
     port = tmp_path / "ttyUSB0"
-    readings: queue.Queue[Reading] = queue.Queue()
+    readings = Taken()
     stop = threading.Event()
     clock = Clock(wall_ms=now_ms, monotonic_ms=now_ms, trusted=lambda: True)
 
