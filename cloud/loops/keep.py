@@ -1,8 +1,10 @@
 """The third loop of `binline cloud work`: keeps the store of readings.
 
     soon       hours that are over and were touched are computed again
+    soon       days of bins in which something moved are added up again
     each minute    weeks are made ahead, and for late readings that wait for one
-    each hour  what is older than its time is dropped or pruned; what is used a day is computed
+    each hour  what is older than its time is dropped or pruned; what is used a day is computed;
+               days of bins that are quiet go on
 
 Any number of these may run: what only one may do at a time is held by a lock in the database, and a
 step that was cut off is done again.
@@ -17,11 +19,23 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from prometheus_client import Counter, Gauge
 
-from cloud.postgres import partitions, pools, retention, rollups, timescale, tracks, usage
+from cloud.actions import sum_days
+from cloud.postgres import (
+    bin_days,
+    partitions,
+    pools,
+    retention,
+    rollups,
+    timescale,
+    tracks,
+    usage,
+)
 from cloud.postgres.timescale import Store
 from cloud.settings import Keeping
 
 ROLL_UP_EVERY_S = 10.0
+SUM_EVERY_S = 10.0
+GO_ON_EVERY_S = 600.0
 MAKE_EVERY_S = 60.0
 DROP_EVERY_S = 3_600.0
 USAGE_EVERY_S = 3_600.0
@@ -33,6 +47,7 @@ log = logging.getLogger(__name__)
 
 _rolled_up = Counter("binline_rollups", "Hours of sensors that were computed, again or first")
 _dropped = Counter("binline_weeks_dropped", "Weeks of readings dropped for their age")
+_summed = Counter("binline_bin_days", "Bins whose days were added up again")
 _waiting = Gauge("binline_hours_due", "Hours that are over, were touched, and are not computed yet")
 
 
@@ -56,6 +71,8 @@ class KeepLoop:
             self._store = store
         self._now_and_then(conn, self._make, MAKE_EVERY_S)
         self._now_and_then(conn, self._roll_up, ROLL_UP_EVERY_S)
+        self._now_and_then(conn, self._go_on, GO_ON_EVERY_S)
+        self._now_and_then(conn, self._sum, SUM_EVERY_S)
         self._now_and_then(conn, self._drop, DROP_EVERY_S)
         self._now_and_then(conn, self._usage, USAGE_EVERY_S)
 
@@ -89,6 +106,13 @@ class KeepLoop:
                 break
             _rolled_up.inc(count)
 
+    def _go_on(self, conn: psycopg.Connection) -> None:
+        sum_days.go_on(conn, self._now())
+
+    def _sum(self, conn: psycopg.Connection) -> None:
+        while not self._stop.is_set() and (count := sum_days.sum_marked(conn, self._now())):
+            _summed.inc(count)
+
     def _usage(self, conn: psycopg.Connection) -> None:
         now = self._now()
         usage.compute(conn, now)
@@ -107,3 +131,4 @@ class KeepLoop:
         retention.prune_attempts(conn, now)
         retention.prune_aside(conn, now - keeping.readings)
         retention.prune_rollups(conn, now - keeping.rollups)
+        bin_days.prune(conn, now - keeping.rollups)

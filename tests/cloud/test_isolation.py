@@ -35,6 +35,7 @@ WITHOUT_ROW_SECURITY = {
     "follow_due": "bookkeeping of ingest",
     "bin_tracks": "bookkeeping of whoever follows bins",
     "checkpoints": "bookkeeping of whoever follows bins",
+    "bin_days_due": "bookkeeping of whoever keeps the store",
 }
 # What runs with the rights of the owner of all tables: only this, and only for these.
 RUN_AS_OWNER = {
@@ -43,7 +44,14 @@ RUN_AS_OWNER = {
     Store.COLUMNSTORE: {"readings_drop", "readings_pack"},
 }
 # Beside these the triggers that remember what changed, or have it looked at; nobody may call them.
-REMEMBER = {"bins_follow", "bins_remember", "items_remember", "note_change", "sensors_remember"}
+REMEMBER = {
+    "bin_days_mark",
+    "bins_follow",
+    "bins_remember",
+    "items_remember",
+    "note_change",
+    "sensors_remember",
+}
 VIEWS = ("portal_calibrations", "portal_readings", "portal_rollups")
 
 # What a supplier is meant to see of its own; everywhere else it sees nothing at all.
@@ -61,6 +69,8 @@ SUPPLIER_SEES = {
     "bins",
     "bin_state",
     "bin_levels",
+    "bin_days",
+    "bin_weeks",
     "movements",
     "breaches",
     "orders",
@@ -99,6 +109,8 @@ RIGHTS = {
     },
     "binline_jobs": {
         "attempts": "DELETE INSERT SELECT",
+        "bin_days": "DELETE INSERT SELECT UPDATE",
+        "bin_days_due": "DELETE INSERT SELECT",
         "bin_due": "DELETE INSERT SELECT UPDATE",
         "bin_follow": "DELETE INSERT SELECT UPDATE",
         "bin_items": "SELECT",
@@ -107,6 +119,7 @@ RIGHTS = {
         "bin_sensors": "SELECT",
         "bin_state": "DELETE SELECT UPDATE(changed_xid)",
         "bin_tracks": "DELETE INSERT SELECT UPDATE",
+        "bin_weeks": "DELETE INSERT SELECT UPDATE",
         "bins": "SELECT UPDATE(margin)",
         "breaches": "INSERT SELECT UPDATE",
         "checkpoints": "DELETE INSERT SELECT UPDATE",
@@ -129,6 +142,7 @@ RIGHTS = {
         "order_evidence": "INSERT SELECT",
         "orders": "INSERT SELECT UPDATE",
         "places": "SELECT",
+        "portal_rollups": "SELECT",
         "readings": "SELECT",
         "readings_aside": "DELETE SELECT",
         "readings_kept": "SELECT",
@@ -144,12 +158,14 @@ RIGHTS = {
     },
     "binline_portal": {
         "attempts": "SELECT",
+        "bin_days": "SELECT",
         "bin_due": "INSERT SELECT",
         "bin_items": "SELECT",
         "bin_levels": "SELECT",
         "bin_policies": "INSERT SELECT UPDATE",
         "bin_sensors": "SELECT",
         "bin_state": "SELECT UPDATE(changed_xid)",
+        "bin_weeks": "SELECT",
         "bins": "INSERT SELECT UPDATE",
         "breaches": "SELECT",
         "case_snoozes": "INSERT SELECT",
@@ -295,6 +311,17 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
         "INSERT INTO counts (bin_id, item_id, kind, pieces, counted_at, entered_at, by, because)"
         " VALUES (%s, %s, 'audit', 7, %s, %s, %s, %s)",
         (bin_id, item, NOW, NOW, canary, canary),
+    )
+    admin.execute(
+        "INSERT INTO bin_days (bin_id, day, supplier_id, item_id, upto_at, window_ms, known_ms,"
+        " empty_ms, piece_hours, stock_outs, resumed_empty, held, used, filled, counts, count_hits,"
+        " counted, counted_off, counted_net) VALUES (%s, %s, %s, %s, %s, 1, 1, 0, 1, 0, false, %s,"
+        " 1, 0, 0, 0, 0, 0, 0)",
+        (bin_id, NOW, supplier, item, NOW, number),
+    )
+    admin.execute(
+        "INSERT INTO bin_weeks VALUES (%s, date_trunc('week', %s::date), %s, %s, %s, true, 1)",
+        (bin_id, NOW, supplier, item, number),
     )
     admin.execute("INSERT INTO bin_policies (bin_id) VALUES (%s)", (bin_id,))
     admin.execute(
