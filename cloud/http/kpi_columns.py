@@ -22,6 +22,7 @@ class Column:
     text: Callable[[Measured], str]
     sub: Callable[[Measured], str]
     about: str  # which part of a review it belongs to
+    value: Callable[[Measured], float | None]  # for a trend
 
 
 SERVICE, STOCK, ORDERS, ACCURACY, FORECAST = "Service", "Stock", "Orders", "Accuracy", "Forecast"
@@ -57,6 +58,7 @@ COLUMNS = (
         means="Pieces used, by these and those probably wanted while a bin was empty. Estimated:"
         " who finds a bin empty leaves no trace.",
         text=lambda m: words.percent(m.fill_rate),
+        value=lambda m: m.fill_rate,
         sub=lambda m: f"{m.unseen:,} unseen",
     ),
     Column(
@@ -65,6 +67,7 @@ COLUMNS = (
         about=SERVICE,
         means="Times a bin was empty, and for how long in all.",
         text=lambda m: f"{m.stock_outs:,}" if m.coverage else UNDEFINED,
+        value=lambda m: m.stock_outs if m.coverage else None,
         sub=lambda m: words.span(m.empty.total_seconds()) if m.empty else "",
     ),
     Column(
@@ -74,6 +77,7 @@ COLUMNS = (
         means="One less the empty share of the time in which the level was known. What a silent"
         " scale did not see is taken out, and told as the share that is known.",
         text=lambda m: words.percent(m.availability),
+        value=lambda m: m.availability,
         sub=lambda m: f"{words.percent(m.coverage)} known",
     ),
     Column(
@@ -83,6 +87,7 @@ COLUMNS = (
         means="Counts by people that the level met within two percent; below it one less all"
         " differences by all that was counted, none making up for another.",
         text=lambda m: words.percent(m.accuracy.hit_rate),
+        value=lambda m: m.accuracy.hit_rate,
         sub=lambda m: f"{words.plural(m.counts, 'count')}, {words.percent(m.accuracy.gross)} gross",
     ),
     Column(
@@ -91,6 +96,7 @@ COLUMNS = (
         about=ORDERS,
         means="From the order to the supplier's first answer, the median.",
         text=lambda m: hours(m.cycle.response_hours_median),
+        value=lambda m: m.cycle.response_hours_median,
         sub=lambda m: f"{m.cycle.unanswered:,} unanswered",
     ),
     Column(
@@ -99,6 +105,7 @@ COLUMNS = (
         about=ORDERS,
         means="From the order to the refill the scale saw, the mean; below it the 90th percentile.",
         text=lambda m: hours(m.cycle.cycle_hours_mean),
+        value=lambda m: m.cycle.cycle_hours_mean,
         sub=lambda m: f"p90 {hours(m.cycle.cycle_hours_p90)}, {m.cycle.open_orders:,} open",
     ),
     Column(
@@ -108,6 +115,7 @@ COLUMNS = (
         means="Orders that nobody here had to touch; below it those in a rush, because the bin was"
         " to run out before they could come.",
         text=lambda m: words.percent(m.zero_touch),
+        value=lambda m: m.zero_touch,
         sub=lambda m: f"{words.percent(m.rush)} rush",
     ),
     Column(
@@ -117,6 +125,7 @@ COLUMNS = (
         means="Use of a year by the mean of what lay there, both by value; below it how long a"
         " piece lies.",
         text=lambda m: number(m.turnover.turns),
+        value=lambda m: m.turnover.turns,
         sub=lambda m: "" if m.turnover.days is None else f"{m.turnover.days:,.0f} days",
     ),
     Column(
@@ -125,6 +134,7 @@ COLUMNS = (
         about=STOCK,
         means="What was there at the end, by the mean use of a day: the median of the bins.",
         text=lambda m: number(m.days_of_supply),
+        value=lambda m: m.days_of_supply,
         sub=lambda _: "",
     ),
     Column(
@@ -133,6 +143,7 @@ COLUMNS = (
         about=STOCK,
         means="Bins above their maximum at the end, and what is above it is worth.",
         text=lambda m: words.percent(m.overstock.share_of_bins),
+        value=lambda m: m.overstock.share_of_bins,
         sub=_value,
     ),
     Column(
@@ -143,6 +154,7 @@ COLUMNS = (
         " square of the misses by that of the steps from week to week (RMSSE). Below one it is"
         " better than saying the same as last week. Weeks that were hidden do not count.",
         text=lambda m: number(m.forecast.rmsse, 2),
+        value=lambda m: m.forecast.rmsse,
         sub=lambda m: words.plural(m.forecast.weeks, "week"),
     ),
     Column(
@@ -151,6 +163,7 @@ COLUMNS = (
         about=FORECAST,
         means="By how much more was forecast than used, by what was used.",
         text=lambda m: signed_percent(m.forecast.bias),
+        value=lambda m: m.forecast.bias,
         sub=lambda _: "",
     ),
     Column(
@@ -160,6 +173,7 @@ COLUMNS = (
         means="Misses of the forecast over a lead time, whatever their direction, by what was used"
         " in it (WAPE): what an order has to last for.",
         text=lambda m: words.percent(m.forecast.lead_time_wape),
+        value=lambda m: m.forecast.lead_time_wape,
         sub=lambda _: "",
     ),
     Column(
@@ -169,6 +183,7 @@ COLUMNS = (
         means="Variance of weekly orders by variance of weekly use; four whole weeks or more. Far"
         " above one, orders swing more than use does.",
         text=lambda m: number(m.bullwhip),
+        value=lambda m: m.bullwhip,
         sub=lambda _: "",
     ),
 )

@@ -25,6 +25,7 @@ from cloud.http.api import kpis as api_kpis
 from cloud.http.api import movements as api_movements
 from cloud.http.api import nouns as api_nouns
 from cloud.http.api import orders as api_orders
+from cloud.http.api import review as api_review
 from cloud.http.guards import Guards
 from cloud.http.live import Hub
 from cloud.http.pages import (
@@ -38,6 +39,7 @@ from cloud.http.pages import (
     nouns,
     orders,
     portal,
+    review,
     wall,
 )
 from cloud.http.parts import Parts, utc_now
@@ -104,8 +106,9 @@ def make_site(
     problems.install(site)
     for module in (
         api_health, api_bins, api_movements, api_counts, api_calibration, api_nouns, api_orders,
-        api_evidence, api_exceptions, api_kpis,
-        wall, nouns, bins, imports, orders, evidence, exceptions, kpis, portal, answer, login,
+        api_evidence, api_exceptions, api_kpis, api_review,
+        wall, nouns, bins, imports, orders, evidence, exceptions, kpis, review, portal, answer,
+        login,
     ):  # fmt: skip
         site.include_router(module.router)
     site.include_router(_static)

@@ -17,6 +17,7 @@ from cloud.core.bin_policies import LEAD_DAYS_UNSAID
 from cloud.core.forecasts.demand import BLIND_SHARE_MAX
 from cloud.core.kpis import Counted
 from cloud.core.trust import INTERVALS_UNTIL_STALE
+from cloud.postgres import arrays
 
 DAYS_PER_WEEK = 7
 _ONLY_ONE = 0x62696E64617973  # "bindays" in ASCII: any number, as long as it is always the same
@@ -56,12 +57,13 @@ SELECT m.bin_id, m.event_at, m.kind, m.pieces, m.after_pieces, m.movement_id
 """  # noqa: S608 - made of constants, as all below
 # An hour that was heard begins and ends; silence is what lies between two of them, and after the
 # last sign of life. What was heard before the first day asked for is remembered in the day before.
+# OFFSET 0 has the view asked bin by bin: a join would read the hours of all bins for a few of them.
 _SILENCES = f"""
 {_ASKED},
 heard AS (
-    SELECT a.bin_id, r.heard_first_at, r.heard_last_at
-      FROM asked a JOIN portal_rollups r USING (bin_id)
-     WHERE r.hour >= a.from_at AND r.hour < %(to)s
+    SELECT a.bin_id, r.heard_first_at, r.heard_last_at FROM asked a, LATERAL
+           (SELECT heard_first_at, heard_last_at FROM portal_rollups
+             WHERE bin_id = a.bin_id AND hour >= a.from_at AND hour < %(to)s OFFSET 0) r
     UNION ALL
     SELECT a.bin_id, d.heard_at, d.heard_at FROM asked a, LATERAL
            (SELECT heard_at FROM bin_days WHERE bin_id = a.bin_id AND heard_at IS NOT NULL
@@ -82,9 +84,10 @@ SELECT s.bin_id, s.heard_at + %(intervals)s * b.interval_s * interval '1 s', %(t
 """  # noqa: S608
 _HEARD = f"""
 {_ASKED}
-SELECT a.bin_id, (r.hour AT TIME ZONE 'UTC')::date, max(r.heard_last_at)
-  FROM asked a JOIN portal_rollups r USING (bin_id)
- WHERE r.hour >= a.from_at AND r.hour < %(to)s GROUP BY 1, 2
+SELECT a.bin_id, r.day, max(r.heard_last_at) FROM asked a, LATERAL
+       (SELECT (hour AT TIME ZONE 'UTC')::date AS day, heard_last_at FROM portal_rollups
+         WHERE bin_id = a.bin_id AND hour >= a.from_at AND hour < %(to)s OFFSET 0) r
+ GROUP BY 1, 2
 """  # noqa: S608
 _COUNTED = f"""
 {_ASKED}
@@ -241,7 +244,7 @@ def keep(
     if not rows:
         return []
     columns = zip(*(_row(bin_id, day, heard_at) for bin_id, day in rows), strict=True)
-    conn.execute(_KEEP_DAYS, [list(column) for column in columns])
+    conn.execute(_KEEP_DAYS, [arrays.numbers(column) for column in columns])
     weeks = {
         "bin_ids": list(firsts),
         "firsts": list(firsts.values()),

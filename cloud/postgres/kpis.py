@@ -240,3 +240,20 @@ def changes(
         (supplier_id, from_at, to_at, limit),
     ).fetchall()
     return [Changed(*row) for row in rows]
+
+
+def supplier_name(conn: psycopg.Connection, supplier_id: int) -> str | None:
+    """None: there is none, or none that may be seen."""
+    row = conn.execute(
+        "SELECT name FROM suppliers WHERE supplier_id = %s", (supplier_id,)
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def supplier_id(conn: psycopg.Connection, name: str) -> int | None:
+    row = conn.execute("SELECT supplier_id FROM suppliers WHERE name = %s", (name,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def supplier_names(conn: psycopg.Connection) -> list[str]:
+    return [name for (name,) in conn.execute("SELECT name FROM suppliers ORDER BY name")]

@@ -31,6 +31,8 @@ PAGES = {
     "exceptions": ("/exceptions", OPERATIONS),
     "KPIs": ("/kpis", OPERATIONS),
     "KPIs, the list behind": ("/kpis/orders?name=Lindau+Pumps", OPERATIONS),
+    "review": ("/review?supplier=Ferro+AG&quarter=2026Q4", OPERATIONS),
+    "review, for its supplier": ("/review?quarter=2026Q4", FERRO),
     "evidence": ("/orders/{number}/evidence", OPERATIONS),
     "evidence, to the supplier": ("/orders/{number}/evidence", FERRO),
     "bins": ("/bins", OPERATIONS),
