@@ -5,7 +5,7 @@ Levels, use and counts come from days that were added up (`sum_days`), orders fr
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from statistics import median
@@ -14,7 +14,7 @@ from typing import TypeVar
 import psycopg
 
 from cloud.core import kpis
-from cloud.core.bin_days import day_of
+from cloud.core.bin_days import day_of, midnight
 from cloud.core.kpis import (
     Availability,
     CountSums,
@@ -38,6 +38,7 @@ from cloud.postgres.kpis import BinSums, BinWeek, Every, KpiOrder
 WEEKS_MIN = 4  # of fewer a variance says nothing
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 _MS, _TICK = timedelta(milliseconds=1), timedelta(microseconds=1)
+_LONGEST_MONTH = timedelta(days=31)
 _MILLE = 1_000
 
 T = TypeVar("T")
@@ -90,6 +91,7 @@ class Measured:
     """One group over the time. None is "not defined", and never zero."""
 
     name: str
+    asked: Asked  # its own time: that of its month or week, where it is one
     bins: tuple[OfBin, ...]
     orders: tuple[KpiOrder, ...]
     weeks: tuple[BinWeek, ...]
@@ -137,7 +139,7 @@ def measure(conn: psycopg.Connection, asked: Asked) -> list[Measured]:
     weeks = kept.weeks(conn, asked.first, asked.last, supplier_id=asked.supplier_id)
     grouped = _grouped(rows, orders, weeks, asked.group)
     return [
-        _measured(name, grouped[name], asked)
+        _measured(name, grouped[name], _within(asked, grouped[name]))
         for name in sorted(grouped)
         if asked.name is None or name == asked.name
     ]
@@ -230,6 +232,19 @@ def _names(rows: Sequence[BinSums], group: Group) -> Callable[[KpiOrder | BinWee
             return lambda one, _: by_supplier.get(one.supplier_id, "")
 
 
+def _within(asked: Asked, happened: _Happened) -> Asked:
+    """The month or the week that a group is; the whole time, where it is something else."""
+    firsts = {row.period for row in happened.bins if row.period is not None}
+    if not firsts:
+        return asked
+    first = midnight(min(firsts))
+    if asked.group is Group.WEEK:
+        end = first + _WEEK
+    else:
+        end = (first + _LONGEST_MONTH).replace(day=1)
+    return replace(asked, from_at=max(first, asked.from_at), to_at=min(end, asked.to_at))
+
+
 # ------------------------------------------------------------------ what it comes to
 
 
@@ -247,6 +262,7 @@ def _measured(name: str, happened: _Happened, asked: Asked) -> Measured:
     counts = _counts(happened.bins)
     return Measured(
         name=name,
+        asked=asked,
         bins=tuple(bins),
         orders=tuple(happened.orders),
         weeks=tuple(happened.weeks),

@@ -29,7 +29,7 @@ SERVICE, STOCK, ORDERS, ACCURACY, FORECAST = "Service", "Stock", "Orders", "Accu
 
 
 def hours(hours: float | None) -> str:
-    return UNDEFINED if hours is None else words.span(hours * _HOUR_S)
+    return UNDEFINED if hours is None else words.lasting(hours * _HOUR_S)
 
 
 def number(value: float | None, places: int = 1) -> str:
@@ -68,7 +68,7 @@ COLUMNS = (
         means="Times a bin was empty, and for how long in all.",
         text=lambda m: f"{m.stock_outs:,}" if m.coverage else UNDEFINED,
         value=lambda m: m.stock_outs if m.coverage else None,
-        sub=lambda m: words.span(m.empty.total_seconds()) if m.empty else "",
+        sub=lambda m: words.lasting(m.empty.total_seconds()) if m.empty else "",
     ),
     Column(
         title="Availability",

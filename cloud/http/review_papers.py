@@ -139,7 +139,7 @@ def _exceptions(review: Review, now: datetime) -> list[Grid]:
                     place,
                     _at(one.placed_at),
                     _at(one.acknowledged_at),
-                    words.span(reviews.waited(one, now).total_seconds()),
+                    words.lasting(reviews.waited(one, now).total_seconds()),
                 )
                 for one in found.unanswered
             ],
@@ -171,7 +171,7 @@ def _empty(of: OfBin) -> list[Cell]:
             sub=f"{of.bin.site}, {of.bin.place}",
             href="" if of.bin.code is None else f"/bins/{of.bin.code}",
         ),
-        Cell(text=words.span(of.availability.empty.total_seconds())),
+        Cell(text=words.lasting(of.availability.empty.total_seconds())),
         Cell(text=f"{of.availability.stock_outs:,}"),
         Cell(text=words.plural(of.unseen, "piece")),
         Cell(text=words.percent(of.availability.coverage)),
@@ -188,7 +188,7 @@ def _order(order: KpiOrder, place: Callable[[int], str], *said: str) -> list[Cel
 
 
 def _late(order: KpiOrder, now: datetime) -> str:
-    return words.span(reviews.lateness(order, now).total_seconds())
+    return words.lasting(reviews.lateness(order, now).total_seconds())
 
 
 def _changes(review: Review) -> Grid:

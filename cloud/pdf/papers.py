@@ -231,6 +231,7 @@ def _facts(
 _LINES = TableStyle(
     [
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        ("ALIGN", (1, 0), (-1, -1), "RIGHT"),
         ("LINEBELOW", (0, 0), (-1, -1), 0.4, _LINE),
         ("TOPPADDING", (0, 0), (-1, -1), 2.5),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 2.5),
@@ -277,7 +278,7 @@ def _cell(
 def _bars(values: Sequence[float | None]) -> Drawing:
     drawing = Drawing(_BARS_WIDE, _BARS_HIGH, hAlign="RIGHT")
     for left, high, wide in bars(values, _BARS_WIDE, _BARS_HIGH):
-        drawing.add(Rect(left, 0, wide, high, fillColor=_BAR, strokeWidth=0))
+        drawing.add(Rect(left, 0, wide, high, fillColor=_BAR, strokeColor=None))
     return drawing
 
 

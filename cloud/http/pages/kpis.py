@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from cloud.actions import measure
 from cloud.actions.measure import Asked, Group, Measured, OfBin
-from cloud.core import bin_days, kpis
+from cloud.core import kpis
 from cloud.core.orders import order_label
 from cloud.http import auth, problems, rendering, words
 from cloud.http.auth import Operations
@@ -95,7 +95,7 @@ def behind_page(
         found = measure.measure(conn, replace(asked, name=name))
         if not found:
             raise problems.Told(problems.NOT_FOUND)
-        rows = rows_of(conn, found[0], asked)
+        rows = rows_of(conn, found[0])
     query = _query(asked)
     return rendering.page(
         request,
@@ -133,7 +133,7 @@ def _href(of: OfBin) -> str:
     return f"/bins/{of.bin.code}"
 
 
-def _bins(_conn: psycopg.Connection, one: Measured, _asked: Asked) -> list[Listed]:
+def _bins(_conn: psycopg.Connection, one: Measured) -> list[Listed]:
     return [
         Listed(
             href=_href(of),
@@ -144,7 +144,7 @@ def _bins(_conn: psycopg.Connection, one: Measured, _asked: Asked) -> list[Liste
                 f"{of.used:,}",
                 f"{of.unseen:,}",
                 number(of.availability.mean_stock, 0),
-                words.span(of.availability.empty.total_seconds()),
+                words.lasting(of.availability.empty.total_seconds()),
                 words.percent(of.availability.availability),
                 words.percent(of.availability.coverage),
                 number(of.days_of_supply),
@@ -154,7 +154,7 @@ def _bins(_conn: psycopg.Connection, one: Measured, _asked: Asked) -> list[Liste
     ]
 
 
-def _stock_outs(conn: psycopg.Connection, one: Measured, asked: Asked) -> list[Listed]:
+def _stock_outs(conn: psycopg.Connection, one: Measured) -> list[Listed]:
     bins = {of.bin.bin_id: of for of in one.bins if of.availability.empty}
     some = list(bins)[:LISTED_MAX]
     return [
@@ -163,27 +163,15 @@ def _stock_outs(conn: psycopg.Connection, one: Measured, asked: Asked) -> list[L
             cells=(
                 _named(bins[bin_id]),
                 f"{begun:%Y-%m-%d %H:%M} UTC",
-                words.span((ended - begun).total_seconds()),
+                words.lasting((ended - begun).total_seconds()),
             ),
         )
-        for bin_id, times in measure.empty_times(conn, some, _within(one, asked)).items()
+        for bin_id, times in measure.empty_times(conn, some, one.asked).items()
         for begun, ended in times
     ]
 
 
-def _within(one: Measured, asked: Asked) -> Asked:
-    """The month or the week that a group is; the whole time, where it is something else."""
-    firsts = {of.bin.period for of in one.bins if of.bin.period is not None}
-    if not firsts:
-        return asked
-    first = bin_days.midnight(min(firsts))
-    last = first + (31 if asked.group is Group.MONTH else 7) * _DAY
-    if asked.group is Group.MONTH:
-        last = last.replace(day=1)
-    return replace(asked, from_at=max(first, asked.from_at), to_at=min(last, asked.to_at))
-
-
-def _orders(_conn: psycopg.Connection, one: Measured, _asked: Asked) -> list[Listed]:
+def _orders(_conn: psycopg.Connection, one: Measured) -> list[Listed]:
     return [
         Listed(
             href=f"/orders/{order_label(order.number)}/evidence",
@@ -201,9 +189,8 @@ def _orders(_conn: psycopg.Connection, one: Measured, _asked: Asked) -> list[Lis
     ]
 
 
-def _counts(conn: psycopg.Connection, one: Measured, asked: Asked) -> list[Listed]:
+def _counts(conn: psycopg.Connection, one: Measured) -> list[Listed]:
     bins = {of.bin.bin_id: of for of in one.bins if of.bin.counts}
-    within = _within(one, asked)
     return [
         Listed(
             href=_href(bins[count.bin_id]),
@@ -216,11 +203,11 @@ def _counts(conn: psycopg.Connection, one: Measured, asked: Asked) -> list[Liste
                 count.by,
             ),
         )
-        for count in kept.counts(conn, list(bins), within.from_at, within.to_at)
+        for count in kept.counts(conn, list(bins), one.asked.from_at, one.asked.to_at)
     ]
 
 
-def _forecasts(_conn: psycopg.Connection, one: Measured, _asked: Asked) -> list[Listed]:
+def _forecasts(_conn: psycopg.Connection, one: Measured) -> list[Listed]:
     bins = {of.bin.bin_id: of for of in one.bins}
     then = Counter(week.bin_id for week in one.weeks if week.said_then)
     rows = []
@@ -247,8 +234,8 @@ def _forecasts(_conn: psycopg.Connection, one: Measured, _asked: Asked) -> list[
     return rows
 
 
-def _weeks(_conn: psycopg.Connection, one: Measured, asked: Asked) -> list[Listed]:
-    ordered, used = measure.weekly(one.orders, one.weeks, asked)
+def _weeks(_conn: psycopg.Connection, one: Measured) -> list[Listed]:
+    ordered, used = measure.weekly(one.orders, one.weeks, one.asked)
     return [
         Listed(
             href=f"/kpis?from={monday}&to={monday + 6 * _DAY}&group=week",
@@ -259,10 +246,10 @@ def _weeks(_conn: psycopg.Connection, one: Measured, asked: Asked) -> list[Liste
 
 
 def _after(begun: datetime, ended: datetime | None) -> str:
-    return UNDEFINED if ended is None else words.span((ended - begun).total_seconds())
+    return UNDEFINED if ended is None else words.lasting((ended - begun).total_seconds())
 
 
-Rows = Callable[[psycopg.Connection, Measured, Asked], list[Listed]]
+Rows = Callable[[psycopg.Connection, Measured], list[Listed]]
 LISTS: dict[str, tuple[str, tuple[str, ...], Rows]] = {
     "bins": (
         "Bins",
