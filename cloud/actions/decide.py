@@ -13,11 +13,12 @@ import psycopg
 
 from cloud.core.bin_policies import USAGE_WINDOW, Answer, Seen, Used, ask
 from cloud.core.bins import Bin
-from cloud.core.orders import Order, order_label
+from cloud.core.calendars import Calendar
+from cloud.core.order_states import State
+from cloud.core.orders import order_label
 from cloud.core.policies.base import Place
 from cloud.core.refusals import CalendarNeverOpens
-from cloud.core.stock import OpenLine
-from cloud.postgres import breaches, movements, policies
+from cloud.postgres import breaches, movements, orders, policies
 from cloud.postgres.policies import NewDecision
 
 _DAY = timedelta(days=1)
@@ -34,29 +35,43 @@ class Undecided:
 class Asked:
     answer: Answer
     held: bool  # it would order once more, and one breach has one order: a person is asked
+    covered: bool  # something was ordered for this breach
+    calendar: Calendar
+
+
+# What ended an order so that its need may be ordered once more without asking: nobody approved it
+# in time, or it brought what it could.
+_AGAIN = (State.EXPIRED, State.CLOSED)
 
 
 def ask_policy(
-    conn: psycopg.Connection, bin_: Bin, pieces: int, order: Order | None, now: datetime
+    conn: psycopg.Connection, bin_: Bin, pieces: int, now: datetime
 ) -> Asked | Undecided:
-    """`order`: the one that is open for this bin, if there is one."""
+    """What the bin's policy says, on all that is on its way into it.
+
+    A need that was ordered and given up, cancelled or refused is not ordered again by itself.
+    """
     settings = policies.of_bin(conn, bin_.bin_id)
     cycle = breaches.cycle_of(conn, bin_.bin_id)
+    lines = orders.open_lines(conn, bin_.bin_id)
+    in_cycle = orders.lines_of_cycle(conn, bin_.bin_id, cycle)
+    needs = [line for line in in_cycle if line.state not in _AGAIN]
     low = pieces <= bin_.limits.minimum
     seen = Seen(
         pieces=pieces,
         cycle=cycle,
-        lines=() if order is None else (_line(order, cycle, now),),
-        orders_in_cycle=0 if order is None else 1,
-        unbooked=0 if order is None else movements.came_since(conn, bin_.bin_id, order.placed_at),
-        used=_used(conn, bin_.bin_id, now) if low and order is None else None,
+        lines=tuple(
+            orders.as_open_line(line, order_label(line.order_number), now) for line in lines
+        ),
+        orders_in_cycle=len(in_cycle),
+        used=_used(conn, bin_.bin_id, now) if low and not needs else None,
     )
     try:
         answer = ask(settings, bin_.limits, bin_.pack, seen, now)
     except CalendarNeverOpens as refusal:
         return Undecided(because=refusal.sentence)
-    held = order is not None and isinstance(answer.decision, Place)
-    return Asked(answer=answer, held=held)
+    held = bool(needs) and isinstance(answer.decision, Place)
+    return Asked(answer=answer, held=held, covered=bool(needs), calendar=settings.calendar)
 
 
 def keep_decision(
@@ -80,17 +95,6 @@ def keep_decision(
         answer=asked.answer,
     )
     policies.note(conn, new, now)
-
-
-def _line(order: Order, cycle: int, now: datetime) -> OpenLine:
-    return OpenLine(
-        order_id=order.order_id,
-        label=order_label(order.number),
-        cycle=cycle,
-        ordered=order.quantity,
-        # Ordered before there were calendars: nothing was promised, so it covers and is never late.
-        expected_at=order.expected_at or now,
-    )
 
 
 def _used(conn: psycopg.Connection, bin_id: int, now: datetime) -> Used | None:

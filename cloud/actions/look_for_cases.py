@@ -109,28 +109,32 @@ def _cover(row: CaseRow, now: datetime, runs_out_at: datetime | None) -> Cover:
         label=order_label(row.order_number),
         cycle=1,
         ordered=row.quantity,
-        expected_at=row.expected_at or now,
+        received=row.received or 0,
+        expected_at=row.promised_at or row.due_at or now,
     )
     grace = timedelta(hours=row.grace_hours)
     return cover_of([line], now, grace, runs_out_at if row.lead_time_said else None).cover
 
 
 def _orders(row: CaseRow) -> tuple[OrderFacts, ...]:
-    if row.order_id is None or row.order_number is None or row.placed_at is None:
+    if row.order_id is None or row.order_number is None:
         return ()
-    expected = row.expected_at
+    expected = row.promised_at or row.due_at
     overdue = None if expected is None else expected + timedelta(hours=row.grace_hours)
+    said = row.promised_at is not None or row.lead_time_said
     facts = OrderFacts(
         order_id=str(row.order_id),
         label=order_label(row.order_number),
-        outstanding=max(0, (row.quantity or 0) - row.came),
-        sent_at=row.placed_at,
-        answered_at=row.acknowledged_at,
-        answer_due_at=row.placed_at + ANSWER_EXPECTED,
-        promised_at=None,  # a calendar expects, and only a supplier promises
-        delivery_closes_at=expected if row.lead_time_said else None,
-        arrived=row.came > 0,
+        outstanding=max(0, (row.quantity or 0) - (row.received or 0)),
+        sent_at=row.sent_at,
+        answered_at=row.answered_at,
+        answer_due_at=None if row.sent_at is None else row.sent_at + ANSWER_EXPECTED,
+        promised_at=row.promised_at,  # a calendar expects, and only a supplier promises
+        delivery_closes_at=expected if said else None,
+        shipped=bool(row.shipped),
+        arrived=bool(row.received),
         overdue_at=overdue,
+        escalates_at=row.escalates_at,
     )
     return (facts,)
 

@@ -18,11 +18,13 @@ from cloud.core.bin_days import day_of, midnight
 from cloud.core.kpis import (
     Availability,
     CountSums,
+    Delivered,
     Demand,
     Forecast,
     ForecastAccuracy,
     Held,
     Lasted,
+    OrderAccuracy,
     OrderCycle,
     OrderTimes,
     Overstock,
@@ -35,6 +37,7 @@ from cloud.postgres import kpis as kept
 from cloud.postgres.bin_days import Due
 from cloud.postgres.kpis import BinSums, BinWeek, Every, KpiOrder
 
+WEIGHED_TOLERANCE = 1  # pieces: the scale's own doubt is no mistake of the supplier's
 WEEKS_MIN = 4  # of fewer a variance says nothing
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
 _MS, _TICK = timedelta(milliseconds=1), timedelta(microseconds=1)
@@ -93,7 +96,7 @@ class Measured:
     name: str
     asked: Asked  # its own time: that of its month or week, where it is one
     bins: tuple[OfBin, ...]
-    orders: tuple[KpiOrder, ...]
+    orders: tuple[KpiOrder, ...]  # by line; of a bin the one line that is for it
     weeks: tuple[BinWeek, ...]
     counts: int
     fill_rate: float | None  # estimated: nobody sees who found a bin empty
@@ -104,7 +107,9 @@ class Measured:
     availability: float | None
     coverage: float | None
     accuracy: StockAccuracy
+    order_count: int
     cycle: OrderCycle
+    delivered: OrderAccuracy
     rush: float | None
     zero_touch: float | None
     days_of_supply: float | None  # the median of its bins
@@ -180,7 +185,7 @@ def _grouped(
         rows = [row for row in rows if row.period is not None]
     bins = _by(rows, _name_of(group))
     names = _names(rows, group)
-    of_orders = _by(orders, lambda one: names(one, day_of(one.placed_at)))
+    of_orders = _by(orders, lambda one: names(one, day_of(one.sent_at)))
     of_weeks = _by(weeks, lambda one: names(one, one.week))
     found = {*bins, *of_orders, *of_weeks} - {""}
     return {
@@ -238,10 +243,8 @@ def _within(asked: Asked, happened: _Happened) -> Asked:
     if not firsts:
         return asked
     first = midnight(min(firsts))
-    if asked.group is Group.WEEK:
-        end = first + _WEEK
-    else:
-        end = (first + _LONGEST_MONTH).replace(day=1)
+    is_week = asked.group is Group.WEEK
+    end = first + _WEEK if is_week else (first + _LONGEST_MONTH).replace(day=1)
     return replace(asked, from_at=max(first, asked.from_at), to_at=min(end, asked.to_at))
 
 
@@ -251,7 +254,9 @@ def _within(asked: Asked, happened: _Happened) -> Asked:
 def _measured(name: str, happened: _Happened, asked: Asked) -> Measured:
     bins = [_of_bin(row, asked) for row in happened.bins]
     lasted = [_lasted(row, asked) for row in happened.bins]
-    times = [_times(order) for order in happened.orders]
+    lines = [_times(line) for line in happened.orders]
+    # An order is answered and touched once, however many bins it is for.
+    times = [_times(one) for one in {one.order_id: one for one in happened.orders}.values()]
     known = sum((one.known for one in lasted), timedelta())
     window = sum((one.window for one in lasted), timedelta())
     empty = sum((one.empty for one in lasted), timedelta())
@@ -275,7 +280,9 @@ def _measured(name: str, happened: _Happened, asked: Asked) -> Measured:
         availability=1 - empty / known if known else None,
         coverage=known / window if window else None,
         accuracy=kpis.accuracy_of(counts),
-        cycle=kpis.order_cycle(times),
+        order_count=len(times),
+        cycle=_cycle(times, lines),
+        delivered=_delivered(happened.orders),
         rush=kpis.rush_share(times),
         zero_touch=kpis.zero_touch_share(times),
         days_of_supply=median(supplies) if supplies else None,
@@ -318,11 +325,33 @@ def _of_bin(row: BinSums, asked: Asked) -> OfBin:
 
 def _times(order: KpiOrder) -> OrderTimes:
     return OrderTimes(
-        sent_at=order.placed_at,
-        answered_at=order.acknowledged_at,
-        received_at=order.closed_at,
+        sent_at=order.sent_at,
+        answered_at=order.answered_at,
+        received_at=order.came_at,
+        given_up=order.ended_at is not None and order.came_at is None,
         rush=order.rush,
         touches=order.touches,
+    )
+
+
+def _cycle(orders: Sequence[OrderTimes], lines: Sequence[OrderTimes]) -> OrderCycle:
+    """Answers by the order, arrivals by its lines."""
+    return replace(
+        kpis.order_cycle(lines),
+        response_hours_median=(answers := kpis.order_cycle(orders)).response_hours_median,
+        unanswered=answers.unanswered,
+    )
+
+
+def _delivered(lines: Iterable[KpiOrder]) -> OrderAccuracy:
+    """Of lines that were said to be shipped, and are over."""
+    return kpis.order_accuracy(
+        [
+            Delivered(ordered=one.quantity, shipped=one.shipped, weighed=one.received)
+            for one in lines
+            if one.shipped and one.is_over
+        ],
+        tolerance_pieces=WEIGHED_TOLERANCE,
     )
 
 
@@ -407,10 +436,10 @@ def weekly(
     mondays = [first + at * _WEEK for at in range(count)]
     ordered, used = dict.fromkeys(mondays, 0), dict.fromkeys(mondays, 0)
     for order in orders:
-        day = day_of(order.placed_at)
+        day = day_of(order.sent_at)
         monday = day - day.weekday() * _DAY
         if monday in ordered:
-            ordered[monday] += order.quantity
+            ordered[monday] += order.asked
     for week in weeks:
         if week.week in used:
             used[week.week] += week.used

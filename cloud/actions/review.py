@@ -117,8 +117,9 @@ def exceptions_of(whole: Measured | None, now: datetime) -> Exceptions:
         (one for one in orders if lateness(one, now) > timedelta()),
         key=lambda one: (-(lateness(one, now) // _MS), one.number),
     )
-    unanswered = [one for one in orders if waited(one, now) > ANSWER_EXPECTED]
-    short = [one for one in orders if one.received is not None and one.received < one.quantity]
+    each = {one.order_id: one for one in orders}.values()
+    unanswered = [one for one in each if waited(one, now) > ANSWER_EXPECTED]
+    short = [one for one in orders if one.came_at and one.ended_at and one.received < one.quantity]
     return Exceptions(
         empty=empty[:NAMED_MAX],
         empty_in_all=len(empty),
@@ -126,21 +127,21 @@ def exceptions_of(whole: Measured | None, now: datetime) -> Exceptions:
         late_in_all=len(late),
         unanswered=sorted(unanswered, key=lambda one: -(waited(one, now) // _MS))[:NAMED_MAX],
         unanswered_in_all=len(unanswered),
-        short=sorted(short, key=lambda one: (one.received or 0) - one.quantity)[:NAMED_MAX],
+        short=sorted(short, key=lambda one: one.received - one.quantity)[:NAMED_MAX],
         short_in_all=len(short),
     )
 
 
 def lateness(order: KpiOrder, now: datetime) -> timedelta:
     """How long after it was expected it came, or is awaited; nothing expected is never late."""
-    if order.expected_at is None:
+    if order.expected_at is None or (order.came_at is None and order.ended_at is not None):
         return timedelta()
-    return max(timedelta(), (order.closed_at or now) - order.expected_at)
+    return max(timedelta(), (order.came_at or now) - order.expected_at)
 
 
 def waited(order: KpiOrder, now: datetime) -> timedelta:
     """How long nobody answered: until an answer, until it came unanswered, until now."""
-    return (order.acknowledged_at or order.closed_at or now) - order.placed_at
+    return (order.answered_at or order.came_at or order.ended_at or now) - order.sent_at
 
 
 def _only(measured: list[Measured]) -> Measured | None:

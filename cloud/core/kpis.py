@@ -332,6 +332,7 @@ class OrderTimes:
     sent_at: datetime
     answered_at: datetime | None  # the first sign of the supplier
     received_at: datetime | None  # the first weight that came
+    given_up: bool = False  # it ended, and nothing came: not open any more, and nothing to time
     rush: bool = False
     touches: int = 0  # what people had to do for it
 
@@ -350,10 +351,10 @@ def order_cycle(orders: Sequence[OrderTimes]) -> OrderCycle:
     cycle = [(one.received_at - one.sent_at) / _HOUR for one in orders if one.received_at]
     return OrderCycle(
         response_hours_median=median(response) if response else None,
-        unanswered=len(orders) - len(response),
+        unanswered=sum(one.answered_at is None and not one.given_up for one in orders),
         cycle_hours_mean=fmean(cycle) if cycle else None,
         cycle_hours_p90=percentile(cycle, 90),
-        open_orders=len(orders) - len(cycle),
+        open_orders=sum(one.received_at is None and not one.given_up for one in orders),
     )
 
 

@@ -30,7 +30,7 @@ class OrderUnknown(Refusal):
 
 
 class OrderAlreadyClosed(Refusal):
-    """The order is closed: the scale has seen the refill."""
+    """The order is closed: what was to come has come."""
 
     what_to_do = "Nothing is left to do for it."
 
@@ -302,6 +302,30 @@ class QuantityImpossible(Refusal):
     """A quantity is a whole number above zero."""
 
     what_to_do = "Leave out what does not come, or refuse the order."
+
+
+class ReasonMissing(Refusal):
+    """Whoever refuses or cancels an order says why."""
+
+    what_to_do = "Write one sentence for the other side."
+
+
+class DayUnreadable(Refusal):
+    """The day cannot be read: it is written as 2026-03-31."""
+
+    what_to_do = "Choose the day once more."
+
+
+class BinUnknown(Refusal):
+    """There is no such bin: it does not exist, or it is not yours to see."""
+
+    what_to_do = "Check its code, or look for it in the list."
+
+
+class OrderPastCapacity(Refusal):
+    """So much does not fit into the bin, with what is on its way."""
+
+    what_to_do = "Ask for less, or wait until some of it is used."
 
 
 class ProposalUnknown(Refusal):

@@ -109,6 +109,16 @@ COLUMNS = (
         sub=lambda m: f"p90 {hours(m.cycle.cycle_hours_p90)}, {m.cycle.open_orders:,} open",
     ),
     Column(
+        title="As ordered",
+        behind="orders",
+        about=ORDERS,
+        means="Lines shipped with as many pieces as were agreed; below it those of which as many"
+        " were weighed as were said to be shipped. Of lines somebody said to have shipped.",
+        text=lambda m: words.percent(m.delivered.shipped_as_ordered),
+        value=lambda m: m.delivered.shipped_as_ordered,
+        sub=lambda m: f"{words.percent(m.delivered.weighed_as_shipped)} as shipped",
+    ),
+    Column(
         title="Zero touch",
         behind="orders",
         about=ORDERS,

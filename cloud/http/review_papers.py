@@ -66,7 +66,7 @@ def _facts(review: Review, now: datetime) -> list[tuple[str, str]]:
     reckoned = None if whole is None else whole.reckoned_at
     return [
         ("Bins", UNDEFINED if whole is None else f"{len(whole.bins):,}"),
-        ("Orders", UNDEFINED if whole is None else f"{len(whole.orders):,}"),
+        ("Orders", UNDEFINED if whole is None else f"{whole.order_count:,}"),
         ("Used", UNDEFINED if whole is None else words.plural(whole.used, "piece")),
         ("Known", UNDEFINED if whole is None else f"{words.percent(whole.coverage)} of the time"),
         ("Added up until", UNDEFINED if reckoned is None else _at(reckoned)),
@@ -124,7 +124,7 @@ def _exceptions(review: Review, now: datetime) -> list[Grid]:
             title=f"Orders that came late, or are late: {found.late_in_all:,}",
             heads=("Order", "Pieces", "Expected", "Came", "Late by"),
             rows=[
-                _order(one, place, _at(one.expected_at), _at(one.closed_at), _late(one, now))
+                _order(one, place, _at(one.expected_at), _at(one.came_at), _late(one, now))
                 for one in found.late
             ],
             more=found.late_in_all - len(found.late),
@@ -132,13 +132,13 @@ def _exceptions(review: Review, now: datetime) -> list[Grid]:
         ),
         Grid(
             title=f"Orders not answered within a day: {found.unanswered_in_all:,}",
-            heads=("Order", "Pieces", "Placed", "Answered", "Waited"),
+            heads=("Order", "Pieces", "Sent", "Answered", "Waited"),
             rows=[
                 _order(
                     one,
                     place,
-                    _at(one.placed_at),
-                    _at(one.acknowledged_at),
+                    _at(one.sent_at),
+                    _at(one.answered_at),
                     words.lasting(reviews.waited(one, now).total_seconds()),
                 )
                 for one in found.unanswered
@@ -150,7 +150,7 @@ def _exceptions(review: Review, now: datetime) -> list[Grid]:
             title=f"Refills that were short: {found.short_in_all:,}",
             heads=("Order", "Pieces", "Came", "Missing"),
             rows=[
-                _order(one, place, f"{one.received:,}", f"{one.quantity - (one.received or 0):,}")
+                _order(one, place, f"{one.received:,}", f"{one.quantity - one.received:,}")
                 for one in found.short
             ],
             more=found.short_in_all - len(found.short),

@@ -68,19 +68,30 @@ class BinWeek(NamedTuple):
 
 
 class KpiOrder(NamedTuple):
+    """One line of an order that left."""
+
     order_id: UUID
     number: int
+    line: int
     bin_id: int
     item_id: int
     supplier_id: int
-    quantity: int
-    received: int | None
-    placed_at: datetime
-    acknowledged_at: datetime | None
+    asked: int
+    quantity: int  # as agreed
+    shipped: int
+    received: int
+    sent_at: datetime
+    answered_at: datetime | None  # the first sign of the supplier
     expected_at: datetime | None
-    closed_at: datetime | None
+    came_at: datetime | None  # the first weight of it
+    ended_at: datetime | None
     rush: bool
-    touches: int  # what people of ours did to it
+    touches: int  # what people of ours did to the order
+
+    @property
+    def is_over(self) -> bool:
+        """It came, or it will not come at all."""
+        return self.came_at is not None or self.ended_at is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,18 +173,28 @@ SELECT bin_id, supplier_id, item_id, week, used, seen, forecast, square, lead_we
    AND (%(supplier)s::int IS NULL OR supplier_id = %(supplier)s)
  ORDER BY bin_id, week
 """
+# What came for a line is what was weighed onto it, from the first of it on. What ended without
+# anything coming (refused, cancelled, expired) has an end and no arrival.
 _ORDERS = """
 WITH touched AS (
     SELECT order_id, count(*) AS touches FROM order_events
-     WHERE at >= %(from)s AND actor NOT IN ('binline', 'scale') AND event <> 'acknowledged'
-     GROUP BY order_id)
-SELECT o.order_id, o.number, o.bin_id, o.item_id, o.supplier_id, o.quantity, o.received_pieces,
-       o.placed_at, o.acknowledged_at, o.expected_at, o.closed_at, o.rush,
-       coalesce(t.touches, 0)::int
-  FROM orders o LEFT JOIN touched t USING (order_id)
- WHERE o.placed_at >= %(from)s AND o.placed_at < %(to)s
+     WHERE at >= %(from)s AND actor NOT IN ('binline', 'scale')
+       AND event IN ('asked', 'approved', 'accepted', 'rejected', 'cancelled', 'closed')
+     GROUP BY order_id),
+came AS (
+    SELECT order_id, line, min(event_at) AS at FROM order_receipts
+     WHERE event_at >= %(from)s GROUP BY order_id, line)
+SELECT o.order_id, o.number, l.number, l.bin_id, l.item_id, o.supplier_id, l.asked, l.quantity,
+       l.shipped, l.received, o.sent_at, coalesce(o.answered_at, o.shipped_at),
+       coalesce(l.promised_at, o.due_at),
+       CASE WHEN l.received > 0 THEN coalesce(c.at, o.received_at, o.ended_at) END,
+       o.ended_at, o.rush, coalesce(t.touches, 0)::int
+  FROM orders o JOIN order_lines l USING (order_id)
+  LEFT JOIN touched t USING (order_id)
+  LEFT JOIN came c ON c.order_id = o.order_id AND c.line = l.number
+ WHERE o.sent_at >= %(from)s AND o.sent_at < %(to)s
    AND (%(supplier)s::int IS NULL OR o.supplier_id = %(supplier)s)
- ORDER BY o.placed_at
+ ORDER BY o.sent_at, o.number, l.number
 """
 
 
@@ -207,7 +228,7 @@ def orders(
     *,
     supplier_id: int | None = None,
 ) -> list[KpiOrder]:
-    """Placed in the time. Whose hand it was is told by the mark of a mail address."""
+    """The lines of orders that left in the time."""
     values = {"from": from_at, "to": to_at, "supplier": supplier_id}
     return [KpiOrder(*row) for row in conn.execute(_ORDERS, values).fetchall()]
 

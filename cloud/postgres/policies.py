@@ -49,6 +49,17 @@ def of_bin(conn: psycopg.Connection, bin_id: int) -> BinPolicy:
     )
 
 
+def calendar_of(conn: psycopg.Connection, supplier_id: int) -> tuple[int, bool]:
+    """The version of a supplier's calendar, and whether its orders wait for each other.
+
+    Version 0: it has said nothing of its days.
+    """
+    row = conn.execute(
+        "SELECT version, gathers FROM supplier_calendars WHERE supplier_id = %s", (supplier_id,)
+    ).fetchone()
+    return (0, False) if row is None else (int(row[0]), bool(row[1]))
+
+
 def _calendar(row: dict[str, Any]) -> Calendar:
     lead_days = row["lead_time_days"]
     if row["zone"] is None:

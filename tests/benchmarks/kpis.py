@@ -137,22 +137,30 @@ SELECT bin_id, item_id,
 """
 _DUE = "INSERT INTO bin_days_due SELECT bin_id, min(event_at) FROM movements GROUP BY bin_id"
 _BREACHES = """
-INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces, closed_at, closed_pieces)
-SELECT bin_id, event_at - interval '30 hours', 5, 0, event_at, after_pieces
+INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces, closed_at, closed_pieces,
+                      cycle)
+SELECT bin_id, event_at - interval '30 hours', 5, 0, event_at, after_pieces,
+       row_number() OVER (PARTITION BY bin_id ORDER BY event_at)
   FROM movements WHERE kind = 'refill'
 """
 _ORDERS = """
-INSERT INTO orders (breach_id, bin_id, item_id, supplier_id, quantity, state, because, evidence,
-                    placed_at, acknowledged_at, closed_at, received_pieces)
-SELECT br.breach_id, b.bin_id, b.item_id, b.supplier_id, br.closed_pieces, 'closed', '', '{}',
-       br.opened_at, br.opened_at + b.bin_id %% 100 * interval '1 minute', br.closed_at,
-       br.closed_pieces
-  FROM breaches br JOIN bins b USING (bin_id)
+WITH made AS (
+    SELECT gen_random_uuid() AS order_id, br.*, b.site_id, b.item_id, b.supplier_id
+      FROM breaches br JOIN bins b USING (bin_id)),
+orders AS (
+    INSERT INTO orders (order_id, supplier_id, site_id, state, because, drafted_at, sent_at,
+                        answered_at, received_at, ended_at)
+    SELECT order_id, supplier_id, site_id, 'closed', '', opened_at, opened_at,
+           opened_at + bin_id %% 100 * interval '1 minute', closed_at, closed_at FROM made)
+INSERT INTO order_lines (order_id, number, bin_id, item_id, breach_id, cycle, ordinal, asked,
+                         quantity, shipped, received, because, evidence)
+SELECT order_id, 1, bin_id, item_id, breach_id, cycle, 1, closed_pieces, closed_pieces,
+       closed_pieces, closed_pieces, '', '{}' FROM made
 """
 _EVENTS = """
 INSERT INTO order_events (order_id, at, event, actor)
-SELECT order_id, placed_at, event, 'binline' FROM orders,
-       unnest(ARRAY['placed', 'acknowledged', 'closed']) AS event
+SELECT order_id, sent_at, event, 'binline' FROM orders,
+       unnest(ARRAY['sent', 'acknowledged', 'closed']) AS event
 """
 _HOURS = """
 INSERT INTO rollups (sensor_id, hour, readings, conditions, heard_first_at, heard_last_at, weights)

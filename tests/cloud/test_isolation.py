@@ -45,6 +45,7 @@ RUN_AS_OWNER = {
 }
 # Beside these the triggers that remember what changed, or have it looked at; nobody may call them.
 REMEMBER = {
+    "agreement_holds",
     "bin_days_mark",
     "bins_follow",
     "bins_remember",
@@ -56,6 +57,11 @@ VIEWS = ("portal_calibrations", "portal_readings", "portal_rollups")
 
 # What a supplier is meant to see of its own; everywhere else it sees nothing at all.
 SUPPLIER_SEES = {
+    "agreements",
+    "agreement_versions",
+    "agreement_limits",
+    "agreement_proposals",
+    "agreement_proposal_limits",
     "customers",
     "sites",
     "places",
@@ -108,6 +114,11 @@ RIGHTS = {
         "streams": "INSERT SELECT UPDATE",
     },
     "binline_jobs": {
+        "agreement_limits": "SELECT",
+        "agreement_proposal_limits": "SELECT",
+        "agreement_proposals": "SELECT",
+        "agreement_versions": "SELECT",
+        "agreements": "SELECT",
         "attempts": "DELETE INSERT SELECT",
         "bin_days": "DELETE INSERT SELECT UPDATE",
         "bin_days_due": "DELETE INSERT SELECT",
@@ -157,6 +168,11 @@ RIGHTS = {
         "suppliers": "SELECT",
     },
     "binline_portal": {
+        "agreement_limits": "INSERT SELECT",
+        "agreement_proposal_limits": "INSERT SELECT",
+        "agreement_proposals": "INSERT SELECT UPDATE(answered_at,answered_by,state)",
+        "agreement_versions": "INSERT SELECT",
+        "agreements": "INSERT SELECT",
         "attempts": "SELECT",
         "bin_days": "SELECT",
         "bin_due": "INSERT SELECT",
@@ -252,8 +268,8 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
         (item, supplier, canary),
     )
     bin_id = one(
-        "INSERT INTO bins (code, site_id, item_id, supplier_id, place, place_id, capacity, minimum)"
-        " VALUES (%s, %s, %s, %s, '', %s, 100, 10) RETURNING bin_id",
+        "INSERT INTO bins (code, site_id, item_id, supplier_id, place, place_id, capacity, minimum,"
+        " order_up_to) VALUES (%s, %s, %s, %s, '', %s, 100, 10, 90) RETURNING bin_id",
         canary.upper(),
         site,
         item,
@@ -331,6 +347,7 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
         "INSERT INTO case_snoozes (key, by, because, at, until) VALUES (%s, %s, %s, %s, %s)",
         (canary, canary, canary, NOW, NOW + timedelta(days=1)),
     )
+    seed_agreement(admin, canary, (site, supplier, bin_id))
     breach = one(
         "INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces)"
         " VALUES (%s, %s, %s, 5) RETURNING breach_id",
@@ -389,6 +406,29 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
     )
     admin.execute("INSERT INTO sessions VALUES (%s, %s, %s, %s)", (canary.encode(), user, NOW, NOW))
     return int(supplier)
+
+
+def seed_agreement(admin: psycopg.Connection, canary: str, of: tuple[int, int, int]) -> None:
+    site, supplier, bin_id = of
+    row = admin.execute(
+        "INSERT INTO agreements (site_id, supplier_id) VALUES (%s, %s) RETURNING agreement_id",
+        (site, supplier),
+    ).fetchone()
+    assert row is not None
+    clauses = (
+        "INSERT INTO {} (agreement_id, number, mode, draft_hours, escalate_after_hours, ownership,"
+        " answer_hours, grace_hours, band_quantity_percent, band_postpone_days,"
+        " band_limits_percent, shared, valid_from, proposed_by, author, because, {}) VALUES"
+        " (%s, 1, 'auto', 24, 8, 'owned', 24, 24, 0, 0, 0, '{{levels}}', '2026-01-01', 'customer',"
+        " %s, %s, {})"
+    )
+    versions = clauses.format("agreement_versions", "agreed_at, accepted_by", "now(), ''")
+    proposals = clauses.format("agreement_proposals", "base, proposed_at", "1, now()")
+    for query in (versions, proposals):
+        admin.execute(query, (row[0], canary, canary))  # type: ignore[arg-type] # made above
+    for table in ("agreement_limits", "agreement_proposal_limits"):
+        query = f"INSERT INTO {table} VALUES (%s, 1, %s, 10, 90)"
+        admin.execute(query, (row[0], bin_id))
 
 
 def readable(admin: psycopg.Connection, role: str = "binline_portal") -> dict[str, list[str]]:
@@ -618,6 +658,7 @@ def test_the_secret_of_a_channel_is_for_the_sender_alone(
         "UPDATE sensors SET bin_id = NULL",
         "UPDATE supplier_calendars SET lead_days = 300",
         "UPDATE bin_policies SET rounding = 'up'",
+        "UPDATE agreement_proposals SET state = 'declined'",
     ],
 )
 def test_a_supplier_changes_nothing_of_another(
@@ -637,7 +678,7 @@ def test_a_supplier_changes_nothing_of_another(
     after = admin.execute(
         sql.SQL("SELECT * FROM {} ORDER BY 1").format(sql.Identifier(table))
     ).fetchall()
-    answerable = table in ("orders", "bin_state")
+    answerable = table in ("orders", "bin_state", "agreement_proposals")
     assert touched == (1 if answerable else 0)
     changed = [was for was in before if was not in after]
     assert len(changed) == touched
@@ -679,6 +720,13 @@ def test_a_supplier_changes_nothing_of_another(
             "INSERT INTO case_snoozes (key, by, because, at, until)"
             " VALUES ('x', 'me', 'mine', now(), now() + interval '1 day')"
         ),
+        "INSERT INTO agreements (site_id, supplier_id) VALUES (1, {supplier})",
+        "INSERT INTO agreement_proposal_limits VALUES (1, 1, 2, 1, 2)",
+        "INSERT INTO agreement_limits VALUES (1, 1, 2, 1, 2)",
+        "UPDATE agreement_limits SET minimum = 0",
+        "UPDATE agreement_versions SET because = 'mine'",
+        "UPDATE agreement_proposals SET because = 'mine'",
+        "DELETE FROM agreement_proposals",
         "SELECT * FROM readings",
         "SELECT * FROM rollups",
         "SELECT * FROM binline_store.readings_other",

@@ -36,6 +36,8 @@ EXAMPLE: dict[str, JsonValue] = {
     "order_cycle_hours_mean": 38.2,
     "order_cycle_hours_p90": 61.0,
     "open_orders": 1,
+    "shipped_as_ordered": 0.98,
+    "weighed_as_shipped": 1.0,
     "rush_share": 0.0,
     "zero_touch_share": 1.0,
     "days_of_supply": 14.2,
@@ -76,6 +78,8 @@ class KpiOut(BaseModel):
     order_cycle_hours_mean: float | None = Field(description="from the order to the refill")
     order_cycle_hours_p90: float | None
     open_orders: int
+    shipped_as_ordered: float | None = Field(description="of lines said to be shipped, and over")
+    weighed_as_shipped: float | None
     rush_share: float | None
     zero_touch_share: float | None
     days_of_supply: float | None = Field(description="the median of the bins, at the end")
@@ -123,7 +127,7 @@ def out(m: Measured) -> KpiOut:
     return KpiOut(
         name=m.name,
         bins=len(m.bins),
-        orders=len(m.orders),
+        orders=m.order_count,
         counts=m.counts,
         coverage=m.coverage,
         fill_rate=m.fill_rate,
@@ -139,6 +143,8 @@ def out(m: Measured) -> KpiOut:
         order_cycle_hours_mean=m.cycle.cycle_hours_mean,
         order_cycle_hours_p90=m.cycle.cycle_hours_p90,
         open_orders=m.cycle.open_orders,
+        shipped_as_ordered=m.delivered.shipped_as_ordered,
+        weighed_as_shipped=m.delivered.weighed_as_shipped,
         rush_share=m.rush,
         zero_touch_share=m.zero_touch,
         days_of_supply=m.days_of_supply,

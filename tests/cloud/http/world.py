@@ -168,6 +168,22 @@ class World:
 
             if weight_mg is not None:
                 pieces = (weight_mg - TARE_MG) * 1000 // UNIT_UG
+                # What whoever follows books when so much more lies there.
+                conn.execute(
+                    "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces,"
+                    " after_pieces, event_at, confirmed_at, known_at, after_refs, because)"
+                    " SELECT b.bin_id, b.item_id, 'refill', %(now)s - l.pieces, l.pieces, %(now)s,"
+                    " %(at)s, %(at)s, %(at)s, ARRAY[%(stream)s, %(seq)s, %(stream)s, %(seq)s], ''"
+                    "   FROM bins b JOIN bin_levels l USING (bin_id)"
+                    "  WHERE b.bin_id = %(bin)s AND %(now)s - l.pieces >= 50",
+                    {
+                        "bin": bin_id,
+                        "now": pieces,
+                        "at": self.now,
+                        "stream": stream,
+                        "seq": self.seq,
+                    },
+                )
                 conn.execute(
                     "INSERT INTO bin_levels AS l (bin_id, pieces, exact, level_at, followed_at)"
                     " VALUES (%s, greatest(0, %s), true, %s, %s) ON CONFLICT (bin_id) DO UPDATE SET"
@@ -216,7 +232,8 @@ class World:
                 str(
                     self._one(
                         conn,
-                        "SELECT order_id FROM orders JOIN bins USING (bin_id) WHERE code = %s"
+                        "SELECT o.order_id FROM orders o JOIN order_lines USING (order_id)"
+                        " JOIN bins USING (bin_id) WHERE code = %s"
                         " ORDER BY number DESC LIMIT 1",
                         code,
                     )
@@ -239,11 +256,9 @@ class World:
     def link(self, code: str) -> str:
         with self.database.admin() as conn:
             order_id = self.order_of(code)
-            placed_at = self._one(
-                conn, "SELECT placed_at FROM orders WHERE order_id = %s", order_id
-            )
-        assert isinstance(placed_at, datetime)
-        return f"/a/{sign_link(order_id, placed_at, SETTINGS.secret_key)}"
+            sent_at = self._one(conn, "SELECT sent_at FROM orders WHERE order_id = %s", order_id)
+        assert isinstance(sent_at, datetime)
+        return f"/a/{sign_link(order_id, sent_at, SETTINGS.secret_key)}"
 
     def a_morning(self) -> "World":
         """The usual picture: mostly fine, two low and on order, one empty, one silent."""
