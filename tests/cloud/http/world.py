@@ -234,7 +234,7 @@ class World:
                         conn,
                         "SELECT o.order_id FROM orders o JOIN order_lines USING (order_id)"
                         " JOIN bins USING (bin_id) WHERE code = %s"
-                        " ORDER BY number DESC LIMIT 1",
+                        " ORDER BY o.number DESC LIMIT 1",
                         code,
                     )
                 )
