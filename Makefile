@@ -67,6 +67,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.benchmarks.ingest
 	$(BIN)/python -m tests.benchmarks.follow
 	$(BIN)/python -m tests.benchmarks.reads
+	$(BIN)/python -m tests.benchmarks.kpis --hours
 
 pictures: $(VENV)/dev.stamp browser
 	$(BIN)/python -m tests.browser.pictures

@@ -256,7 +256,8 @@ def _measured(name: str, happened: _Happened, asked: Asked) -> Measured:
     lasted = [_lasted(row, asked) for row in happened.bins]
     lines = [_times(line) for line in happened.orders]
     # An order is answered and touched once, however many bins it is for.
-    times = [_times(one) for one in {one.order_id: one for one in happened.orders}.values()]
+    ids = [one.order_id for one in happened.orders]
+    times = [*dict(zip(ids, lines, strict=True)).values()]
     known = sum((one.known for one in lasted), timedelta())
     window = sum((one.window for one in lasted), timedelta())
     empty = sum((one.empty for one in lasted), timedelta())

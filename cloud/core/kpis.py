@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import sqrt
 from statistics import fmean, median, pvariance
+from typing import NamedTuple
 
 DAYS_PER_YEAR = 365
 BULLWHIP_ALARMING = 2.0
@@ -217,8 +218,7 @@ def turnover(annual_usage_value: int, mean_stock_value: float) -> Turnover:
 # ------------------------------------------------------------------ forecasts
 
 
-@dataclass(frozen=True, kw_only=True)
-class Forecast:
+class Forecast(NamedTuple):
     """What was said of one week, and what came; None: it could not be seen."""
 
     week: int  # counted, so that weeks that follow each other are told

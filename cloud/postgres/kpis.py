@@ -156,7 +156,7 @@ SELECT coalesce(s.bin_id, b.bin_id), s.period, coalesce(s.supplier_id, b.supplie
   LEFT JOIN item_prices pr ON pr.item_id = coalesce(s.item_id, b.item_id)
  WHERE s.bin_id IS NOT NULL
     OR b.active AND (%(supplier)s::int IS NULL OR b.supplier_id = %(supplier)s)
- ORDER BY si.name, b.place, b.code, 1
+ ORDER BY si.name, b.place, b.code, 1, 2
 """
 # What a supplier asks is its price; what a piece is worth to the books is nobody's business but
 # the books'. A page that both sides read goes by the first alone.

@@ -89,10 +89,11 @@ BEGIN
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', t);
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
         EXECUTE format('CREATE POLICY jobs_all ON %I TO binline_jobs USING (true) WITH CHECK (true)', t);
-        EXECUTE format('CREATE POLICY operations_all ON %I TO binline_portal USING (is_operations())', t);
-        -- As it was then: neither what was before it had the bin, nor what came after.
+        -- Who asks is looked up once, and not for each of a million days. A supplier sees what was its own then:
+        -- neither what was before it had the bin, nor what came after.
+        EXECUTE format('CREATE POLICY operations_all ON %I TO binline_portal USING ((SELECT is_operations()))', t);
         EXECUTE format('CREATE POLICY supplier_own ON %I FOR SELECT TO binline_portal '
-                       'USING (supplier_id = asking_supplier())', t);
+                       'USING (supplier_id = (SELECT asking_supplier()))', t);
     END LOOP;
 END $$;
 
