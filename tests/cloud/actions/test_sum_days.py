@@ -94,7 +94,7 @@ def test_a_quiet_bin_goes_on_and_a_silence_before_its_first_hour_is_remembered(
     _sum(jobs, FROM + 2 * DAY)
     first, second = shelf.rows("bin_days")
     hour_ms = 3_600_000
-    # What went on over midnight is known when it is over; until then nobody knew that it was silent.
+    # What goes on over midnight is known when it is over: till then nobody knew of the silence.
     assert (first["known_ms"], second["known_ms"]) == (12 * hour_ms + 180_000, 18 * hour_ms)
 
 
