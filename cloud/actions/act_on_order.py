@@ -87,10 +87,12 @@ def keep_act(
     actor: str,
     because: str = "",
     touch: bool,
+    tell: bool = True,
 ) -> Order:
     """The act and what follows from it, of an order that is locked with its bins.
 
     `touch`: tell the pages of all its bins; who holds only one of them tells that one himself.
+    `tell`: the supplier, by its channels; False where it stands at the counter and knows.
     """
     after = apply(order, act, now)
     if after is order:
@@ -100,7 +102,7 @@ def keep_act(
     if not (leaves and actor == ACTOR_RULES):  # that it leaves says as much
         detail = because or detail_of(act, after)
         orders.add_event(conn, order.order_id, now, PAST[act.verb], actor=actor, detail=detail)
-    told = _told(order, act)
+    told = _told(order, act) if tell else None
     if told is not None:
         what, about = told
         notices.owe_for_order(conn, order.order_id, order.supplier_id, now, told=what, about=about)
@@ -109,7 +111,9 @@ def keep_act(
             bins.touch(conn, bin_id)
     if leaves:
         said = because if actor == ACTOR_RULES else ""
-        return keep_act(conn, after, Send(), now, actor=ACTOR_RULES, because=said, touch=touch)
+        return keep_act(
+            conn, after, Send(), now, actor=ACTOR_RULES, because=said, touch=touch, tell=tell
+        )
     return after
 
 

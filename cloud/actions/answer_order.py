@@ -12,7 +12,7 @@ from uuid import UUID
 
 import psycopg
 
-from cloud.actions.act_on_order import act_on_order, keep_act, lock_order
+from cloud.actions.act_on_order import ACTOR_RULES, act_on_order, keep_act, lock_order
 from cloud.core.agreements import Clauses
 from cloud.core.modes import Liberty, may_change, may_postpone
 from cloud.core.order_machine import (
@@ -80,7 +80,16 @@ def change(conn: psycopg.Connection, order_id: UUID, proposed: Change, now: date
         if after is order or not _is_free(conn, order, proposed, now):
             return after
         accept = Accept(change_id=proposed.change_id, by=BY_THE_BAND)
-        return keep_act(conn, after, accept, now, actor="binline", because=BY_THE_BAND, touch=True)
+        return keep_act(
+            conn,
+            after,
+            accept,
+            now,
+            actor=ACTOR_RULES,
+            because=BY_THE_BAND,
+            touch=True,
+            tell=False,
+        )
 
 
 def refuse(

@@ -19,6 +19,7 @@ from cloud.core.order_machine import Acknowledge, Approve, Order
 from cloud.core.refusals import (
     BinUnknown,
     CalendarNeverOpens,
+    LevelNotKnown,
     OrderPastCapacity,
     QuantityImpossible,
 )
@@ -61,7 +62,10 @@ def _ask(  # noqa: PLR0917 - as it is asked
     asker: Asker,
     now: datetime,
 ) -> Order:
+    if asker.supplier and found.pieces is None:
+        raise LevelNotKnown
     lines = orders.open_lines(conn, found.bin_id)
+    breach = breaches.find_open(conn, found.bin_id)
     cycle = breaches.cycle_of(conn, found.bin_id)
     for line in lines:
         # Pressed twice, or sent again by a program that heard no answer.
@@ -76,9 +80,7 @@ def _ask(  # noqa: PLR0917 - as it is asked
         raise OrderPastCapacity
     clauses, version = _agreed(conn, found, now.date())
     liberty = Liberty(allowed=True, because=because)
-    if asker.supplier and found.pieces is None:
-        liberty = Liberty(allowed=False, because="How much lies in the bin is not known here.")
-    elif asker.supplier:
+    if asker.supplier:
         liberty = may_create(
             clauses,
             pieces=pieces,
@@ -104,7 +106,7 @@ def _ask(  # noqa: PLR0917 - as it is asked
     wanted = NewLine(
         bin_id=found.bin_id,
         item_id=found.item_id,
-        breach_id=breaches.watch_of(conn, found.bin_id).breach_id,
+        breach_id=None if breach is None else breach.breach_id,
         cycle=cycle,
         ordinal=len(orders.lines_of_cycle(conn, found.bin_id, cycle)) + 1,
         quantity=pieces,
@@ -120,7 +122,14 @@ def _ask(  # noqa: PLR0917 - as it is asked
     if liberty.allowed:
         act = Approve(by=asker.name)
         order = keep_act(
-            conn, order, act, now, actor=ACTOR_RULES, because=liberty.because, touch=True
+            conn,
+            order,
+            act,
+            now,
+            actor=ACTOR_RULES,
+            because=liberty.because,
+            touch=True,
+            tell=not asker.supplier,
         )
         if asker.supplier:
             seen = Acknowledge(by=asker.name)

@@ -198,14 +198,24 @@ def propose(agreement: Agreement, proposal: Proposal) -> Agreement:
     """The proposal waits for the other side, or holds at once within the band. Twice is once."""
     for known in agreement.proposals:
         if known.number == proposal.number:
-            asked = replace(known, state=Waits.OPEN, answered_by="", answered_at=None)
-            if asked != proposal:
+            # What is reckoned and when is no part of what was proposed.
+            asked = replace(
+                proposal,
+                predicted=known.predicted,
+                proposed_at=known.proposed_at,
+                state=known.state,
+                answered_by=known.answered_by,
+                answered_at=known.answered_at,
+            )
+            if asked != known:
                 raise refusals.NumberUsedTwice
             return agreement
     if not proposal.because.strip():
         raise refusals.ProposalWithoutReason
     if proposal.base != agreement.now.number:
         raise refusals.ProposalOutdated
+    if (proposal.clauses, proposal.limits) == (agreement.now.clauses, agreement.now.limits):
+        raise refusals.ProposalChangesNothing
     added = replace(agreement, proposals=(*agreement.proposals, proposal))
     if within_band(agreement.now, proposal):
         return _in_force(added, proposal, "", proposal.proposed_at)

@@ -18,6 +18,7 @@ from cloud.core.policies.registry import policy_of
 from cloud.core.stock import OpenLine, stock_of
 
 LEAD_DAYS_UNSAID = 7
+GRACE_UNSAID = timedelta(hours=24)
 USAGE_WINDOW = timedelta(days=28)
 _NUMBERS_OF_A_DECISION = ("because", "rush")
 
@@ -31,7 +32,7 @@ class BinPolicy:
     quantity: int | None = None  # of a fixed quantity
     rounding: Rounding = Rounding.DOWN_TO_CAPACITY
     minimum_order: int = 1
-    grace: timedelta = timedelta(hours=24)
+    grace: timedelta = GRACE_UNSAID
     order_up_to: int | None = None  # None: what the bin can hold
     calendar: Calendar
 

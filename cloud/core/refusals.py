@@ -322,6 +322,12 @@ class BinUnknown(Refusal):
     what_to_do = "Check its code, or look for it in the list."
 
 
+class LevelNotKnown(Refusal):
+    """How much lies in the bin is not known, or is not shared with you."""
+
+    what_to_do = "Ask the customer to order, or to share the levels."
+
+
 class OrderPastCapacity(Refusal):
     """So much does not fit into the bin, with what is on its way."""
 
@@ -340,6 +346,12 @@ class ProposalWithoutReason(Refusal):
     what_to_do = "Write one sentence for the other side."
 
 
+class ProposalChangesNothing(Refusal):
+    """What is proposed is agreed on already."""
+
+    what_to_do = "Change a clause or a limit, and propose that."
+
+
 class ProposalOutdated(Refusal):
     """The agreement was changed since this was proposed."""
 
@@ -356,6 +368,18 @@ class OwnProposal(Refusal):
     """It takes the other side to answer a proposal."""
 
     what_to_do = "Wait for their answer, or ask them."
+
+
+class LimitsDoNotFit(Refusal):
+    """A limit does not fit its bin any more: the bin was changed since it was proposed."""
+
+    what_to_do = "Look at the bin, and propose limits that fit it."
+
+
+class AgreementThereAlready(Refusal):
+    """The site and the supplier have an agreement already."""
+
+    what_to_do = "Open it, and propose a change."
 
 
 class SnoozeWithoutReason(Refusal):

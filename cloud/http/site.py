@@ -15,6 +15,7 @@ from psycopg_pool import ConnectionPool
 from starlette.middleware.gzip import GZipMiddleware
 
 from cloud.http import live, metrics, problems, rendering
+from cloud.http.api import agreements as api_agreements
 from cloud.http.api import bins as api_bins
 from cloud.http.api import calibration as api_calibration
 from cloud.http.api import counts as api_counts
@@ -26,9 +27,11 @@ from cloud.http.api import movements as api_movements
 from cloud.http.api import nouns as api_nouns
 from cloud.http.api import orders as api_orders
 from cloud.http.api import review as api_review
+from cloud.http.api import shadow as api_shadow
 from cloud.http.guards import Guards
 from cloud.http.live import Hub
 from cloud.http.pages import (
+    agreements,
     answer,
     bins,
     evidence,
@@ -40,6 +43,7 @@ from cloud.http.pages import (
     orders,
     portal,
     review,
+    shadow,
     wall,
 )
 from cloud.http.parts import Parts, utc_now
@@ -106,9 +110,9 @@ def make_site(
     problems.install(site)
     for module in (
         api_health, api_bins, api_movements, api_counts, api_calibration, api_nouns, api_orders,
-        api_evidence, api_exceptions, api_kpis, api_review,
-        wall, nouns, bins, imports, orders, evidence, exceptions, kpis, review, portal, answer,
-        login,
+        api_evidence, api_exceptions, api_kpis, api_review, api_shadow, api_agreements,
+        wall, nouns, bins, imports, orders, shadow, evidence, exceptions, kpis, review, agreements,
+        portal, answer, login,
     ):  # fmt: skip
         site.include_router(module.router)
     site.include_router(_static)

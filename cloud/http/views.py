@@ -32,6 +32,10 @@ Status = Literal["empty", "low", "stale", "ok"]
 WORST_FIRST: tuple[Status, ...] = ("empty", "low", "stale", "ok")
 BELOW_MINIMUM = ("empty", "low")  # who asks for what is low means what is empty, too
 
+WITHHELD = Judgement(
+    trust=Trust.UNKNOWN, because="The agreement does not show the supplier what the bins hold."
+)
+
 _STATUS_WORDS: dict[Status, str] = {"empty": "Empty", "low": "Low", "ok": "OK"}
 
 
@@ -136,6 +140,8 @@ BLANK_NEED = Need(kind="stale", title="", text="", since_ms=1, href="/wall", but
 
 
 def judged(row: BinRow, now: datetime) -> Judgement:
+    if row.withheld:
+        return WITHHELD
     return trust_of(
         BinState(
             interval_s=row.interval_s,
@@ -447,11 +453,16 @@ def _needs(
     return sorted(needs, key=lambda need: (worst.index(need.kind), need.since_ms or 0, need.title))
 
 
+def answer_expected(row: BinRow) -> timedelta:
+    """As agreed on; half an hour where nothing was."""
+    return ANSWER_EXPECTED if row.answer_hours is None else timedelta(hours=row.answer_hours)
+
+
 def _is_unanswered(row: BinRow, now: datetime) -> bool:
     return (
         row.order_state == "sent"
         and row.sent_at is not None
-        and now - row.sent_at > ANSWER_EXPECTED
+        and now - row.sent_at > answer_expected(row)
     )
 
 

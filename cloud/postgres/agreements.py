@@ -4,7 +4,7 @@ What a version says of bins is written into the bins by the database (migration 
 """
 
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import psycopg
@@ -56,6 +56,10 @@ class Listed:
     bins: int  # it names limits of
     open_by_customer: int  # proposals that wait for the supplier
     open_by_supplier: int
+    bin_id: int | None  # one of the bins in use that are of the two; None: there is none
+    oldest_number: int | None  # the oldest proposal of the supplier that waits
+    oldest_at: datetime | None
+    oldest_because: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +70,7 @@ class AgreedBin:
     code: str
     sku: str
     part: str
+    pack: int
     capacity: int
     minimum: int
     order_up_to: int | None
@@ -79,7 +84,11 @@ SELECT a.agreement_id, a.site_id, si.name AS site, si.time_zone, a.supplier_id, 
        (SELECT count(*) FROM agreement_limits l
          WHERE l.agreement_id = a.agreement_id AND l.number = v.number)::int AS bins,
        coalesce(p.by_customer, 0)::int AS open_by_customer,
-       coalesce(p.by_supplier, 0)::int AS open_by_supplier
+       coalesce(p.by_supplier, 0)::int AS open_by_supplier,
+       (SELECT min(b.bin_id) FROM bins b WHERE b.site_id = a.site_id
+           AND b.supplier_id = a.supplier_id AND b.active) AS bin_id,
+       oldest.number AS oldest_number, oldest.proposed_at AS oldest_at,
+       oldest.because AS oldest_because
   FROM agreements a
   JOIN sites si USING (site_id)
   JOIN suppliers su USING (supplier_id)
@@ -89,6 +98,9 @@ SELECT a.agreement_id, a.site_id, si.name AS site, si.time_zone, a.supplier_id, 
                             count(*) FILTER (WHERE proposed_by = 'supplier') AS by_supplier
                        FROM agreement_proposals o
                       WHERE o.agreement_id = a.agreement_id AND o.state = 'open') p ON true
+  LEFT JOIN LATERAL (SELECT number, proposed_at, because FROM agreement_proposals o
+                      WHERE o.agreement_id = a.agreement_id AND o.state = 'open'
+                        AND o.proposed_by = 'supplier' ORDER BY number LIMIT 1) oldest ON true
 """
 
 
@@ -115,9 +127,9 @@ def clauses_of(
     return None if row is None else (_clauses(row), int(row["number"]))
 
 
-def listed(conn: psycopg.Connection) -> list[Listed]:
+def listed(conn: psycopg.Connection, limit: int | None = LISTED_MAX) -> list[Listed]:
     cursor = conn.cursor(row_factory=class_row(Listed))
-    return cursor.execute(f"{_LISTED} ORDER BY si.name, su.name LIMIT %s", (LISTED_MAX,)).fetchall()
+    return cursor.execute(f"{_LISTED} ORDER BY si.name, su.name LIMIT %s", (limit,)).fetchall()
 
 
 def line(conn: psycopg.Connection, agreement_id: int) -> Listed | None:
@@ -131,6 +143,12 @@ def id_of(conn: psycopg.Connection, *, supplier_id: int, site_id: int) -> int | 
         (site_id, supplier_id),
     ).fetchone()
     return None if row is None else int(row[0])
+
+
+def zone_of(conn: psycopg.Connection, site_id: int) -> str:
+    """UTC for a site that the asker does not see: nothing is written down for that one."""
+    row = conn.execute("SELECT time_zone FROM sites WHERE site_id = %s", (site_id,)).fetchone()
+    return "UTC" if row is None else str(row[0])
 
 
 def find(conn: psycopg.Connection, agreement_id: int) -> Agreement | None:
@@ -165,8 +183,10 @@ def find(conn: psycopg.Connection, agreement_id: int) -> Agreement | None:
 def bins_of(conn: psycopg.Connection, *, supplier_id: int, site_id: int) -> list[AgreedBin]:
     cursor = conn.cursor(row_factory=class_row(AgreedBin))
     return cursor.execute(
-        "SELECT b.bin_id, b.code, i.sku, i.name AS part, b.capacity, b.minimum, b.order_up_to,"
-        " b.ownership, b.active FROM bins b JOIN items i USING (item_id)"
+        "SELECT b.bin_id, b.code, i.sku, i.name AS part, coalesce(line.pack, i.pack) AS pack,"
+        " b.capacity, b.minimum, b.order_up_to, b.ownership, b.active"
+        " FROM bins b JOIN items i USING (item_id) LEFT JOIN item_suppliers line"
+        " ON line.item_id = b.item_id AND line.supplier_id = b.supplier_id"
         " WHERE b.site_id = %s AND b.supplier_id = %s ORDER BY b.code",
         (site_id, supplier_id),
     ).fetchall()

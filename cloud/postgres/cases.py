@@ -66,6 +66,7 @@ class CaseRow:
     promised_at: datetime | None
     due_at: datetime | None  # by the calendar
     grace_hours: int
+    answer_hours: int | None  # None: nothing was agreed on
     lead_time_said: bool  # else when an order comes is a guess, and nobody is called late by it
     ask: str | None
     ask_because: str | None
@@ -102,6 +103,10 @@ class CaseRow:
 
 
 _ROWS = """
+WITH agreed AS (
+    SELECT DISTINCT ON (agreement_id) a.site_id, a.supplier_id, v.grace_hours, v.answer_hours
+      FROM agreements a JOIN agreement_versions v USING (agreement_id)
+     ORDER BY agreement_id, v.number DESC)
 SELECT b.bin_id, b.code, b.place, si.name AS site, si.time_zone, i.name AS part,
        su.name AS supplier, b.critical, b.capacity, b.order_up_to,
        coalesce(line.pack, i.pack) AS pack, b.interval_s, b.measure, b.tare_mg, i.unit_weight_ug,
@@ -111,7 +116,8 @@ SELECT b.bin_id, b.code, b.place, si.name AS site, si.time_zone, i.name AS part,
        st.seq, l.pieces, l.level_at, l.plateau_since, l.doubts,
        br.breach_id, br.opened_at AS breach_since,
        o.order_id, o.order_number, o.quantity, o.received, o.shipped, o.sent_at, o.answered_at,
-       o.escalates_at, o.promised_at, o.due_at, coalesce(p.grace_hours, 24) AS grace_hours,
+       o.escalates_at, o.promised_at, o.due_at,
+       coalesce(p.grace_hours, ag.grace_hours, 24) AS grace_hours, ag.answer_hours,
        c.supplier_id IS NOT NULL OR coalesce(p.lead_time_days, line.lead_time_days) IS NOT NULL
            AS lead_time_said,
        d.ask, d.because AS ask_because, d.at AS ask_since,
@@ -123,6 +129,7 @@ SELECT b.bin_id, b.code, b.place, si.name AS site, si.time_zone, i.name AS part,
   JOIN suppliers su ON su.supplier_id = b.supplier_id
   LEFT JOIN item_suppliers line ON line.item_id = b.item_id AND line.supplier_id = b.supplier_id
   LEFT JOIN bin_policies p ON p.bin_id = b.bin_id
+  LEFT JOIN agreed ag ON ag.site_id = b.site_id AND ag.supplier_id = b.supplier_id
   LEFT JOIN supplier_calendars c ON c.supplier_id = b.supplier_id
   LEFT JOIN bin_state st ON st.bin_id = b.bin_id
   LEFT JOIN bin_levels l ON l.bin_id = b.bin_id

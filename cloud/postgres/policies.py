@@ -9,13 +9,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import psycopg
 from psycopg.rows import dict_row
 
-from cloud.core.bin_policies import LEAD_DAYS_UNSAID, Answer, BinPolicy, plain_calendar
+from cloud.core.bin_policies import (
+    GRACE_UNSAID,
+    LEAD_DAYS_UNSAID,
+    Answer,
+    BinPolicy,
+    plain_calendar,
+)
 from cloud.core.calendars import Calendar, LeadKind
 from cloud.core.plain import canonical
 from cloud.core.policies.base import Place, Rounding
 
 _OF_BIN = """
-SELECT p.policy, p.version, p.quantity, p.rounding, p.grace_hours, b.order_up_to,
+SELECT p.policy, p.version, p.quantity, p.rounding, b.order_up_to,
+       coalesce(p.grace_hours, agreed.grace_hours) AS grace_hours,
        coalesce(p.moq, line.moq, 1) AS moq,
        coalesce(p.lead_time_days, line.lead_time_days) AS lead_time_days,
        c.version AS calendar_version, c.zone, c.order_days, c.cut_off, c.lead_days, c.lead_kind,
@@ -25,6 +32,10 @@ SELECT p.policy, p.version, p.quantity, p.rounding, p.grace_hours, b.order_up_to
   LEFT JOIN bin_policies p ON p.bin_id = b.bin_id
   LEFT JOIN item_suppliers line ON line.item_id = b.item_id AND line.supplier_id = b.supplier_id
   LEFT JOIN supplier_calendars c ON c.supplier_id = b.supplier_id
+  LEFT JOIN LATERAL
+       (SELECT v.grace_hours FROM agreements a JOIN agreement_versions v USING (agreement_id)
+         WHERE a.site_id = b.site_id AND a.supplier_id = b.supplier_id
+         ORDER BY v.number DESC LIMIT 1) agreed ON true
  WHERE b.bin_id = %s
 """
 
@@ -35,7 +46,12 @@ def of_bin(conn: psycopg.Connection, bin_id: int) -> BinPolicy:
     assert row is not None, "asked for a bin that is there"
     if row["policy"] is None:
         return BinPolicy(
-            minimum_order=row["moq"], order_up_to=row["order_up_to"], calendar=_calendar(row)
+            minimum_order=row["moq"],
+            order_up_to=row["order_up_to"],
+            calendar=_calendar(row),
+            grace=GRACE_UNSAID
+            if row["grace_hours"] is None
+            else timedelta(hours=row["grace_hours"]),
         )
     return BinPolicy(
         name=row["policy"],

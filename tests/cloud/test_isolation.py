@@ -80,8 +80,11 @@ SUPPLIER_SEES = {
     "movements",
     "breaches",
     "orders",
+    "order_acts",
     "order_events",
     "order_evidence",
+    "order_lines",
+    "order_receipts",
     "supplier_calendars",
     "notices",
     "attempts",
@@ -130,6 +133,7 @@ RIGHTS = {
         "bin_sensors": "SELECT",
         "bin_state": "DELETE SELECT UPDATE(changed_xid)",
         "bin_tracks": "DELETE INSERT SELECT UPDATE",
+        "bin_watches": "INSERT SELECT UPDATE",
         "bin_weeks": "DELETE INSERT SELECT UPDATE",
         "bins": "SELECT UPDATE(margin)",
         "breaches": "INSERT SELECT UPDATE",
@@ -149,8 +153,11 @@ RIGHTS = {
         "ledger": "DELETE SELECT",
         "movements": "INSERT SELECT UPDATE",
         "notices": "INSERT SELECT UPDATE",
+        "order_acts": "INSERT SELECT UPDATE",
         "order_events": "INSERT SELECT",
         "order_evidence": "INSERT SELECT",
+        "order_lines": "INSERT SELECT UPDATE",
+        "order_receipts": "INSERT SELECT",
         "orders": "INSERT SELECT UPDATE",
         "places": "SELECT",
         "portal_rollups": "SELECT",
@@ -161,6 +168,7 @@ RIGHTS = {
         "rollups": "DELETE INSERT SELECT",
         "rollups_due": "DELETE SELECT UPDATE",
         "sensors": "SELECT",
+        "shadow_orders": "INSERT SELECT",
         "sites": "SELECT",
         "streams": "SELECT UPDATE(refused,returned_at,returns)",
         "supplier_calendars": "SELECT",
@@ -195,16 +203,21 @@ RIGHTS = {
         "item_suppliers": "INSERT SELECT UPDATE",
         "items": "INSERT SELECT UPDATE",
         "movements": "SELECT",
-        "notices": "SELECT",
+        "notices": "INSERT SELECT",
+        "order_acts": "INSERT SELECT UPDATE(answered_at,answered_by,state)",
         "order_events": "INSERT SELECT",
         "order_evidence": "INSERT SELECT",
-        "orders": "SELECT UPDATE(acknowledged_at,acknowledged_by,state)",
+        "order_lines": "INSERT SELECT UPDATE(promised_at,quantity,shipped)",
+        "order_receipts": "SELECT",
+        "orders": "INSERT SELECT UPDATE(agreement_version,answered_at,answered_by,approved_at,"
+        "approved_by,ended_at,ended_because,ended_by,leaves_at,sent_at,shipped_at,state)",
         "places": "INSERT SELECT UPDATE",
         "portal_calibrations": "SELECT",
         "portal_readings": "SELECT",
         "portal_rollups": "SELECT",
         "restatements": "SELECT",
         "sensors": "INSERT SELECT UPDATE",
+        "shadow_orders": "SELECT",
         "sites": "INSERT SELECT UPDATE",
         "supplier_calendars": "INSERT SELECT UPDATE",
         "supplier_channels": "INSERT SELECT(active,address,channel_id,kind,supplier_id)",
@@ -349,21 +362,40 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
     )
     seed_agreement(admin, canary, (site, supplier, bin_id))
     breach = one(
-        "INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces)"
-        " VALUES (%s, %s, %s, 5) RETURNING breach_id",
+        "INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces, cycle)"
+        " VALUES (%s, %s, %s, 5, 1) RETURNING breach_id",
         bin_id,
         NOW,
         number,
     )
     order = one(
-        "INSERT INTO orders (breach_id, bin_id, item_id, supplier_id, quantity, because, evidence,"
-        " placed_at) VALUES (%s, %s, %s, %s, 90, %s, '{}', %s) RETURNING order_id",
-        breach,
-        bin_id,
-        item,
+        "INSERT INTO orders (site_id, supplier_id, because, drafted_at, sent_at, state)"
+        " VALUES (%s, %s, %s, %s, %s, 'sent') RETURNING order_id",
+        site,
         supplier,
         canary,
         NOW,
+        NOW,
+    )
+    admin.execute(
+        "INSERT INTO order_lines (order_id, number, bin_id, item_id, breach_id, cycle, ordinal,"
+        " asked, quantity, because, evidence) VALUES (%s, 1, %s, %s, %s, 1, 1, 90, 90, %s, '{}')",
+        (order, bin_id, item, breach, canary),
+    )
+    admin.execute(
+        "INSERT INTO order_acts (order_id, kind, act_id, ordinal, at, lines)"
+        " VALUES (%s, 'change', %s, 1, %s, '[]')",
+        (order, canary, NOW),
+    )
+    admin.execute(
+        "INSERT INTO order_receipts VALUES (%s, 1, %s, %s, 5, %s)", (order, canary, bin_id, NOW)
+    )
+    admin.execute("INSERT INTO bin_watches (bin_id, seen_at) VALUES (%s, %s)", (bin_id, NOW))
+    admin.execute(
+        "INSERT INTO shadow_orders (bin_id, item_id, supplier_id, breach_id, cycle,"
+        " agreement_version, at, quantity, due_at, because)"
+        " VALUES (%s, %s, %s, %s, 1, 1, %s, 5, %s, %s)",
+        (bin_id, item, supplier, breach, NOW, NOW, canary),
     )
     admin.execute(
         "INSERT INTO order_events (order_id, at, event, actor) VALUES (%s, %s, 'placed', %s)",
@@ -645,6 +677,8 @@ def test_the_secret_of_a_channel_is_for_the_sender_alone(
     "change",
     [
         "UPDATE orders SET state = 'acknowledged'",
+        "UPDATE order_lines SET shipped = 1",
+        "UPDATE order_acts SET answered_by = 'me'",
         "UPDATE bin_state SET changed_xid = pg_current_xact_id()",
         "UPDATE bins SET minimum = 0",
         "UPDATE suppliers SET name = 'mine'",
@@ -678,7 +712,13 @@ def test_a_supplier_changes_nothing_of_another(
     after = admin.execute(
         sql.SQL("SELECT * FROM {} ORDER BY 1").format(sql.Identifier(table))
     ).fetchall()
-    answerable = table in ("orders", "bin_state", "agreement_proposals")
+    answerable = table in (
+        "orders",
+        "order_lines",
+        "order_acts",
+        "bin_state",
+        "agreement_proposals",
+    )
     assert touched == (1 if answerable else 0)
     changed = [was for was in before if was not in after]
     assert len(changed) == touched
@@ -693,6 +733,21 @@ def test_a_supplier_changes_nothing_of_another(
         "INSERT INTO supplier_channels (supplier_id, kind, address) VALUES (1, 'email', 'x@y')",
         "INSERT INTO order_events (order_id, at, event, actor) VALUES ('{order}', now(), '', '')",
         "UPDATE orders SET supplier_id = {supplier}",
+        (
+            "INSERT INTO orders (site_id, supplier_id, because, drafted_at)"
+            " VALUES (1, {supplier}, '', now())"
+        ),
+        (
+            "INSERT INTO order_lines (order_id, number, bin_id, item_id, cycle, ordinal, asked,"
+            " quantity, because, evidence) VALUES ('{order}', 9, 1, 1, 9, 9, 1, 1, '', '{{}}')"
+        ),
+        "INSERT INTO order_acts VALUES ('{order}', 'change', 'x', 9, now(), '', '', NULL, '[]')",
+        "UPDATE order_lines SET received = 9",
+        "INSERT INTO order_receipts VALUES ('{order}', 1, 'y', 1, 1, now())",
+        (
+            "INSERT INTO notices (order_id, supplier_id, channel_id, created_at, next_try_at)"
+            " VALUES ('{order}', {supplier}, 1, now(), now())"
+        ),
         "DELETE FROM orders",
         "INSERT INTO customers (name) VALUES ('new')",
         "INSERT INTO places (site_id, name) VALUES (1, 'new')",

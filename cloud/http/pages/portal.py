@@ -98,7 +98,7 @@ def _page(
         ),
         chosen_by_hand=order_id is not None,
         story=story,
-        tile=None if row is None else views.tile_of(row, now),
+        tile=None if row is None or row.withheld else views.tile_of(row, now),
         zone=words.zone("UTC" if chosen is None else chosen.time_zone),
         states=orders.STATES,
         refused=refused,

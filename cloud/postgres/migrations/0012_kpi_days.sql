@@ -90,10 +90,11 @@ BEGIN
         EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', t);
         EXECUTE format('CREATE POLICY jobs_all ON %I TO binline_jobs USING (true) WITH CHECK (true)', t);
         -- Who asks is looked up once, and not for each of a million days. A supplier sees what was its own then:
-        -- neither what was before it had the bin, nor what came after.
+        -- neither what was before it had the bin, nor what came after, nor what was agreed not to be shown.
         EXECUTE format('CREATE POLICY operations_all ON %I TO binline_portal USING ((SELECT is_operations()))', t);
         EXECUTE format('CREATE POLICY supplier_own ON %I FOR SELECT TO binline_portal '
-                       'USING (supplier_id = (SELECT asking_supplier()))', t);
+                       'USING (supplier_id = (SELECT asking_supplier()) AND bin_id NOT IN (SELECT b.bin_id FROM bins b '
+                       'WHERE b.site_id IN (SELECT sites_withheld())))', t);
     END LOOP;
 END $$;
 

@@ -223,3 +223,25 @@ def test_a_cut_in_the_middle_leaves_nothing_half_done(shelf: Any, database: Any)
     with database.connect("binline_jobs") as conn, conn.transaction(force_rollback=True):
         assert assess_bin(conn, shelf.bin_id, NOON).outcome is Outcome.ORDERED
     assert shelf.counts() == (0, 0, 0)
+
+
+def test_a_bin_that_dwells_is_low_only_when_it_stays_so(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    shelf.admin.execute(
+        "INSERT INTO bin_policies (bin_id, dwell_s, dwell_levels) VALUES (%s, 120, 2)",
+        (shelf.bin_id,),
+    )
+    seen = []
+    for minute, pieces in enumerate((490, 505, 495, 494, 493)):
+        at = NOON + timedelta(minutes=minute)
+        shelf.weigh(pieces, at)
+        seen.append(assess_bin(conn, shelf.bin_id, at).outcome)
+    assert seen == [
+        Outcome.FALLING,
+        Outcome.UNCHANGED,  # it came back: the wait begins again
+        Outcome.FALLING,
+        Outcome.FALLING,
+        Outcome.ORDERED,
+    ]
+    assert shelf.rows("breaches")[0]["opened_pieces"] == 493

@@ -99,7 +99,12 @@ def test_a_proposal_told_twice_is_one_and_needs_a_reason() -> None:
     asked = propose(AGREEMENT, TWICE)
     assert propose(asked, TWICE) is asked
     with pytest.raises(refusals.NumberUsedTwice):
-        propose(asked, replace(TWICE, predicted=None))
+        propose(asked, replace(TWICE, because="of nothing"))
+    later = replace(TWICE, predicted=None, proposed_at=TEN)
+    assert propose(asked, later) is asked, "when it is told again is no part of it"
+    nothing = replace(TWICE, number=2, limits=LIMITS)
+    with pytest.raises(refusals.ProposalChangesNothing):
+        propose(AGREEMENT, nothing)
     with pytest.raises(refusals.ProposalWithoutReason):
         propose(AGREEMENT, replace(TWICE, because="  "))
     with pytest.raises(refusals.ProposalUnknown):

@@ -10,9 +10,14 @@ from uuid import UUID
 
 import psycopg
 
+from cloud.actions import agree
+from cloud.actions.agree import Wish
 from cloud.actions.assess import assess_bin
+from cloud.core.agreements import Side
+from cloud.core.clauses import CLAUSES, values_of
 from cloud.core.links import sign_link
-from cloud.postgres import users
+from cloud.core.nouns import read
+from cloud.postgres import asking, users
 from cloud.settings import HttpSettings
 from tests.conftest import Database
 
@@ -218,6 +223,40 @@ class World:
             assert row is not None
             conn.commit()
             assess_bin(conn, row[0], self.now)
+
+    def agreement(
+        self, site: str = "Lindau Pumps", supplier: str = "Ferro AG", **clauses: object
+    ) -> int:
+        """What the two have agreed on, written down by operations; the same again is the same."""
+        given = {"valid_from": "2026-01-01", "band_limits_percent": 10, **clauses}
+        with self.database.connect("binline_portal") as conn:
+            asking.as_operations(conn, OPERATIONS)
+            ids = conn.execute(
+                "SELECT site_id, supplier_id FROM sites, suppliers"
+                " WHERE sites.name = %s AND suppliers.name = %s",
+                (site, supplier),
+            ).fetchone()
+            assert ids is not None
+            return agree.make(
+                conn, site_id=ids[0], supplier_id=ids[1], author=OPERATIONS, now=self.now,
+                wish=Wish(read=read(CLAUSES, given), because="Contract 4711"),
+            )  # fmt: skip
+
+    def proposal(
+        self, agreement: int, side: Side, limits: dict | None = None, **clauses: object
+    ) -> int:
+        """One that waits for the other side; its number."""
+        with self.database.connect("binline_portal") as conn:
+            asking.as_operations(conn, OPERATIONS)
+            now = agree.find(conn, agreement).agreement.now
+            return agree.propose(
+                conn, agreement, base=now.number, number=None, side=side,
+                author=OPERATIONS if side is Side.CUSTOMER else FERRO, now=self.now,
+                wish=Wish(
+                    read=read(CLAUSES, clauses, values_of(now.clauses)),
+                    because="Usage has doubled", limits=limits or {},
+                ),
+            ).number  # fmt: skip
 
     def gateway(self, name: str, presence: str, *, ago_s: float) -> None:
         with self.database.admin() as conn:
