@@ -68,6 +68,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.benchmarks.follow
 	$(BIN)/python -m tests.benchmarks.parameters
 	$(BIN)/python -m tests.benchmarks.reads
+	$(BIN)/python -m tests.benchmarks.kpis --hours
 
 pictures: $(VENV)/dev.stamp browser
 	$(BIN)/python -m tests.browser.pictures

@@ -8,7 +8,6 @@ import psycopg
 
 from cloud.actions.agree import today_in, zone_or_utc
 from cloud.core.agreements import WARN_DAYS, Clauses, Mode, Validity, validity_on
-from cloud.core.bin_policies import USAGE_WINDOW
 from cloud.core.breaches import Cover, cover_of
 from cloud.core.exceptions import (
     AgreementFacts,
@@ -43,7 +42,7 @@ class Looked:
 
 
 def look_for_cases(conn: psycopg.Connection, now: datetime) -> Looked:
-    rows = kept.rows(conn, now - USAGE_WINDOW)
+    rows = kept.rows(conn)
     snoozes = kept.snoozes(conn, now)
     agreed = [
         facts for one in agreements.listed(conn, None) if (facts := agreement_facts(one, now))
@@ -70,7 +69,7 @@ def put_off(
 def facts_of(row: CaseRow, now: datetime) -> BinFacts:
     judgement = trust_of(row.state, now)
     fresh = judgement.trust is Trust.FRESH
-    runs_out_at = _runs_out_at(row, now)
+    runs_out_at = _runs_out_at(row)
     maximum = row.capacity
     if row.order_up_to is not None:
         # Whole packs may go past it by less than one: that is no overstock.
@@ -109,12 +108,12 @@ def _untrusted_since(row: CaseRow, now: datetime) -> datetime:
     return silent_from if silent_from < now else row.measured_at or row.heard_at
 
 
-def _runs_out_at(row: CaseRow, now: datetime) -> datetime | None:
+def _runs_out_at(row: CaseRow) -> datetime | None:
     """As it was used lately; None: nothing is used, or nobody knows the level."""
-    if row.pieces is None or row.level_at is None or row.used <= 0 or row.used_since is None:
+    if row.pieces is None or row.level_at is None or not row.usage_days or not row.usage_per_day:
         return None
-    lasts = row.pieces * max(_DAY, now - row.used_since) / row.used
-    return None if lasts > _YEARS * _DAY else row.level_at + lasts
+    days = row.pieces / row.usage_per_day
+    return None if days > _YEARS else row.level_at + days * _DAY
 
 
 def _cover(row: CaseRow, now: datetime, runs_out_at: datetime | None) -> Cover:

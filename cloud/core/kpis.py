@@ -8,7 +8,9 @@ counted beside a mean, and not dropped in silence. Money is in the smallest coin
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import sqrt
 from statistics import fmean, median, pvariance
+from typing import NamedTuple
 
 DAYS_PER_YEAR = 365
 BULLWHIP_ALARMING = 2.0
@@ -65,34 +67,77 @@ class Availability:
     coverage: float | None  # the share of the window in which the level was known
 
 
-def availability(levels: Sequence[Since], until: datetime) -> Availability:
+@dataclass(frozen=True, kw_only=True)
+class Lasted:
+    """What a bin held over a window, so that windows that follow each other can be put together."""
+
+    window: timedelta = timedelta()
+    known: timedelta = timedelta()
+    empty: timedelta = timedelta()
+    piece_hours: float = 0.0
+    stock_outs: int = 0
+    first_known: int | None = None  # pieces
+    last_known: int | None = None
+
+    def then(self, later: "Lasted") -> "Lasted":
+        """Both windows as one. Empty at the end of this and in the beginning of that is one."""
+        one = self.last_known == 0 and later.first_known == 0
+        return Lasted(
+            window=self.window + later.window,
+            known=self.known + later.known,
+            empty=self.empty + later.empty,
+            piece_hours=self.piece_hours + later.piece_hours,
+            stock_outs=self.stock_outs + later.stock_outs - one,
+            first_known=later.first_known if self.first_known is None else self.first_known,
+            last_known=self.last_known if later.last_known is None else later.last_known,
+        )
+
+
+def lasted(levels: Sequence[Since], until: datetime) -> Lasted:
     """Time-weighted, over the window from the first level to `until`; levels in order of time.
 
     A bin that is empty when the window begins has one stock-out. Empty before a silence and empty
     after it is the same stock-out, as far as anybody knows.
     """
     known, empty, weighted = timedelta(), timedelta(), 0.0
-    stock_outs, last_known = 0, None
+    stock_outs, first_known, last_known = 0, None, None
     ends = [*(level.at for level in levels), until][1:]
     for level, end in zip(levels, ends, strict=True):
         assert level.at <= end, "levels are in order of time"
         if level.pieces is None:
             continue
-        lasted = end - level.at
-        known += lasted
-        weighted += level.pieces * (lasted / _HOUR)
+        took = end - level.at
+        known += took
+        weighted += level.pieces * (took / _HOUR)
         if level.pieces == 0:
-            empty += lasted
+            empty += took
             stock_outs += last_known != 0
+        first_known = level.pieces if first_known is None else first_known
         last_known = level.pieces
-    window = until - levels[0].at if levels else timedelta()
-    return Availability(
-        mean_stock=weighted / (known / _HOUR) if known else None,
-        stock_outs=stock_outs,
+    return Lasted(
+        window=until - levels[0].at if levels else timedelta(),
+        known=known,
         empty=empty,
-        availability=1 - empty / known if known else None,
-        coverage=known / window if window else None,
+        piece_hours=weighted,
+        stock_outs=stock_outs,
+        first_known=first_known,
+        last_known=last_known,
     )
+
+
+def availability_of(all_of: Lasted) -> Availability:
+    known = all_of.known
+    return Availability(
+        mean_stock=all_of.piece_hours / (known / _HOUR) if known else None,
+        stock_outs=all_of.stock_outs,
+        empty=all_of.empty,
+        availability=1 - all_of.empty / known if known else None,
+        coverage=known / all_of.window if all_of.window else None,
+    )
+
+
+def availability(levels: Sequence[Since], until: datetime) -> Availability:
+    return availability_of(lasted(levels, until))
 
 
 def without_silences(
@@ -131,8 +176,11 @@ def empty_times(levels: Sequence[Since], until: datetime) -> tuple[tuple[datetim
 def days_of_supply(on_hand: int, usage_per_day: Sequence[int | None]) -> float | None:
     """On hand by the mean of all days that are known, those without use too. No use: undefined."""
     days = [used for used in usage_per_day if used is not None]
-    total = sum(days)
-    return on_hand * len(days) / total if total > 0 else None
+    return lasts_days(on_hand, sum(days), len(days))
+
+
+def lasts_days(on_hand: int, used: int, days: float) -> float | None:
+    return on_hand * days / used if used > 0 and days > 0 else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +215,54 @@ def turnover(annual_usage_value: int, mean_stock_value: float) -> Turnover:
     return Turnover(turns=turns, days=DAYS_PER_YEAR / turns if turns else None)
 
 
+# ------------------------------------------------------------------ forecasts
+
+
+class Forecast(NamedTuple):
+    """What was said of one week, and what came; None: it could not be seen."""
+
+    week: int  # counted, so that weeks that follow each other are told
+    said: float  # pieces
+    came: int | None
+    square: float | None  # mean squared step from week to week until then; None: it never changed
+    lead_weeks: int  # for how long an order of that week has to last
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastAccuracy:
+    weeks: int  # that were forecast and seen
+    rmsse: float | None  # below one: better than "as last week"
+    bias: float | None  # by what came; above zero: more was said
+    lead_time_wape: float | None  # misses over lead times by what came in them
+
+
+def forecast_accuracy(bins: Iterable[Sequence[Forecast]]) -> ForecastAccuracy:
+    """Of each bin its weeks in order. A lead time counts if every week of it was seen."""
+    scaled: list[float] = []
+    weeks, said, came, missed, in_leads = 0, 0.0, 0, 0.0, 0
+    for told in bins:
+        seen = {one.week: one.came for one in told if one.came is not None}
+        for one in told:
+            if one.came is None:
+                continue
+            weeks += 1
+            said += one.said
+            came += one.came
+            if one.square:
+                scaled.append((one.said - one.came) ** 2 / one.square)
+            lead = [seen.get(one.week + ahead) for ahead in range(one.lead_weeks)]
+            known = [pieces for pieces in lead if pieces is not None]
+            if len(known) == len(lead):
+                missed += abs(one.said * one.lead_weeks - sum(known))
+                in_leads += sum(known)
+    return ForecastAccuracy(
+        weeks=weeks,
+        rmsse=sqrt(fmean(scaled)) if scaled else None,
+        bias=(said - came) / came if came else None,
+        lead_time_wape=missed / in_leads if in_leads else None,
+    )
+
+
 # ------------------------------------------------------------------ book and scale
 
 
@@ -183,19 +279,49 @@ class StockAccuracy:
     net: float | None  # they do; to be told beside the gross one, or not at all
 
 
-def stock_accuracy(counts: Sequence[Counted], *, tolerance_per_mille: int) -> StockAccuracy:
-    physical = sum(count.physical for count in counts)
-    off = [abs(count.system - count.physical) for count in counts]
-    hits = sum(
-        _MILLE * error <= tolerance_per_mille * count.physical
-        for error, count in zip(off, counts, strict=True)
+@dataclass(frozen=True, kw_only=True)
+class CountSums:
+    """Counts added up, so that days of them can be put together."""
+
+    counts: int = 0
+    hits: int = 0
+    physical: int = 0
+    off: int = 0  # whatever the direction
+    net: int = 0  # the book above the bin
+
+    def plus(self, other: "CountSums") -> "CountSums":
+        return CountSums(
+            counts=self.counts + other.counts,
+            hits=self.hits + other.hits,
+            physical=self.physical + other.physical,
+            off=self.off + other.off,
+            net=self.net + other.net,
+        )
+
+
+def count_sums(counts: Sequence[Counted], *, tolerance_per_mille: int) -> CountSums:
+    return CountSums(
+        counts=len(counts),
+        hits=sum(
+            _MILLE * abs(one.system - one.physical) <= tolerance_per_mille * one.physical
+            for one in counts
+        ),
+        physical=sum(one.physical for one in counts),
+        off=sum(abs(one.system - one.physical) for one in counts),
+        net=sum(one.system - one.physical for one in counts),
     )
-    net = abs(sum(count.system for count in counts) - physical)
+
+
+def accuracy_of(sums: CountSums) -> StockAccuracy:
     return StockAccuracy(
-        hit_rate=_ratio(hits, len(counts)),
-        gross=1 - sum(off) / physical if physical else None,
-        net=1 - net / physical if physical else None,
+        hit_rate=_ratio(sums.hits, sums.counts),
+        gross=1 - sums.off / sums.physical if sums.physical else None,
+        net=1 - abs(sums.net) / sums.physical if sums.physical else None,
     )
+
+
+def stock_accuracy(counts: Sequence[Counted], *, tolerance_per_mille: int) -> StockAccuracy:
+    return accuracy_of(count_sums(counts, tolerance_per_mille=tolerance_per_mille))
 
 
 # ------------------------------------------------------------------ orders
@@ -206,6 +332,7 @@ class OrderTimes:
     sent_at: datetime
     answered_at: datetime | None  # the first sign of the supplier
     received_at: datetime | None  # the first weight that came
+    given_up: bool = False  # it ended, and nothing came: not open any more, and nothing to time
     rush: bool = False
     touches: int = 0  # what people had to do for it
 
@@ -224,10 +351,10 @@ def order_cycle(orders: Sequence[OrderTimes]) -> OrderCycle:
     cycle = [(one.received_at - one.sent_at) / _HOUR for one in orders if one.received_at]
     return OrderCycle(
         response_hours_median=median(response) if response else None,
-        unanswered=len(orders) - len(response),
+        unanswered=sum(one.answered_at is None and not one.given_up for one in orders),
         cycle_hours_mean=fmean(cycle) if cycle else None,
         cycle_hours_p90=percentile(cycle, 90),
-        open_orders=len(orders) - len(cycle),
+        open_orders=sum(one.received_at is None and not one.given_up for one in orders),
     )
 
 

@@ -29,6 +29,7 @@ from cloud.http.api import movements as api_movements
 from cloud.http.api import nouns as api_nouns
 from cloud.http.api import orders as api_orders
 from cloud.http.api import policies as api_policies
+from cloud.http.api import review as api_review
 from cloud.http.api import shadow as api_shadow
 from cloud.http.guards import Guards
 from cloud.http.live import Hub
@@ -46,6 +47,7 @@ from cloud.http.pages import (
     orders,
     policies,
     portal,
+    review,
     shadow,
     wall,
 )
@@ -113,10 +115,10 @@ def make_site(
     problems.install(site)
     for module in (
         api_health, api_bins, api_movements, api_counts, api_calibration, api_findings, api_nouns,
-        api_orders, api_evidence, api_exceptions, api_kpis, api_policies, api_calendars, api_shadow,
-        api_agreements,
+        api_orders, api_evidence, api_exceptions, api_kpis, api_review, api_policies,
+        api_calendars, api_shadow, api_agreements,
         wall, nouns, policies, calendars, bins, imports, orders, shadow, evidence, exceptions,
-        kpis, agreements, portal, answer, login,
+        kpis, review, agreements, portal, answer, login,
     ):  # fmt: skip
         site.include_router(module.router)
     site.include_router(_static)

@@ -32,6 +32,11 @@ def span(seconds: float) -> str:
     return f"{whole // DAY_S} d"
 
 
+def lasting(seconds: float) -> str:
+    """A length of time to compare: as `span`, and from a day on to a tenth of one."""
+    return span(seconds) if seconds < DAY_S else f"{seconds / DAY_S:,.1f} d"
+
+
 def zone(name: str) -> tzinfo:
     """The site's zone; UTC when this machine has no table of zones, and the pages name the zone."""
     try:

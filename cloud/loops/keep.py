@@ -1,9 +1,11 @@
 """The third loop of `binline cloud work`: keeps the store of readings.
 
     soon       hours that are over and were touched are computed again
+    soon       days of bins in which something moved are added up again
     each minute    weeks are made ahead, and for late readings that wait for one; what delivered
                    orders say of the weight of a piece is looked at
-    each hour  what is older than its time is dropped or pruned; what is used a day is computed
+    each hour  what is older than its time is dropped or pruned; what is used a day is computed;
+               days of bins that are quiet go on
     each night minimum and order-up-to level of each bin are estimated from its history
 
 In TimescaleDB hours are computed by the database, and each minute one old week is packed.
@@ -23,9 +25,11 @@ from datetime import time as clock
 import psycopg
 from prometheus_client import Counter, Gauge
 
+from cloud.actions import sum_days
 from cloud.actions.estimate_parameters import estimate_parameters
 from cloud.actions.learn_from_delivery import learn_from_orders
 from cloud.postgres import (
+    bin_days,
     bin_parameters,
     partitions,
     pools,
@@ -39,6 +43,8 @@ from cloud.postgres.timescale import Store
 from cloud.settings import Keeping
 
 ROLL_UP_EVERY_S = 10.0
+SUM_EVERY_S = 10.0
+GO_ON_EVERY_S = 600.0
 MAKE_EVERY_S = 60.0
 PACK_EVERY_S = 60.0
 DROP_EVERY_S = 3_600.0
@@ -60,6 +66,7 @@ _estimated = Gauge(
     "binline_parameters_estimated", "Bins of the last nightly estimate, by what it knew", ["knew"]
 )
 _estimate_s = Gauge("binline_parameters_seconds", "How long the last nightly estimate took")
+_summed = Counter("binline_bin_days", "Bins whose days were added up again")
 _waiting = Gauge("binline_hours_due", "Hours that are over, were touched, and are not computed yet")
 
 
@@ -83,6 +90,8 @@ class KeepLoop:
             self._store = store
         self._now_and_then(conn, self._make, MAKE_EVERY_S)
         self._now_and_then(conn, self._roll_up, ROLL_UP_EVERY_S)
+        self._now_and_then(conn, self._go_on, GO_ON_EVERY_S)
+        self._now_and_then(conn, self._sum, SUM_EVERY_S)
         self._now_and_then(conn, self._drop, DROP_EVERY_S)
         self._now_and_then(conn, self._pack, PACK_EVERY_S)
         self._now_and_then(conn, self._usage, USAGE_EVERY_S)
@@ -119,6 +128,13 @@ class KeepLoop:
             if count is None:
                 break
             _rolled_up.inc(count)
+
+    def _go_on(self, conn: psycopg.Connection) -> None:
+        sum_days.go_on(conn, self._now())
+
+    def _sum(self, conn: psycopg.Connection) -> None:
+        while not self._stop.is_set() and (count := sum_days.sum_marked(conn, self._now())):
+            _summed.inc(count)
 
     def _usage(self, conn: psycopg.Connection) -> None:
         now = self._now()
@@ -169,6 +185,7 @@ class KeepLoop:
         retention.prune_attempts(conn, now)
         retention.prune_aside(conn, now - keeping.readings)
         retention.prune_rollups(conn, now - keeping.rollups)
+        bin_days.prune(conn, now - keeping.rollups)
         if self._store is Store.COLUMNSTORE:
             timescale.drop_hours(conn, now - keeping.rollups)
 

@@ -7,7 +7,8 @@ takes longer than the statement. These are for numbers, and for words that need 
 from collections.abc import Iterable
 
 
-def numbers(values: Iterable[int | None]) -> str:
+def numbers(values: Iterable[object]) -> str:
+    """Of numbers, yes and no, days and times: of all whose text holds nothing to be escaped."""
     text = ",".join(map(str, values))
     if "e" in text:  # None, True, False: seldom, and looked for in all of them at once
         text = text.replace("None", "NULL").replace("True", "1").replace("False", "0")

@@ -74,8 +74,8 @@ class CaseRow:
     count_id: int | None
     counted: int | None
     counted_at: datetime | None
-    used: int  # in the window
-    used_since: datetime | None
+    usage_per_day: float | None  # of the last weeks, see `usage`
+    usage_days: int | None  # that this rests on
 
     @property
     def state(self) -> BinState:
@@ -103,11 +103,7 @@ class CaseRow:
 
 
 _ROWS = """
-WITH used AS (
-    SELECT bin_id, coalesce(-sum(pieces) FILTER (WHERE kind IN ('usage', 'put_back')), 0) AS pieces,
-           min(event_at) AS since
-      FROM movements WHERE replaced_at IS NULL AND event_at >= %s GROUP BY bin_id),
-agreed AS (
+WITH agreed AS (
     SELECT DISTINCT ON (agreement_id) a.site_id, a.supplier_id, v.grace_hours, v.answer_hours
       FROM agreements a JOIN agreement_versions v USING (agreement_id)
      ORDER BY agreement_id, v.number DESC)
@@ -126,7 +122,7 @@ SELECT b.bin_id, b.code, b.place, si.name AS site, si.time_zone, i.name AS part,
            AS lead_time_said,
        d.ask, d.because AS ask_because, d.at AS ask_since,
        co.count_id, co.pieces AS counted, co.counted_at,
-       coalesce(used.pieces, 0) AS used, used.since AS used_since
+       l.usage_per_day, l.usage_days
   FROM bins b
   JOIN sites si USING (site_id)
   JOIN items i USING (item_id)
@@ -155,14 +151,13 @@ SELECT b.bin_id, b.code, b.place, si.name AS site, si.time_zone, i.name AS part,
   LEFT JOIN LATERAL
        (SELECT count_id, pieces, counted_at FROM counts WHERE bin_id = b.bin_id
          ORDER BY counted_at DESC LIMIT 1) co ON true
-  LEFT JOIN used ON used.bin_id = b.bin_id
  WHERE b.active
  ORDER BY b.bin_id
 """
 
 
-def rows(conn: psycopg.Connection, used_since: datetime) -> list[CaseRow]:
-    return conn.cursor(row_factory=class_row(CaseRow)).execute(_ROWS, (used_since,)).fetchall()
+def rows(conn: psycopg.Connection) -> list[CaseRow]:
+    return conn.cursor(row_factory=class_row(CaseRow)).execute(_ROWS).fetchall()
 
 
 def snoozes(conn: psycopg.Connection, now: datetime) -> list[Snooze]:

@@ -1,58 +1,97 @@
-"""What is measured of a time: levels, silences, orders and counts, as they happened.
+"""What KPIs of a time are made of: days and weeks of bins added up, orders, counts by people.
 
-Runs under whoever is asking (see `asking`).
+Runs under whoever is asking (see `asking`). All that KPIs ask of orders is asked here.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 import psycopg
 from psycopg.rows import class_row
 
 
-@dataclass(frozen=True, kw_only=True)
-class KpiBin:
+class Every(StrEnum):
+    """By which piece of the time days are added up."""
+
+    TIME = "the whole time"
+    MONTH = "month"
+    WEEK = "week"
+
+
+class BinSums(NamedTuple):
+    """One bin over a time, or a piece of it, while it was one supplier's and held one item."""
+
     bin_id: int
-    code: str
+    period: date | None  # its first day; None: the whole time
+    supplier_id: int
+    item_id: int
+    code: str | None  # None: it is no longer a bin of who asks
     place: str
+    site: str
     sku: str
     part: str
-    site: str
     supplier: str
-    pieces: int | None
-    maximum: int
+    maximum: int | None
     price_e4: int | None
     currency: str | None
+    window_ms: int | None  # None: not a day of it is known
+    known_ms: int
+    empty_ms: int
+    piece_hours: float
+    stock_outs: int
+    used: int
+    filled: int
+    held: int | None  # at the end
+    upto_at: datetime | None
+    counts: int
+    count_hits: int
+    counted: int
+    counted_off: int
+    counted_net: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Moved:
+class BinWeek(NamedTuple):
     bin_id: int
-    kind: str
-    pieces: int
-    after_pieces: int
-    at: datetime
+    supplier_id: int
+    item_id: int
+    week: date
+    used: int
+    seen: bool
+    forecast: float | None
+    square: float | None
+    lead_weeks: int
+    said_then: bool  # else it was worked out later
 
 
-@dataclass(frozen=True, kw_only=True)
-class Silence:
-    bin_id: int
-    from_at: datetime
-    upto_at: datetime
+class KpiOrder(NamedTuple):
+    """One line of an order that left."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class KpiOrder:
     order_id: UUID
     number: int
+    line: int
     bin_id: int
-    quantity: int
-    placed_at: datetime
-    acknowledged_at: datetime | None
-    closed_at: datetime | None
+    item_id: int
+    supplier_id: int
+    asked: int
+    quantity: int  # as agreed
+    shipped: int
+    received: int
+    sent_at: datetime
+    answered_at: datetime | None  # the first sign of the supplier
+    expected_at: datetime | None
+    came_at: datetime | None  # the first weight of it
+    ended_at: datetime | None
     rush: bool
-    touches: int  # what people of ours did to it
+    touches: int  # what people of ours did to the order
+
+    @property
+    def is_over(self) -> bool:
+        """It came, or it will not come at all."""
+        return self.came_at is not None or self.ended_at is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,95 +103,178 @@ class KpiCount:
     by: str
 
 
-def bins(conn: psycopg.Connection) -> list[KpiBin]:
-    return (
-        conn.cursor(row_factory=class_row(KpiBin))
-        .execute(
-            "SELECT b.bin_id, b.code, b.place, i.sku, i.name AS part, si.name AS site,"
-            " su.name AS supplier, l.pieces, coalesce(b.order_up_to, b.capacity) AS maximum,"
-            " pr.price_e4, pr.currency"
-            "  FROM bins b JOIN sites si USING (site_id) JOIN items i USING (item_id)"
-            "  JOIN suppliers su USING (supplier_id)"
-            "  LEFT JOIN bin_levels l ON l.bin_id = b.bin_id"
-            "  LEFT JOIN item_prices pr ON pr.item_id = b.item_id"
-            " WHERE b.active ORDER BY si.name, b.place, b.code"
-        )
-        .fetchall()
-    )
+class Changed(NamedTuple):
+    bin_id: int
+    code: str
+    part: str
+    place: str
+    at: datetime
+    because: str
+    before: dict[str, object] | None
+    after: dict[str, object]
 
 
-def movements(conn: psycopg.Connection, from_at: datetime, to_at: datetime) -> list[Moved]:
-    """In order of time, with the last one before `from_at`: the level the time begins with."""
-    return (
-        conn.cursor(row_factory=class_row(Moved))
-        .execute(
-            "SELECT bin_id, kind, pieces, after_pieces, event_at AS at FROM"
-            " (SELECT DISTINCT ON (bin_id) bin_id, kind, pieces, after_pieces, event_at,"
-            "         movement_id FROM movements WHERE replaced_at IS NULL AND event_at < %(from)s"
-            "   ORDER BY bin_id, event_at DESC, movement_id DESC) before"
-            " UNION ALL"
-            " SELECT bin_id, kind, pieces, after_pieces, event_at FROM movements"
-            "  WHERE replaced_at IS NULL AND event_at >= %(from)s AND event_at < %(to)s"
-            " ORDER BY at",
-            {"from": from_at, "to": to_at},
-        )
-        .fetchall()
-    )
+_PERIODS = {
+    Every.TIME: "NULL::date",
+    Every.MONTH: "date_trunc('month', day)::date",
+    Every.WEEK: "date_trunc('week', day)::date",
+}
+# A stock-out that goes on over midnight is one: each day counts it, and all but the first of them
+# say that they only go on with it. One that the time begins with counts once.
+_SUMS = """
+WITH sums AS MATERIALIZED (
+    SELECT bin_id, {period} AS period, supplier_id, item_id,
+           sum(window_ms) AS window_ms, sum(known_ms) AS known_ms, sum(empty_ms) AS empty_ms,
+           sum(piece_hours) AS piece_hours,
+           sum(stock_outs) - count(*) FILTER (WHERE resumed_empty)
+               + coalesce(min(day) FILTER (WHERE resumed_empty)
+                        = min(day) FILTER (WHERE known_ms > 0), false)::int AS stock_outs,
+           sum(used) AS used, sum(filled) AS filled, max(day) AS last_day,
+           sum(counts) AS counts, sum(count_hits) AS count_hits, sum(counted) AS counted,
+           sum(counted_off) AS counted_off, sum(counted_net) AS counted_net
+      FROM bin_days
+     WHERE day >= %(from)s AND day <= %(to)s
+       AND (%(supplier)s::int IS NULL OR supplier_id = %(supplier)s)
+     GROUP BY 1, 2, 3, 4)
+SELECT coalesce(s.bin_id, b.bin_id), s.period, coalesce(s.supplier_id, b.supplier_id),
+       coalesce(s.item_id, b.item_id), b.code, coalesce(b.place, ''), coalesce(si.name, ''),
+       coalesce(i.sku, ''), coalesce(i.name, ''), coalesce(su.name, ''),
+       coalesce(b.order_up_to, b.capacity), {price},
+       s.window_ms::bigint, coalesce(s.known_ms, 0)::bigint, coalesce(s.empty_ms, 0)::bigint,
+       coalesce(s.piece_hours, 0), coalesce(s.stock_outs, 0)::int, coalesce(s.used, 0)::int,
+       coalesce(s.filled, 0)::int, last.held, last.upto_at,
+       coalesce(s.counts, 0)::int, coalesce(s.count_hits, 0)::int, coalesce(s.counted, 0)::int,
+       coalesce(s.counted_off, 0)::int, coalesce(s.counted_net, 0)::int
+  FROM sums s
+  FULL JOIN bins b ON b.bin_id = s.bin_id
+  LEFT JOIN bin_days last ON last.bin_id = s.bin_id AND last.day = s.last_day
+  LEFT JOIN sites si ON si.site_id = b.site_id
+  LEFT JOIN items i ON i.item_id = coalesce(s.item_id, b.item_id)
+  LEFT JOIN suppliers su ON su.supplier_id = coalesce(s.supplier_id, b.supplier_id)
+  LEFT JOIN item_suppliers line ON line.item_id = coalesce(s.item_id, b.item_id)
+                               AND line.supplier_id = coalesce(s.supplier_id, b.supplier_id)
+  LEFT JOIN item_prices pr ON pr.item_id = coalesce(s.item_id, b.item_id)
+ WHERE s.bin_id IS NOT NULL
+    OR b.active AND (%(supplier)s::int IS NULL OR b.supplier_id = %(supplier)s)
+ ORDER BY si.name, b.place, b.code, 1, 2
+"""
+# What a supplier asks is its price; what a piece is worth to the books is nobody's business but
+# the books'. A page that both sides read goes by the first alone.
+_PRICES = {
+    True: "line.price_e4, line.currency",
+    False: "coalesce(pr.price_e4, line.price_e4),"
+    " CASE WHEN pr.price_e4 IS NULL THEN line.currency ELSE pr.currency END",
+}
+_WEEKS = """
+SELECT bin_id, supplier_id, item_id, week, used, seen, forecast, square, lead_weeks,
+       said_at IS NOT NULL
+  FROM bin_weeks
+ WHERE week >= %(from)s AND week + 6 <= %(to)s
+   AND (%(supplier)s::int IS NULL OR supplier_id = %(supplier)s)
+ ORDER BY bin_id, week
+"""
+# What came for a line is what was weighed onto it, from the first of it on. What ended without
+# anything coming (refused, cancelled, expired) has an end and no arrival.
+_ORDERS = """
+WITH touched AS (
+    SELECT order_id, count(*) AS touches FROM order_events
+     WHERE at >= %(from)s AND actor NOT IN ('binline', 'scale')
+       AND event IN ('asked', 'approved', 'accepted', 'rejected', 'cancelled', 'closed')
+     GROUP BY order_id),
+came AS (
+    SELECT order_id, line, min(event_at) AS at FROM order_receipts
+     WHERE event_at >= %(from)s GROUP BY order_id, line)
+SELECT o.order_id, o.number, l.number, l.bin_id, l.item_id, o.supplier_id, l.asked, l.quantity,
+       l.shipped, l.received, o.sent_at, coalesce(o.answered_at, o.shipped_at),
+       coalesce(l.promised_at, o.due_at),
+       CASE WHEN l.received > 0 THEN coalesce(c.at, o.received_at, o.ended_at) END,
+       o.ended_at, o.rush, coalesce(t.touches, 0)::int
+  FROM orders o JOIN order_lines l USING (order_id)
+  LEFT JOIN touched t USING (order_id)
+  LEFT JOIN came c ON c.order_id = o.order_id AND c.line = l.number
+ WHERE o.sent_at >= %(from)s AND o.sent_at < %(to)s
+   AND (%(supplier)s::int IS NULL OR o.supplier_id = %(supplier)s)
+ ORDER BY o.sent_at, o.number, l.number
+"""
 
 
-def silences(conn: psycopg.Connection, from_at: datetime, to_at: datetime) -> list[Silence]:
-    """From when a scale should have been heard of until it was, or to the end of the time."""
-    return (
-        conn.cursor(row_factory=class_row(Silence))
-        .execute(
-            "SELECT bin_id, stale_at AS from_at, next_at AS upto_at FROM"
-            " (SELECT r.bin_id, r.heard_last_at + 3 * b.interval_s * interval '1 s' AS stale_at,"
-            "         lead(r.heard_first_at) OVER (PARTITION BY r.bin_id ORDER BY r.hour)"
-            "           AS next_at"
-            "    FROM portal_rollups r JOIN bins b USING (bin_id)"
-            "   WHERE r.hour >= %(from)s - interval '7 days' AND r.hour < %(to)s) heard"
-            " WHERE next_at > stale_at AND next_at > %(from)s"
-            " UNION ALL"
-            " SELECT bin_id, heard_at + 3 * interval_s * interval '1 s', %(to)s"
-            "   FROM bin_state JOIN bins USING (bin_id)"
-            "  WHERE heard_at + 3 * interval_s * interval '1 s' < %(to)s"
-            " ORDER BY bin_id, from_at",
-            {"from": from_at, "to": to_at},
-        )
-        .fetchall()
-    )
+def sums(
+    conn: psycopg.Connection,
+    first: date,
+    last: date,
+    every: Every = Every.TIME,
+    *,
+    supplier_id: int | None = None,
+    supplier_prices: bool = False,
+) -> list[BinSums]:
+    """Days from `first` to `last`, both of them; and every bin in use of which there is no day."""
+    query = _SUMS.format(period=_PERIODS[every], price=_PRICES[supplier_prices])
+    values = {"from": first, "to": last, "supplier": supplier_id}
+    return [BinSums(*row) for row in conn.execute(query, values).fetchall()]
 
 
-def orders(conn: psycopg.Connection, from_at: datetime, to_at: datetime) -> list[KpiOrder]:
-    """The lines of orders that left in the time, and what people of ours did to them."""
-    return (
-        conn.cursor(row_factory=class_row(KpiOrder))
-        .execute(
-            "SELECT o.order_id, o.number, l.bin_id, l.quantity, o.sent_at AS placed_at,"
-            " o.answered_at AS acknowledged_at,"
-            " CASE WHEN l.received > 0 THEN coalesce(o.ended_at, o.received_at) END AS closed_at,"
-            " o.rush,"
-            " (SELECT count(*) FROM order_events e WHERE e.order_id = o.order_id"
-            "   AND e.actor NOT IN ('binline', 'scale') AND e.event IN"
-            "       ('asked', 'approved', 'accepted', 'rejected', 'cancelled', 'closed'))::int"
-            "   AS touches"
-            "  FROM orders o JOIN order_lines l USING (order_id)"
-            " WHERE o.sent_at >= %s AND o.sent_at < %s ORDER BY o.sent_at, o.number, l.number",
-            (from_at, to_at),
-        )
-        .fetchall()
-    )
+def weeks(
+    conn: psycopg.Connection, first: date, last: date, *, supplier_id: int | None = None
+) -> list[BinWeek]:
+    """Whole ones, of each bin in order."""
+    values = {"from": first, "to": last, "supplier": supplier_id}
+    return [BinWeek(*row) for row in conn.execute(_WEEKS, values).fetchall()]
 
 
-def counts(conn: psycopg.Connection, from_at: datetime, to_at: datetime) -> list[KpiCount]:
+def orders(
+    conn: psycopg.Connection,
+    from_at: datetime,
+    to_at: datetime,
+    *,
+    supplier_id: int | None = None,
+) -> list[KpiOrder]:
+    """The lines of orders that left in the time."""
+    values = {"from": from_at, "to": to_at, "supplier": supplier_id}
+    return [KpiOrder(*row) for row in conn.execute(_ORDERS, values).fetchall()]
+
+
+def counts(
+    conn: psycopg.Connection, bin_ids: Sequence[int], from_at: datetime, to_at: datetime
+) -> list[KpiCount]:
     """Where a level was known to hold against; taring is no count of stock."""
     return (
         conn.cursor(row_factory=class_row(KpiCount))
         .execute(
             "SELECT bin_id, pieces, level_pieces, counted_at, by FROM counts"
-            " WHERE counted_at >= %s AND counted_at < %s AND level_pieces IS NOT NULL"
-            "   AND kind <> 'tare' ORDER BY counted_at",
-            (from_at, to_at),
+            " WHERE bin_id = ANY(%s) AND counted_at >= %s AND counted_at < %s"
+            "   AND level_pieces IS NOT NULL AND kind <> 'tare' ORDER BY counted_at",
+            (list(bin_ids), from_at, to_at),
         )
         .fetchall()
     )
+
+
+def changes(
+    conn: psycopg.Connection, supplier_id: int, from_at: datetime, to_at: datetime, limit: int
+) -> list[Changed]:
+    """What was changed of the supplier's bins, the newest first; what was new is no change."""
+    rows = conn.execute(
+        "SELECT b.bin_id, b.code, i.name, b.place, c.at, c.because, c.before, c.after"
+        "  FROM changes c JOIN bins b ON b.bin_id = c.noun_id JOIN items i USING (item_id)"
+        " WHERE c.noun = 'bin' AND c.supplier_id = %s AND c.at >= %s AND c.at < %s"
+        "   AND c.before IS NOT NULL ORDER BY c.change_id DESC LIMIT %s",
+        (supplier_id, from_at, to_at, limit),
+    ).fetchall()
+    return [Changed(*row) for row in rows]
+
+
+def supplier_name(conn: psycopg.Connection, supplier_id: int) -> str | None:
+    """None: there is none, or none that may be seen."""
+    row = conn.execute(
+        "SELECT name FROM suppliers WHERE supplier_id = %s", (supplier_id,)
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def supplier_id(conn: psycopg.Connection, name: str) -> int | None:
+    row = conn.execute("SELECT supplier_id FROM suppliers WHERE name = %s", (name,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def supplier_names(conn: psycopg.Connection) -> list[str]:
+    return [name for (name,) in conn.execute("SELECT name FROM suppliers ORDER BY name")]

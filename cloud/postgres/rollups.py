@@ -31,6 +31,12 @@ _TAKE = (
 _IS_WHOLE = "SELECT from_at <= %s FROM readings_kept"
 _FORGET = "DELETE FROM rollups WHERE hour = %(hour)s AND sensor_id = ANY(%(ids)s)"
 
+# When a bin was heard of is part of its days (see `bin_days`), in either store.
+_MARK_DAYS = """
+INSERT INTO bin_days_due SELECT DISTINCT bin_id, %(hour)s::timestamptz FROM sensors
+ WHERE sensor_id = ANY(%(ids)s) AND bin_id IS NOT NULL
+"""
+
 _MEASURED = """
     SELECT sensor_id, measured_at AS at, stream_no, seq, weight_mg, total, condition FROM readings
      WHERE sensor_id = ANY(%(ids)s) AND corrected_at IS NULL
@@ -101,6 +107,7 @@ def keep_next(
             what = {"hour": hour, "ids": ids}
             conn.execute(_FORGET, what)
             conn.execute(_COMPUTE_CORRECTED if corrected_only else _COMPUTE, what)
+        conn.execute(_MARK_DAYS, {"hour": hour, "ids": ids})
         return len(ids)
 
 

@@ -34,6 +34,8 @@ PAGES = {
     "exceptions": ("/exceptions", OPERATIONS),
     "KPIs": ("/kpis", OPERATIONS),
     "KPIs, the list behind": ("/kpis/orders?name=Lindau+Pumps", OPERATIONS),
+    "review": ("/review?supplier=Ferro+AG&quarter=2026Q4", OPERATIONS),
+    "review, for its supplier": ("/review?quarter=2026Q4", FERRO),
     "agreements": ("/agreements", OPERATIONS),
     "agreements, of a supplier": ("/agreements", FERRO),
     "agreements, none": ("/agreements", QUIET),

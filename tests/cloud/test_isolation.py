@@ -35,6 +35,7 @@ WITHOUT_ROW_SECURITY = {
     "follow_due": "bookkeeping of ingest",
     "bin_tracks": "bookkeeping of whoever follows bins",
     "checkpoints": "bookkeeping of whoever follows bins",
+    "bin_days_due": "bookkeeping of whoever keeps the store",
 }
 # What runs with the rights of the owner of all tables: only this, and only for these.
 RUN_AS_OWNER = {
@@ -45,6 +46,7 @@ RUN_AS_OWNER = {
 # Beside these the triggers that remember what changed, or have it looked at; nobody may call them.
 REMEMBER = {
     "agreement_holds",
+    "bin_days_mark",
     "bins_follow",
     "bins_remember",
     "items_remember",
@@ -73,6 +75,8 @@ SUPPLIER_SEES = {
     "bins",
     "bin_state",
     "bin_levels",
+    "bin_days",
+    "bin_weeks",
     "movements",
     "breaches",
     "orders",
@@ -119,6 +123,8 @@ RIGHTS = {
         "agreement_versions": "SELECT",
         "agreements": "SELECT",
         "attempts": "DELETE INSERT SELECT",
+        "bin_days": "DELETE INSERT SELECT UPDATE",
+        "bin_days_due": "DELETE INSERT SELECT",
         "bin_due": "DELETE INSERT SELECT UPDATE",
         "bin_follow": "DELETE INSERT SELECT UPDATE",
         "bin_items": "SELECT",
@@ -129,6 +135,7 @@ RIGHTS = {
         "bin_state": "DELETE SELECT UPDATE(changed_xid)",
         "bin_tracks": "DELETE INSERT SELECT UPDATE",
         "bin_watches": "INSERT SELECT UPDATE",
+        "bin_weeks": "DELETE INSERT SELECT UPDATE",
         "bins": "SELECT UPDATE(margin,minimum,order_up_to)",
         "breaches": "INSERT SELECT UPDATE",
         "checkpoints": "DELETE INSERT SELECT UPDATE",
@@ -156,6 +163,7 @@ RIGHTS = {
         "orders": "INSERT SELECT UPDATE",
         "places": "SELECT",
         "planned_usage": "SELECT",
+        "portal_rollups": "SELECT",
         "readings": "SELECT",
         "readings_aside": "DELETE SELECT",
         "readings_kept": "SELECT",
@@ -177,6 +185,7 @@ RIGHTS = {
         "agreement_versions": "INSERT SELECT",
         "agreements": "INSERT SELECT",
         "attempts": "SELECT",
+        "bin_days": "SELECT",
         "bin_due": "INSERT SELECT",
         "bin_items": "SELECT",
         "bin_levels": "SELECT",
@@ -184,6 +193,7 @@ RIGHTS = {
         "bin_policies": "INSERT SELECT UPDATE",
         "bin_sensors": "SELECT",
         "bin_state": "SELECT UPDATE(changed_xid)",
+        "bin_weeks": "SELECT",
         "bins": "INSERT SELECT UPDATE",
         "breaches": "SELECT",
         "case_snoozes": "INSERT SELECT",
@@ -346,6 +356,17 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
         " SELECT bin_id, item_id, event_at, movement_id, 7, 7, 0, 7, 1, 2, 0, 0, because, because,"
         " because, event_at, 'waiting' FROM movements WHERE bin_id = %s",
         (bin_id,),
+    )
+    admin.execute(
+        "INSERT INTO bin_days (bin_id, day, supplier_id, item_id, upto_at, window_ms, known_ms,"
+        " empty_ms, piece_hours, stock_outs, resumed_empty, held, used, filled, counts, count_hits,"
+        " counted, counted_off, counted_net) VALUES (%s, %s, %s, %s, %s, 1, 1, 0, 1, 0, false, %s,"
+        " 1, 0, 0, 0, 0, 0, 0)",
+        (bin_id, NOW, supplier, item, NOW, number),
+    )
+    admin.execute(
+        "INSERT INTO bin_weeks VALUES (%s, date_trunc('week', %s::date), %s, %s, %s, true, 1)",
+        (bin_id, NOW, supplier, item, number),
     )
     admin.execute("INSERT INTO bin_policies (bin_id) VALUES (%s)", (bin_id,))
     admin.execute(

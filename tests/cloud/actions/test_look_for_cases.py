@@ -38,12 +38,10 @@ def _open(conn: psycopg.Connection, now: datetime) -> list[Case]:
     return list(look_for_cases(conn, now).cases.open)
 
 
-def _moved(shelf: Any, kind: str, pieces: int, at: datetime) -> None:
+def _used_per_day(shelf: Any, pieces: int) -> None:
+    """As whoever keeps the store has made it of movements."""
     shelf.admin.execute(
-        "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces, after_pieces,"
-        " event_at, confirmed_at, known_at, after_refs, because)"
-        " SELECT bin_id, item_id, %s, %s, 9000, 9000 + %s, %s, %s, %s, '{1,1,1,1}', '' FROM bins",
-        (kind, pieces, pieces, at, at, at),
+        "UPDATE bin_levels SET usage_per_day = %s, usage_sd = 0, usage_days = 7", (pieces,)
     )
 
 
@@ -58,8 +56,8 @@ def test_low_and_nothing_fits_is_told_with_the_reason_of_the_decision(
     shelf: Any, database: Any, conn: psycopg.Connection
 ) -> None:
     shelf.admin.execute("UPDATE items SET pack = 1600")
-    _moved(shelf, "usage", -700, NOON - 7 * DAY)
     _assess(database, shelf, 450, NOON)
+    _used_per_day(shelf, 100)
     (case,) = _open(conn, NOON)
     assert (case.kind, case.action) == (Kind.CANNOT_ORDER, Action.DECIDE_ORDER)
     assert case.because.endswith("1 pack of 1,600 or more do not fit into 1,550.")
@@ -85,8 +83,8 @@ def test_an_order_that_nobody_answers_and_one_that_never_comes_each_need_a_perso
 def test_who_never_said_a_lead_time_is_not_called_late_by_it(
     shelf: Any, database: Any, conn: psycopg.Connection
 ) -> None:
-    _moved(shelf, "usage", -7_000, NOON - 7 * DAY)  # 1,000 a day: out before tonight
     _assess(database, shelf, 412, NOON)
+    _used_per_day(shelf, 1_000)  # out before tonight
     assert _open(conn, NOON) == []
     shelf.admin.execute(
         "INSERT INTO bin_policies (bin_id, lead_time_days) VALUES (%s, 7)", (shelf.bin_id,)

@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta
+from itertools import pairwise
 from statistics import quantiles
 
 import pytest
@@ -11,7 +12,10 @@ from cloud.core.kpis import (
     Delivered,
     Demand,
     FillRate,
+    Forecast,
+    ForecastAccuracy,
     Held,
+    Lasted,
     OrderAccuracy,
     OrderCycle,
     OrderTimes,
@@ -24,7 +28,9 @@ from cloud.core.kpis import (
     days_of_supply,
     empty_times,
     fill_rate,
+    forecast_accuracy,
     is_bullwhip,
+    lasted,
     order_accuracy,
     order_cycle,
     overstock,
@@ -316,3 +322,59 @@ def test_empty_times_are_told_from_begin_to_end() -> None:
         (NINE + 3 * HOUR, NINE + 4 * HOUR),
     )
     assert empty_times([], NINE) == ()
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(1, 50), st.none() | st.sampled_from([0, 0, 3, 8])),
+        min_size=1,
+        max_size=12,
+    ),
+    cuts=st.sets(st.integers(1, 600), max_size=6),
+)
+def test_a_time_that_is_cut_comes_to_the_same_when_it_is_put_together(
+    steps: list[tuple[int, int | None]], cuts: set[int]
+) -> None:
+    hour, levels = 0, []
+    for lasts, pieces in steps:
+        levels.append((hour, pieces))
+        hour += lasts
+    edges = [0, *sorted(cut for cut in cuts if cut < hour), hour]
+    whole = lasted([Since(at=NINE + at_ * HOUR, pieces=n) for at_, n in levels], NINE + hour * HOUR)
+    together = Lasted()
+    for begun, ended in pairwise(edges):
+        held = [n for at_, n in levels if at_ <= begun][-1]
+        within = [(begun, held), *((at_, n) for at_, n in levels if begun < at_ < ended)]
+        piece = [Since(at=NINE + at_ * HOUR, pieces=n) for at_, n in within]
+        together = together.then(lasted(piece, NINE + ended * HOUR))
+    assert together == whole
+
+
+def said(week: int, pieces: float, came: int | None, *, square: float = 16.0) -> Forecast:
+    return Forecast(week=week, said=pieces, came=came, square=square, lead_weeks=2)
+
+
+def test_forecasts_are_judged_by_weeks_that_were_seen_and_lead_times_that_were_seen_whole() -> None:
+    told = [said(1, 10, 8), said(2, 10, 14), said(3, 12, None), said(4, 12, 12)]
+    # Misses 2, -4, 0 by steps of 4. The one lead time seen whole is that of week 1: 20 for 22.
+    assert forecast_accuracy([told]) == ForecastAccuracy(
+        weeks=3,
+        rmsse=pytest.approx((20 / 3 / 16) ** 0.5),  # type: ignore[arg-type]  # nearly equal
+        bias=pytest.approx(-2 / 34),  # type: ignore[arg-type]
+        lead_time_wape=pytest.approx(2 / 22),  # type: ignore[arg-type]
+    )
+
+
+def test_of_nothing_forecast_nothing_is_said_and_a_history_without_steps_has_no_scale() -> None:
+    nothing = ForecastAccuracy(weeks=0, rmsse=None, bias=None, lead_time_wape=None)
+    assert forecast_accuracy([]) == forecast_accuracy([[said(1, 10, None)]]) == nothing
+    constant = forecast_accuracy([[Forecast(week=1, said=0, came=0, square=None, lead_weeks=1)]])
+    assert (constant.weeks, constant.rmsse, constant.bias) == (1, None, None)
+
+
+def test_one_bin_with_one_history_has_the_rmsse_of_the_textbook() -> None:
+    # Known from 3, 0, 2, 0, 0, 4, 1, 0: mean squared step 43 / 7; 0.8 was said of 0, 2, 0, 1.
+    told = [said(week, 0.8, came, square=43 / 7) for week, came in enumerate((0, 2, 0, 1))]
+    found = forecast_accuracy([told])
+    assert found.rmsse == pytest.approx(0.33515008786415207)
+    assert found.bias == pytest.approx(0.2 / 3)

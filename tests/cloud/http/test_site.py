@@ -228,6 +228,10 @@ ROUTES = {
     },
     "GET /kpis": {"nobody": 303, "supplier": 404, "operations": 200},
     "GET /kpis/{behind}": {"nobody": 303, "supplier": 404, "operations": 404},
+    "GET /review": {"nobody": 303, "supplier": 200, "operations": 200},
+    "GET /review.pdf": {"nobody": 303, "supplier": 200, "operations": 404},
+    "GET /api/review": {"nobody": 401, "supplier": 200, "operations": 404},
+    "GET /api/review.pdf": {"nobody": 401, "supplier": 200, "operations": 404},
     "GET /api/kpis": {"nobody": 401, "supplier": 404, "operations": 200},
     "GET /exceptions": {"nobody": 303, "supplier": 404, "operations": 200},
     "GET /api/exceptions": {"nobody": 401, "supplier": 404, "operations": 200},
@@ -444,7 +448,7 @@ def test_the_description_of_the_api_has_an_example_for_each_noun(browser) -> Non
         "AccuracyOut", "BinOut", "CaseOut", "CountIn", "CountOut", "EnteredOut", "EvidenceOut",
         "AskIn", "BecauseIn", "ChangeIn", "ComparedOut", "ConfirmIn", "DecideIn",
         "FindingOut", "FindingsOut", "KpiOut", "LevelsOut", "MovementOut", "MovementsOut",
-        "OrderOut", "SampleIn", "ShipIn", "TareOut", "UnitOut",
+        "OrderOut", "ReviewOut", "SampleIn", "ShipIn", "TareOut", "UnitOut",
     ):  # fmt: skip
         assert described["components"]["schemas"][name]["examples"]
     for path in described["paths"].values():

@@ -35,6 +35,11 @@ def test_a_span_is_told_to_the_minute(seconds: float, text: str) -> None:
     assert words.span(seconds) == text
 
 
+@pytest.mark.parametrize(("seconds", "text"), [(7800, "2 h 10 min"), (108_000, "1.2 d")])
+def test_what_is_compared_is_told_to_a_tenth_of_a_day(seconds: float, text: str) -> None:
+    assert words.lasting(seconds) == text
+
+
 def test_a_time_names_the_day_only_when_it_is_another() -> None:
     assert words.clock(NOW - timedelta(hours=1), BERLIN, NOW) == "09:41"
     assert words.clock(NOW - timedelta(days=1), BERLIN, NOW) == "Thu 19 Nov, 10:41"

@@ -1,14 +1,19 @@
+"""What KPIs ask of the database: sums of days, weeks and orders of a time, of whom one may see."""
+
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
+from cloud.actions.assess import assess_bin
 from cloud.postgres import asking, kpis
+from cloud.postgres.kpis import Every
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+FIRST = date(2026, 11, 2)
 
 
 @pytest.fixture
@@ -18,25 +23,92 @@ def conn(database: Any) -> Iterator[psycopg.Connection]:
         yield conn
 
 
-def test_movements_of_a_time_come_with_the_one_it_begins_with_and_without_what_was_replaced(
-    shelf: Any, conn: psycopg.Connection
-) -> None:
-    for day, replaced in ((-3, False), (-2, False), (0, False), (1, True), (2, False)):
-        shelf.admin.execute(
-            "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces, after_pieces,"
-            " event_at, confirmed_at, known_at, after_refs, because, replaced_at)"
-            " SELECT bin_id, item_id, 'refill', 1, 9, 10, %s, %s, %s, '{1,1,1,1}', '', %s"
-            " FROM bins",
-            (*(NOON + day * DAY,) * 3, NOON if replaced else None),
-        )
-    found = kpis.movements(conn, NOON, NOON + 2 * DAY)
-    assert [one.at for one in found] == [NOON - 2 * DAY, NOON]
+def _day(shelf: Any, day: date, **changes: object) -> None:
+    row: dict[str, object] = {
+        "bin_id": shelf.bin_id, "day": day, "supplier_id": shelf.supplier_id,
+        "item_id": shelf.rows("items")[0]["item_id"],
+        "upto_at": datetime.combine(day + DAY, datetime.min.time(), UTC), "window_ms": 10,
+        "known_ms": 10, "empty_ms": 0, "piece_hours": 1.5, "stock_outs": 0, "resumed_empty": False,
+        "held": 7, "used": 3, "filled": 0, "counts": 0, "count_hits": 0, "counted": 0,
+        "counted_off": 0, "counted_net": 0, **changes,
+    }  # fmt: skip
+    shelf.admin.execute(
+        f"INSERT INTO bin_days ({', '.join(row)}) VALUES (%s{', %s' * (len(row) - 1)})",
+        [*row.values()],
+    )
 
 
-def test_a_scale_that_is_silent_to_the_end_is_silent_from_when_it_should_have_spoken(
+def test_a_stock_out_over_midnight_is_one_and_one_that_the_time_begins_with_counts(
     shelf: Any, conn: psycopg.Connection
 ) -> None:
-    shelf.weigh(100, NOON)
-    (silence,) = kpis.silences(conn, NOON - DAY, NOON + DAY)
-    assert (silence.from_at, silence.upto_at) == (NOON + timedelta(minutes=3), NOON + DAY)
-    assert kpis.silences(conn, NOON - DAY, NOON) == []
+    _day(shelf, FIRST, stock_outs=1)
+    _day(shelf, FIRST + DAY, stock_outs=1, resumed_empty=True)
+    _day(shelf, FIRST + 2 * DAY, stock_outs=2, resumed_empty=True)
+
+    def outs(first: date, last: date) -> int:
+        (row,) = kpis.sums(conn, first, last)
+        return row.stock_outs
+
+    assert outs(FIRST, FIRST) == 1
+    assert outs(FIRST, FIRST + 2 * DAY) == 2
+    assert outs(FIRST + DAY, FIRST + 2 * DAY) == 2
+    assert outs(FIRST + 2 * DAY, FIRST + 2 * DAY) == 2
+
+
+def test_sums_are_of_the_time_and_hold_what_was_there_at_its_end(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    for number in range(40):
+        _day(shelf, FIRST + number * DAY, held=number)
+    (row,) = kpis.sums(conn, FIRST, FIRST + 9 * DAY)
+    assert (row.used, row.held, row.window_ms, row.piece_hours) == (30, 9, 100, 15.0)
+    months = kpis.sums(conn, FIRST, FIRST + 39 * DAY, Every.MONTH)
+    assert [(one.period, one.used, one.held) for one in months] == [
+        (date(2026, 11, 1), 87, 28),
+        (date(2026, 12, 1), 33, 39),
+    ]
+
+
+def test_a_bin_in_use_of_which_no_day_is_known_is_there_and_says_so(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    (row,) = kpis.sums(conn, FIRST, FIRST)
+    assert (row.bin_id, row.window_ms, row.held) == (shelf.bin_id, None, None)
+    assert kpis.sums(conn, FIRST, FIRST, supplier_id=shelf.supplier_id + 1) == []
+    shelf.admin.execute("UPDATE bins SET active = false")
+    assert kpis.sums(conn, FIRST, FIRST) == []
+
+
+def test_prices_are_the_books_or_the_suppliers_own(shelf: Any, conn: psycopg.Connection) -> None:
+    shelf.admin.execute("INSERT INTO item_prices SELECT item_id, 100, 'EUR' FROM items")
+    shelf.admin.execute(
+        "INSERT INTO item_suppliers (item_id, supplier_id, price_e4, currency)"
+        " SELECT item_id, supplier_id, 80, 'CHF' FROM bins"
+    )
+    (book,) = kpis.sums(conn, FIRST, FIRST)
+    (asked,) = kpis.sums(conn, FIRST, FIRST, supplier_prices=True)
+    assert (book.price_e4, book.currency) == (100, "EUR")
+    assert (asked.price_e4, asked.currency) == (80, "CHF")
+
+
+def test_an_order_is_told_by_what_was_weighed_of_it(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    for pieces, at in ((412, NOON), (1_900, NOON + 2 * DAY)):
+        shelf.weigh(pieces, at)
+        with database.connect("binline_jobs") as jobs:
+            assess_bin(jobs, shelf.bin_id, at)
+    assert kpis.orders(conn, NOON + timedelta(seconds=1), NOON + DAY) == []
+    (line,) = kpis.orders(conn, NOON, NOON + DAY)
+    assert (line.asked, line.received, line.sent_at) == (1_500, 1_488, NOON)
+    assert line.came_at == NOON + 2 * DAY
+    assert line.is_over
+    assert kpis.orders(conn, NOON, NOON + DAY, supplier_id=shelf.supplier_id + 1) == []
+
+
+def test_suppliers_are_found_by_name(shelf: Any, conn: psycopg.Connection) -> None:
+    (name,) = kpis.supplier_names(conn)
+    assert kpis.supplier_id(conn, name) == shelf.supplier_id
+    assert kpis.supplier_name(conn, shelf.supplier_id) == name
+    assert kpis.supplier_id(conn, "nobody") is None
+    assert kpis.supplier_name(conn, -1) is None

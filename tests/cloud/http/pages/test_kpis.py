@@ -13,7 +13,7 @@ def test_every_number_opens_the_list_behind_it(world, browser) -> None:
     visitor = browser(OPERATIONS)
     page = visitor.get("/kpis").text
     links = {one.replace("&amp;", "&") for one in re.findall(r'href="(/kpis/[^"]+)"', page)}
-    assert len(links) == 2 * 4  # two sites, four lists
+    assert len(links) == 2 * 6  # two sites, six lists
     for link in links:
         assert visitor.get(link).status_code == 200, link
     assert "<b>–</b>" in page  # noqa: RUF001 - what is not defined is a dash
