@@ -66,6 +66,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.benchmarks.reconnects --real
 	$(BIN)/python -m tests.benchmarks.ingest
 	$(BIN)/python -m tests.benchmarks.follow
+	$(BIN)/python -m tests.benchmarks.breaches
 	$(BIN)/python -m tests.benchmarks.reads
 
 pictures: $(VENV)/dev.stamp browser
