@@ -7,7 +7,7 @@ remembered between two rounds is only for speed; whoever finds it outdated reads
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -38,8 +38,14 @@ _aside = Gauge("binline_bins_aside", "Bins that cannot be followed at the moment
 class FollowLoop:
     """`changed` is set when bins are due to be assessed, for who waits for it in this process."""
 
-    def __init__(self, stop: threading.Event, changed: threading.Event | None = None) -> None:
+    def __init__(
+        self,
+        stop: threading.Event,
+        changed: threading.Event | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._stop = stop
+        self._now = now
         self._changed = changed or threading.Event()
         self.remembered: dict[int, Remembered] = {}  # also used by who assesses
         self._aside: dict[int, float] = {}  # bin -> until when (monotonic)
@@ -47,7 +53,7 @@ class FollowLoop:
 
     def round(self, conn: psycopg.Connection) -> None:
         if time.monotonic() >= self._settle_next:
-            tracks.mark_settling(conn, datetime.now(UTC))
+            tracks.mark_settling(conn, self._now())
             self._settle_next = time.monotonic() + SETTLE_EVERY_S
         while not self._stop.is_set():
             while tracks.spread(conn) == tracks.DUE_ROWS_MAX:
@@ -63,11 +69,11 @@ class FollowLoop:
         taken: Sequence[Due] = []
         try:
             with _took.time(), conn.transaction():
-                recent = datetime.now(UTC) - PRESENT
+                recent = self._now() - PRESENT
                 taken = tracks.take(conn, limit, list(self._aside), recent)
                 if not taken:
                     return False
-                outcome = follow_bins(conn, taken, datetime.now(UTC), self.remembered)
+                outcome = follow_bins(conn, taken, self._now(), self.remembered)
                 tracks.give_back(conn, outcome.again)
         except pools.IN_THE_WAY as error:
             log.debug("bins were in use, next round: %s", error)

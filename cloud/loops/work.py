@@ -141,8 +141,10 @@ class AssessLoop:
         stop: threading.Event,
         owed: threading.Event | None = None,
         remembered: dict[int, Remembered] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._stop = stop
+        self._now = now
         self._owed = owed or threading.Event()
         self._remembered = {} if remembered is None else remembered
         self._low_again_at = 0.0
@@ -200,7 +202,7 @@ class AssessLoop:
         What was read of it and is not followed yet is followed here, while nothing more can come:
         a bin that is read ten times a second would else never be found followed.
         """
-        now = datetime.now(UTC)
+        now = self._now()
         followed: Mapping[int, Remembered] = {}
         with conn.transaction():
             held = bins.lock_state_if_free(conn, bin_id)
