@@ -117,7 +117,7 @@ RULES: dict[str, str] = {
          WHERE k.kind = 'sensor_down' AND k.at > c.ended_at - interval '30 hours'
            AND NOT EXISTS (SELECT FROM lived.troubles t WHERE t.bin_id = k.bin_id
                 AND t.what IN ('dead', 'stuck', 'away', 'foreign')
-                AND t.until_at > c.calm_from + interval '20 days')""",
+                AND t.until_at > c.calm_from + interval '13 days')""",
     "a case outlives its cause": """
         SELECT k.bin_id, k.kind, k.key FROM lived.cases k, lived.clock c
          WHERE k.at > c.ended_at - interval '30 hours'

@@ -3,7 +3,8 @@
     shelves ──weights──▶ take_in ─▶ follow ─▶ assess ─▶ orders ─▶ the supplier's acts ─▶ shelves
                                                   └──▶ cases ─▶ what people do about them
 
-Each look is two weights of every bin, three minutes apart: what rises has to last for two minutes.
+Each look is two weights of every bin, before and after what comes onto the shelves then; where it
+rose a third one follows, for what rises has to last for two minutes.
 Two workers take turns, forget all that they remember, and are killed in the middle of a round;
 messages come twice, long after, and after an outage all at once. What is to be judged, the truth
 and the cases of every day, is written beside the product's tables, into the schema `lived`.
@@ -34,26 +35,27 @@ from cloud.postgres import asking, bins, partitions, tracks
 from edge_agent.wire import codec, messages, topics
 from tests.year.ordering import OPERATIONS, Ordering, Sent
 from tests.year.shelves import (
-    CALM_DAYS,
     LOOK,
     LOOKS_PER_DAY,
     PIECE_MG,
     TARE_MG,
     Demand,
+    Said,
     Shelf,
+    calm_from,
     moment,
+    warm_up_days,
 )
 from tests.year.world import Answer, answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from cloud.core.exceptions import Case
 
 BINS_PER_GATEWAY = 100
 LEAD_DAYS = (2, 3, 4, 5)  # working days, of the suppliers
-WARM_UP_DAYS = 28
-SECOND = timedelta(minutes=3)  # after the first weight of a look
+MINUTES = (0, 3, 6)  # of the weights of a look
 PERFECT = Answer(
     refuses=False, acknowledges=True, ships=True, late_days=0, parts=1, twice=False,
     wrong_slot=False,
@@ -117,6 +119,24 @@ def lead_calendar_days(supplier: int) -> float:
     return LEAD_DAYS[supplier] + 2 + 1
 
 
+def _read(place: int, said: Said, after_ms: int) -> Iterator[messages.Reading]:
+    match said:
+        case None:
+            pass
+        case str():
+            yield messages.Condition(
+                sensor=place, after_ms=after_ms, condition=said, because="no answer"
+            )
+        case int():
+            yield messages.Weighed(
+                sensor=place,
+                after_ms=after_ms,
+                weight_mg=said,
+                stability=messages.Stability.STATED,
+                clock_trusted=True,
+            )
+
+
 class Year:
     def __init__(
         self,
@@ -156,12 +176,18 @@ class Year:
 
     def _run(self) -> None:
         for look in range(self.days * LOOKS_PER_DAY):
-            if look == WARM_UP_DAYS * LOOKS_PER_DAY:
+            if look == warm_up_days(self.days) * LOOKS_PER_DAY:
                 for shelf in self.shelves.values():
                     shelf.forget_what_was_counted()
-            self._live(look)
-            self.now = moment(look) + SECOND + timedelta(seconds=20)
-            self._speak(look)
+            for shelf in self.shelves.values():
+                shelf.use(look)
+            said = {bin_id: [shelf.said(look)] for bin_id, shelf in self.shelves.items()}
+            self._fill(look)
+            for bin_id, shelf in self.shelves.items():
+                shelf.mishap(look)
+                said[bin_id] += [shelf.said(look)] * 2
+            self.now = moment(look) + timedelta(minutes=MINUTES[-1], seconds=20)
+            self._speak(look, said)
             self._work()
             self._hear_suppliers(look)
             self._act(look)
@@ -229,10 +255,7 @@ class Year:
         self.shelves[bin_id] = Shelf(demand, capacity, up_to)
         self.codes[bin_id], self.suppliers[bin_id] = code, place
 
-    def _live(self, look: int) -> None:
-        for shelf in self.shelves.values():
-            shelf.use(look)
-            shelf.mishap(look)
+    def _fill(self, look: int) -> None:
         here = [truck for truck in self.trucks if truck.look <= look]
         self.trucks = [truck for truck in self.trucks if truck.look > look]
         for truck in here:
@@ -245,13 +268,13 @@ class Year:
 
     # ---------------------------------------------------------------- from the scales
 
-    def _speak(self, look: int) -> None:
+    def _speak(self, look: int, said_of: Mapping[int, Sequence[Said]]) -> None:
         for gateway in self.gateways:
-            calm = look >= (self.days - CALM_DAYS) * LOOKS_PER_DAY
+            calm = look >= calm_from(self.days)
             if not calm and look > gateway.away_until and self.luck.random() < 0.006:
                 gateway.away_until = look + self.luck.randint(0, 8)
                 self.result.mishaps["gateway away"] += 1
-            gateway.kept.append(self._batch(gateway, look))
+            gateway.kept.append(self._batch(gateway, look, said_of))
             if look > gateway.away_until:
                 said, gateway.kept = gateway.kept, []
                 self._take(said)
@@ -268,11 +291,15 @@ class Year:
         assert not taken.letters, taken.letters
         self.result.readings += taken.readings
 
-    def _batch(self, gateway: Gateway, look: int) -> tuple[str, bytes]:
+    def _batch(
+        self, gateway: Gateway, look: int, said_of: Mapping[int, Sequence[Said]]
+    ) -> tuple[str, bytes]:
         readings: list[messages.Reading] = []
-        for after_ms in (0, int(SECOND.total_seconds() * 1000)):
+        for number, minute in enumerate(MINUTES):
             for place, bin_id in enumerate(gateway.bins):
-                readings += self._said(place, self.shelves[bin_id], look, after_ms)
+                before, *_ = said = said_of[bin_id]
+                if number < 2 or before != said[number]:
+                    readings += _read(place, said[number], minute * 60_000)
         batch = messages.ReadingBatch(
             stream=f"{self.gateways.index(gateway) + 1:032x}",
             first_seq=gateway.seq,
@@ -283,24 +310,6 @@ class Year:
         )
         gateway.seq += len(readings)
         return topics.readings(gateway.name), codec.encode(batch)
-
-    @staticmethod
-    def _said(place: int, shelf: Shelf, look: int, after_ms: int) -> Iterator[messages.Reading]:
-        if shelf.is_dead(look):
-            if shelf.says_silent:
-                yield messages.Condition(
-                    sensor=place, after_ms=after_ms, condition="silent", because="no answer"
-                )
-            return
-        stuck_or_away = look <= max(shelf.stuck_until, shelf.away_until)
-        arm_mg = 0 if after_ms or stuck_or_away else shelf.arm_mg()
-        yield messages.Weighed(
-            sensor=place,
-            after_ms=after_ms,
-            weight_mg=shelf.shown_mg(look) + arm_mg,
-            stability=messages.Stability.STATED,
-            clock_trusted=True,
-        )
 
     # ---------------------------------------------------------------- the workers
 
@@ -340,7 +349,7 @@ class Year:
     def _hear_suppliers(self, look: int) -> None:
         for sent in self.ordering.sent_since(self.heard_upto):
             self.heard_upto = sent.number
-            calm = look >= (self.days - CALM_DAYS) * LOOKS_PER_DAY
+            calm = look >= calm_from(self.days)
             self._answer(sent, PERFECT if calm else answer(self.luck), look)
 
     def _answer(self, sent: Sent, will: Answer, look: int) -> None:
@@ -402,7 +411,7 @@ class Year:
                 "INSERT INTO lived.cases VALUES (%s, %s, %s, %s)",
                 [(self.now, one.key, str(one.kind), one.bin_id) for one in told],
             )
-        calm = look >= (self.days - CALM_DAYS) * LOOKS_PER_DAY
+        calm = look >= calm_from(self.days)
         for case in found.open:
             self.result.cases[case.kind] += 1
             if self.luck.random() < (0.8 if calm else 0.4):
@@ -457,8 +466,8 @@ class Year:
 
     def _end(self) -> None:
         self._round(0)
-        calm_from = moment((self.days - CALM_DAYS) * LOOKS_PER_DAY)
-        self.admin.execute("INSERT INTO lived.clock VALUES (%s, %s)", (self.now, calm_from))
+        calm_at = moment(calm_from(self.days))
+        self.admin.execute("INSERT INTO lived.clock VALUES (%s, %s)", (self.now, calm_at))
         for bin_id, shelf in self.shelves.items():
             self.admin.execute(
                 "INSERT INTO lived.truth VALUES (%s, %s, %s, %s)",

@@ -10,8 +10,8 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from tests.year.lived import LEAD_DAYS, WARM_UP_DAYS, lead_calendar_days
-from tests.year.shelves import LOOKS_PER_DAY, START, Demand, Shelf
+from tests.year.lived import LEAD_DAYS, lead_calendar_days
+from tests.year.shelves import LOOKS_PER_DAY, START, Demand, Shelf, warm_up_days
 from tests.year.world import answer
 
 WALK_WEEKDAY = 0
@@ -43,7 +43,7 @@ def _one_bin(demand: Demand, supplier: int, total: Practice) -> None:
     trucks: list[tuple[int, int]] = []
     open_until = -1  # what was ordered is waited for, and given up two weeks after it was due
     for look in range(demand.days * LOOKS_PER_DAY):
-        if look == WARM_UP_DAYS * LOOKS_PER_DAY:
+        if look == warm_up_days(demand.days) * LOOKS_PER_DAY:
             shelf.forget_what_was_counted()
         shelf.use(look)
         came = sum(pieces for at, pieces in trucks if at == look)

@@ -16,9 +16,22 @@ START = datetime(2026, 1, 5, 6, tzinfo=UTC)
 LOOK = timedelta(days=1) / LOOKS_PER_DAY
 TARE_MG, PIECE_MG = 350_000, 4_200
 BATCH_DAYS = 10
-CALM_DAYS = 45  # at the end: nothing new goes wrong, and what went wrong has time to end
 BIN_CAPACITY_DAYS = 90
 SAFETY = 1.75  # the usual rule of thumb: so many times the use until goods can be here
+
+
+# A weight, a condition, or nothing at all.
+Said = int | str | None
+
+
+def warm_up_days(days: int) -> int:
+    """Until everything of the beginning is over; nothing before it is counted."""
+    return min(28, days // 4)
+
+
+def calm_from(days: int) -> int:
+    """The look from which nothing new goes wrong, and what went wrong has time to end."""
+    return (days - min(45, days // 3)) * LOOKS_PER_DAY
 
 
 def moment(look: int) -> datetime:
@@ -85,7 +98,7 @@ class Shelf:
 
     def __post_init__(self) -> None:
         self._luck = Random(f"mishaps {self.demand.seed}")
-        self._calm_from = (self.demand.days - CALM_DAYS) * LOOKS_PER_DAY
+        self._calm_from = calm_from(self.demand.days)
 
     def use(self, look: int) -> None:
         wanted = self.demand.wanted(look)
@@ -134,24 +147,20 @@ class Shelf:
         if what == "foreign":
             self.troubles[-1] = (what, began, look)
 
-    def arm_mg(self) -> int:
-        """What the scale shows too much while somebody leans on the bin."""
-        return PIECE_MG * self._luck.randint(5, 200) if self._luck.random() < 0.02 else 0
-
-    def is_dead(self, look: int) -> bool:
-        return look <= self.dead_until
-
-    def is_away(self, look: int) -> bool:
-        return look <= self.away_until
-
     @property
     def weight_mg(self) -> int:
         return TARE_MG + self.pieces * PIECE_MG + self.foreign_mg
 
-    def shown_mg(self, look: int) -> int:
+    def said(self, look: int) -> Said:
+        if look <= self.dead_until:
+            return "silent" if self.says_silent else None
         if look <= self.stuck_until:
             return self.stuck_mg
-        return 0 if self.is_away(look) else self.weight_mg
+        if look <= self.away_until:
+            return 0
+        # Now and then somebody leans on the bin.
+        arm_mg = PIECE_MG * self._luck.randint(5, 200) if self._luck.random() < 0.01 else 0
+        return self.weight_mg + arm_mg
 
     def forget_what_was_counted(self) -> None:
         self.demanded = self.served = self.stock_looks = self.looks = self.stock_outs = 0
