@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import psycopg
+import pytest
 
 from tests.year.judge import RULES, judge
 from tests.year.lived import Year
@@ -36,8 +37,8 @@ PLANTED = {
         "INSERT INTO lived.troubles SELECT bin_id, 'foreign', '-infinity', 'infinity' FROM bins",
     ),
     "movements do not follow each other": (
-        "UPDATE movements SET before_pieces = before_pieces + 1, after_pieces = after_pieces + 1"
-        " WHERE movement_id = (SELECT max(movement_id) FROM movements)",
+        ("UPDATE movements SET before_pieces = before_pieces + 1, after_pieces = after_pieces + 1 "
+        " WHERE movement_id = (SELECT max(movement_id) FROM movements)"),
     ),
     "movements do not add up to the level": ("UPDATE bin_levels SET pieces = pieces + 1",),
     "the level is not what lies in the bin": ("UPDATE lived.truth SET pieces = pieces + 1",),
@@ -64,17 +65,18 @@ PLANTED = {
     "an order left, and its supplier was not told": ("DELETE FROM notices",),
     "a scale is called down that is heard": (
         "DELETE FROM lived.troubles",
-        "INSERT INTO lived.cases SELECT ended_at, 'k', 'sensor_down', bin_id"
-        " FROM lived.clock, bins",
+        ("INSERT INTO lived.cases SELECT ended_at, 'k', 'sensor_down', bin_id"
+        " FROM lived.clock, bins"),
     ),
     "a case outlives its cause": (
         "UPDATE breaches SET closed_at = opened_at, closed_pieces = 1",
-        "INSERT INTO lived.cases SELECT ended_at, 'k', 'low_not_covered', bin_id"
-        " FROM lived.clock, bins",
+        ("INSERT INTO lived.cases SELECT ended_at, 'k', 'low_not_covered', bin_id"
+        " FROM lived.clock, bins"),
     ),
 }  # fmt: skip
 
 
+@pytest.mark.timeout(900)  # half a minute of a quiet core
 def test_two_months_of_mishaps_break_no_rule_and_whatever_does_is_found(
     database: Database,
 ) -> None:
