@@ -34,7 +34,7 @@ PLANTED = {
     "ordered without a breach": ("UPDATE order_lines SET breach_id = NULL",),
     "ordered on a number that cannot be believed": ("UPDATE readings SET quality = 1",),
     "ordered while another part lay in the bin": (
-        "INSERT INTO lived.troubles SELECT bin_id, 'foreign', '-infinity', 'infinity' FROM bins",
+        "INSERT INTO lived.troubles SELECT bin_id, 'foreign', '2000-01-01', '2100-01-01' FROM bins",
     ),
     "movements do not follow each other": (
         ("UPDATE movements SET before_pieces = before_pieces + 1, after_pieces = after_pieces + 1 "
