@@ -18,7 +18,7 @@ from tests.benchmarks.serving import PASSWORD, server
 from tests.year.judge import RULES, judge
 from tests.year.lived import Lived, Year
 from tests.year.play import Result, play
-from tests.year.practice import Practice, practise
+from tests.year.practice import Practice, as_lean_as, practise
 
 if TYPE_CHECKING:
     from cloud.embedded.postgres import EmbeddedPostgres
@@ -37,7 +37,7 @@ def told(name: str, result: Result, bins: int) -> str:
 
 def told_lived(name: str, result: Lived | Practice, bins: int) -> str:
     return (
-        f"{name:<22} fill {result.served / result.demanded:7.2%}   "
+        f"{name:<24} fill {result.served / result.demanded:7.2%}   "
         f"mean stock {result.stock_days / bins:5.1f} days   "
         f"stock-outs {result.stock_outs / bins:5.2f} a bin   orders {result.orders:,}"
     )
@@ -77,7 +77,9 @@ def through_database(asked: argparse.Namespace) -> list[str]:
         result = year.run()
         wrong = [*result.defects, *judge(admin)]
     practice = practise(asked.bins, asked.days, asked.seed)
-    say(told_lived("the walk of each week", practice, asked.bins))
+    lean = as_lean_as(result.stock_days, asked.bins, asked.days, asked.seed)
+    say(told_lived("a walk each week", practice, asked.bins))
+    say(told_lived("as lean as below", lean, asked.bins))
     say(told_lived("orders place themselves", result, asked.bins))
     say(f"   {result.readings:,} readings, {result.breaches:,} breaches, {len(RULES)} rules asked")
     say(f"   mishaps {dict(result.mishaps)}")

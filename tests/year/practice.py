@@ -28,16 +28,28 @@ class Practice:
     orders: int = 0
 
 
-def practise(bins_count: int, days: int, seed: int = 0) -> Practice:
+def practise(bins_count: int, days: int, seed: int = 0, lean: float = 1.0) -> Practice:
     total = Practice()
     for number in range(bins_count):
-        _one_bin(Demand(seed + number, days), number % len(LEAD_DAYS), total)
+        _one_bin(Demand(seed + number, days), number % len(LEAD_DAYS), lean, total)
     return total
 
 
-def _one_bin(demand: Demand, supplier: int, total: Practice) -> None:
+def as_lean_as(stock_days: float, bins_count: int, days: int, seed: int = 0) -> Practice:
+    """The same walk where people hold less, until they hold as much as is held elsewhere."""
+    least, most = 0.05, 1.0
+    for _ in range(12):
+        lean = (least + most) / 2
+        if practise(bins_count, days, seed, lean).stock_days > stock_days:
+            most = lean
+        else:
+            least = lean
+    return practise(bins_count, days, seed, least)
+
+
+def _one_bin(demand: Demand, supplier: int, lean: float, total: Practice) -> None:
     lead = lead_calendar_days(supplier)
-    minimum, up_to, capacity = demand.limits(lead + REVIEW_DAYS + DESK_DAYS)
+    minimum, up_to, capacity = demand.limits(lead + REVIEW_DAYS + DESK_DAYS, lean)
     shelf = Shelf(demand, capacity, up_to)
     luck = Random(f"supplier {demand.seed}")
     trucks: list[tuple[int, int]] = []

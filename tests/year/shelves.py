@@ -66,10 +66,13 @@ class Demand:
     def pack(self) -> int:
         return self.takes
 
-    def limits(self, days: float) -> tuple[int, int, int]:
-        """Minimum, order-up-to level and capacity, where goods take so many days."""
+    def limits(self, days: float, lean: float = 1.0) -> tuple[int, int, int]:
+        """Minimum, order-up-to level and capacity, where goods take so many days.
+
+        `lean`: so much of what the rule of thumb says is held.
+        """
         capacity = max(10, math.ceil(self.rate * BIN_CAPACITY_DAYS))
-        minimum = min(math.ceil(SAFETY * self.rate * days), capacity - 2)
+        minimum = min(math.ceil(lean * SAFETY * self.rate * days), capacity - 2)
         up_to = min(minimum + max(self.pack, math.ceil(self.rate * BATCH_DAYS)), capacity)
         return minimum, up_to, capacity
 
