@@ -424,9 +424,10 @@ class Year:
     def _see_to(self, case: Case) -> None:
         shelf = self.shelves[case.bin_id]
         match case.kind:
-            case Kind.ORDER_AGED_OUT | Kind.DELIVERY_WITHOUT_WEIGHT:
+            case Kind.ORDER_AGED_OUT:
                 labels = [one for one in case.evidence if one.startswith("RO-")]
-                if labels:
+                # Most goods that are late come all the same; some are given up, and come too.
+                if labels and self.now - case.since > timedelta(days=self.luck.randint(2, 9)):
                     self.ordering.give_up(int(labels[0].removeprefix("RO-")), self.now)
             case Kind.LOW_NOT_COVERED | Kind.CANNOT_ORDER:
                 _, up_to, _ = shelf.demand.limits(lead_calendar_days(self.suppliers[case.bin_id]))
