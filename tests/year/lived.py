@@ -415,13 +415,13 @@ class Year:
         for case in found.open:
             self.result.cases[case.kind] += 1
             if self.luck.random() < (0.8 if calm else 0.4):
-                self._see_to(case)
+                self._see_to(case, look)
         for bin_id, shelf in self.shelves.items():
             if shelf.foreign_mg and self.luck.random() < (0.5 if calm else 0.2):
                 shelf.sort_out(look)
-            self._count(bin_id, shelf, calm=calm)
+            self._count(bin_id, shelf, look, calm=calm)
 
-    def _see_to(self, case: Case) -> None:
+    def _see_to(self, case: Case, look: int) -> None:
         shelf = self.shelves[case.bin_id]
         match case.kind:
             case Kind.ORDER_AGED_OUT:
@@ -435,22 +435,23 @@ class Year:
                 packs = -(-missing // shelf.demand.pack)
                 self.ordering.ask(self.codes[case.bin_id], packs * shelf.demand.pack, self.now)
             case Kind.COUNT_DIFFERS:
-                self._say_count(case.bin_id, shelf.pieces)
+                self._say_count(case.bin_id, shelf.pieces, look)
             case _:
                 pass
 
-    def _count(self, bin_id: int, shelf: Shelf, *, calm: bool) -> None:
+    def _count(self, bin_id: int, shelf: Shelf, look: int, *, calm: bool) -> None:
         """Now and then somebody counts, and now and then wrongly; later it is found."""
         chance = self.luck.random()
         if shelf.miscounted:
             if chance < (0.5 if calm else 0.1):
-                self._say_count(bin_id, shelf.pieces)
+                self._say_count(bin_id, shelf.pieces, look)
         elif chance < 1 / 180 and not calm:
             wrong = self.luck.random() < 0.5
             off = self.luck.randint(-9, 9) if wrong else 0
-            self._say_count(bin_id, max(0, shelf.pieces + off))
+            self._say_count(bin_id, max(0, shelf.pieces + off), look)
 
-    def _say_count(self, bin_id: int, pieces: int) -> None:
+    def _say_count(self, bin_id: int, pieces: int, look: int) -> None:
+        """Right or not; while its scale is stuck, what is right now is taken off again later."""
         asked = Asked(kind="audit", pieces=pieces, counted_at=None, because="a round")
         try:
             with self.portal.transaction():
@@ -460,7 +461,7 @@ class Year:
             self.result.refused[type(no).__name__] += 1
         else:
             shelf = self.shelves[bin_id]
-            shelf.miscounted = pieces != shelf.pieces
+            shelf.miscounted = pieces != shelf.pieces or look <= shelf.stuck_until
             self.result.mishaps["miscounted"] += shelf.miscounted
 
     # ---------------------------------------------------------------- the end
