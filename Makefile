@@ -67,6 +67,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.benchmarks.ingest
 	$(BIN)/python -m tests.benchmarks.follow
 	$(BIN)/python -m tests.benchmarks.parameters
+	$(BIN)/python -m tests.benchmarks.breaches
 	$(BIN)/python -m tests.benchmarks.reads
 	$(BIN)/python -m tests.benchmarks.kpis --hours
 

@@ -40,6 +40,7 @@ SLOW = frozenset(
         "edge_agent/transports/test_modbus_link.py",
         "power_cuts/test_power_cuts.py",
         "simulation/test_simulation.py",
+        "year/test_lived.py",
     )
 )
 

@@ -54,6 +54,7 @@ class Outcome:
 
     remembered: Mapping[int, Remembered]
     again: Sequence[Due]  # there is more to follow of these
+    changed: int  # bins that are due to be assessed
     readings: int
     movements: int
 
@@ -94,10 +95,15 @@ def follow_bins(
     due: Sequence[Due],
     now: datetime,
     remembered: Mapping[int, Remembered],
+    *,
+    wait: bool = True,
 ) -> Outcome:
-    """Runs in the caller's transaction, in which the bins were taken from those that wait."""
+    """Runs in the caller's transaction, in which the bins were taken from those that wait.
+
+    `wait`: also for bins that somebody else follows at the moment; else they are left out.
+    """
     are = tracks.now_of(conn, [one.bin_id for one in due])
-    held = tracks.lock(conn, are)
+    held = tracks.lock(conn, are, wait=wait)
     bins = [
         _begin(one, are[one.bin_id], held[one.bin_id], remembered.get(one.bin_id))
         for one in sorted(due)
@@ -318,6 +324,7 @@ def _conclude(conn: psycopg.Connection, bins: Sequence[_Bin], now: datetime) -> 
     return Outcome(
         remembered=outcome,
         again=[Due(bin_.bin_id, None) for bin_ in bins if bin_.more],
+        changed=len(changed),
         readings=sum(len(bin_.seen) for bin_ in bins),
         movements=len(booked),
     )

@@ -66,7 +66,7 @@ class State(NamedTuple):
 
 class Moved(NamedTuple):
     state: State
-    due: bool  # it says something else than before, so somebody should look at the bin
+    due: bool  # it is worth something else than before, so somebody should look at the bin
 
 
 def moved(before: State | None, news: News, received_at: datetime) -> Moved | None:
@@ -199,8 +199,14 @@ def _number(reading: Reading) -> Number:
 
 
 def _differ(before: Number | None, after: Number) -> bool:
-    """How sure the scale is that it stands still is no news to who assesses."""
-    return before is None or before[:2] != after[:2] or before[3:] != after[3:]
+    """Whether the number is worth something else than before.
+
+    That it is another number says nothing yet: who follows the bin tells when its level moved. With
+    noise on the scale every reading is another number.
+    """
+    if before is None or before[3:] != after[3:]:
+        return True
+    return [one is None for one in before[:2]] != [one is None for one in after[:2]]
 
 
 def _keep_newer(found: dict[int, Placed], item: Placed) -> None:

@@ -7,8 +7,8 @@ remembered between two rounds is only for speed; whoever finds it outdated reads
 import logging
 import threading
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 from prometheus_client import Counter, Gauge, Histogram
@@ -21,6 +21,7 @@ BINS_AT_ONCE = 200  # in one transaction: long enough to be worth it, short enou
 REMEMBERED_MAX = 100_000
 ASIDE_S = 60.0  # for a bin that cannot be followed: the others go on meanwhile
 SETTLE_EVERY_S = 1.0
+PRESENT = timedelta(minutes=1)  # what was read since is followed first
 
 log = logging.getLogger(__name__)
 
@@ -35,15 +36,24 @@ _aside = Gauge("binline_bins_aside", "Bins that cannot be followed at the moment
 
 
 class FollowLoop:
-    def __init__(self, stop: threading.Event) -> None:
+    """`changed` is set when bins are due to be assessed, for who waits for it in this process."""
+
+    def __init__(
+        self,
+        stop: threading.Event,
+        changed: threading.Event | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._stop = stop
-        self._remembered: dict[int, Remembered] = {}
+        self._now = now
+        self._changed = changed or threading.Event()
+        self.remembered: dict[int, Remembered] = {}  # also used by who assesses
         self._aside: dict[int, float] = {}  # bin -> until when (monotonic)
         self._settle_next = 0.0
 
     def round(self, conn: psycopg.Connection) -> None:
         if time.monotonic() >= self._settle_next:
-            tracks.mark_settling(conn, datetime.now(UTC))
+            tracks.mark_settling(conn, self._now())
             self._settle_next = time.monotonic() + SETTLE_EVERY_S
         while not self._stop.is_set():
             while tracks.spread(conn) == tracks.DUE_ROWS_MAX:
@@ -59,10 +69,11 @@ class FollowLoop:
         taken: Sequence[Due] = []
         try:
             with _took.time(), conn.transaction():
-                taken = tracks.take(conn, limit, list(self._aside))
+                recent = self._now() - PRESENT
+                taken = tracks.take(conn, limit, list(self._aside), recent)
                 if not taken:
                     return False
-                outcome = follow_bins(conn, taken, datetime.now(UTC), self._remembered)
+                outcome = follow_bins(conn, taken, self._now(), self.remembered)
                 tracks.give_back(conn, outcome.again)
         except pools.IN_THE_WAY as error:
             log.debug("bins were in use, next round: %s", error)
@@ -79,6 +90,8 @@ class FollowLoop:
             self._aside[one.bin_id] = time.monotonic() + ASIDE_S
             return True
         self._keep(outcome)
+        if outcome.changed:
+            self._changed.set()
         return len(taken) == limit or bool(outcome.again)
 
     def _one_by_one(self, conn: psycopg.Connection, taken: Sequence[Due]) -> bool:
@@ -91,6 +104,6 @@ class FollowLoop:
     def _keep(self, outcome: Outcome) -> None:
         _followed.inc(outcome.readings)
         _moved.inc(outcome.movements)
-        if len(self._remembered) > REMEMBERED_MAX:
-            self._remembered.clear()
-        self._remembered.update(outcome.remembered)
+        if len(self.remembered) > REMEMBERED_MAX:
+            self.remembered.clear()
+        self.remembered.update(outcome.remembered)

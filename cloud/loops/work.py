@@ -3,11 +3,14 @@
 They take their work from tables, so any number of these processes may run, and one that is killed
 loses nothing: an assessment is one transaction, and a notice that was taken comes back when its
 lease is over. The tables are asked, not listened to: a notification is lost when nobody listens.
+Within this process one loop wakes the next, so that a bin that is low is known to be low in a
+fraction of a second; whatever another process did is found at the next look.
 """
 
 import logging
 import queue
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -20,6 +23,7 @@ import psycopg
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from cloud.actions.assess import Assessment, Outcome, assess_bin
+from cloud.actions.follow import Remembered, follow_bins
 from cloud.channels.base import Channel, ChannelSettings, Failed, MailServer, Sent
 from cloud.channels.registry import make_channels
 from cloud.core.notices import Notice, Told
@@ -28,12 +32,20 @@ from cloud.core.retry import next_send_after, outage_wait_s
 from cloud.loops.clock import ClockLoop
 from cloud.loops.follow import FollowLoop
 from cloud.loops.keep import KeepLoop
-from cloud.postgres import bins, notices, pools
+from cloud.postgres import bins, notices, pools, tracks
 from cloud.postgres.bins import Due
 from cloud.settings import JobsSettings
 
 POLL_S = 0.15
+FOLLOW_POLL_S = 0.05  # ingest is another process, and every reading waits for this one
 DUE_MAX = 100_000  # looked through per round: as many as there are bins
+LOOK_S = 0.1  # then it is looked again what is due: a bin that falls meanwhile goes first
+# Whoever waits for the database waits for its turn in Python after that, and the loops ask in
+# small questions: at the usual 5 ms, one that computes holds up another's every answer.
+SWITCH_S = 0.000_5
+# Not to be told yet: when it is trusted, or low for long enough.
+STAYS_DUE = frozenset((Outcome.NOT_TRUSTED, Outcome.FALLING))
+LOW_AGAIN_S = 900.0  # a bin that stays low is looked at again: another day, another answer
 ASIDE_S = 60.0  # for a bin whose assessment fails: the others go on meanwhile
 # Of one who died, the notices come back after this; while he lives, he holds on to them.
 LEASE = timedelta(seconds=30)
@@ -59,22 +71,25 @@ _delay = Histogram(
 
 def run_work(settings: JobsSettings, stop: threading.Event) -> None:
     """Until `stop` is set. An exception is a defect: the process should end and be restarted."""
+    sys.setswitchinterval(SWITCH_S)
     if settings.metrics_port is not None:
         start_http_server(settings.metrics_port)
     for library in ("httpx", "httpcore"):
         # They log each address called, and a webhook's address may hold its owner's secret.
         logging.getLogger(library).setLevel(logging.WARNING)
-    assess, send = AssessLoop(stop), SendLoop(settings)
-    follow, keep = FollowLoop(stop), KeepLoop(settings.keeping, stop)
+    changed, owed, nothing = threading.Event(), threading.Event(), threading.Event()
+    follow, keep = FollowLoop(stop, changed), KeepLoop(settings.keeping, stop)
     clock = ClockLoop(stop)
-    with ThreadPoolExecutor(5, thread_name_prefix="work") as threads:
-        running = [
-            threads.submit(_keep_going, settings.dsn, "follow", follow.round, stop),
-            threads.submit(_keep_going, settings.dsn, "assess", assess.round, stop),
-            threads.submit(_keep_going, settings.dsn, "send", send.round, stop),
-            threads.submit(_keep_going, settings.dsn, "keep", keep.round, stop),
-            threads.submit(_keep_going, settings.dsn, "clock", clock.round, stop),
-        ]
+    assess, send = AssessLoop(stop, owed, follow.remembered), SendLoop(settings)
+    rounds: list[tuple[str, Callable[[psycopg.Connection], None], threading.Event, float]] = [
+        ("follow", follow.round, nothing, FOLLOW_POLL_S),
+        ("assess", assess.round, changed, POLL_S),
+        ("send", send.round, owed, POLL_S),
+        ("keep", keep.round, nothing, POLL_S),
+        ("clock", clock.round, nothing, POLL_S),
+    ]
+    with ThreadPoolExecutor(len(rounds), thread_name_prefix="work") as threads:
+        running = [threads.submit(_keep_going, settings.dsn, *loop, stop) for loop in rounds]
         wait(running, return_when=FIRST_COMPLETED)
         stop.set()
     for loop in running:
@@ -82,21 +97,30 @@ def run_work(settings: JobsSettings, stop: threading.Event) -> None:
     send.finish(settings.dsn)
 
 
-def _keep_going(
-    dsn: str, name: str, one_round: Callable[[psycopg.Connection], None], stop: threading.Event
+def _keep_going(  # noqa: PLR0917 - what a loop is
+    dsn: str,
+    name: str,
+    one_round: Callable[[psycopg.Connection], None],
+    wake: threading.Event,
+    poll_s: float,
+    stop: threading.Event,
 ) -> None:
-    """Rounds on one connection; a new one when it breaks. An outage is told once, and its end."""
+    """Rounds on one connection, when `wake` is set and every `poll_s`; a new one when it breaks.
+
+    An outage is told once, and its end.
+    """
     failures = 0
     while not stop.is_set():
         try:
             with closing(pools.connect(dsn, name=f"work {name}")) as conn:
                 conn.autocommit = True
                 while not stop.is_set():
+                    wake.clear()  # before the look: what comes during it is looked for again
                     one_round(conn)
                     if failures:
                         log.info("%s: the database is back", name)
                         failures = 0
-                    stop.wait(POLL_S)
+                    wake.wait(poll_s)
         except pools.OUTAGES as error:
             if not failures:
                 log.warning("%s: the database is away, trying again: %s", name, error)
@@ -109,24 +133,48 @@ class AssessLoop:
 
     A bin whose number cannot be trusted stays due, and is looked at again when more was heard of
     it: the reading that makes it fresh may show the same weight, and then nobody would call again.
+    `owed` is set when an order was placed, for who waits for it in this process.
     """
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        stop: threading.Event,
+        owed: threading.Event | None = None,
+        remembered: dict[int, Remembered] | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._stop = stop
+        self._now = now
+        self._owed = owed or threading.Event()
+        self._remembered = {} if remembered is None else remembered
+        self._low_again_at = 0.0
         self._put_off: dict[int, object] = {}  # bin -> what was known when it was not trusted
         self._aside: dict[int, float] = {}  # bin -> until when (monotonic)
         self._waiting: set[int] = set()  # low without an order, and told so
 
     def round(self, conn: psycopg.Connection) -> None:
+        if time.monotonic() >= self._low_again_at:
+            bins.mark_low(conn)
+            self._low_again_at = time.monotonic() + LOW_AGAIN_S
+        while self._some(conn):
+            pass
+
+    def _some(self, conn: psycopg.Connection) -> bool:
+        """Whether there may be more. To look what is due takes half of the time at most."""
+        began = time.monotonic()
         due = bins.due(conn, DUE_MAX)
+        until = time.monotonic() + max(LOOK_S, time.monotonic() - began)
         listed = {entry.bin_id for entry in due}
         self._put_off = {key: at for key, at in self._put_off.items() if key in listed}
         wanted = [entry for entry in due if self._is_wanted(entry)]
         _due.set(len(wanted))
         for entry in wanted:
             if self._stop.is_set():
-                return
+                return False
             self._assess(conn, entry)
+            if time.monotonic() >= until:
+                return True
+        return False
 
     def _is_wanted(self, due: Due) -> bool:
         if self._put_off.get(due.bin_id) == due.known:
@@ -135,7 +183,7 @@ class AssessLoop:
 
     def _assess(self, conn: psycopg.Connection, due: Due) -> None:
         try:
-            assessment = _take_and_assess(conn, due.bin_id)
+            assessment = self._take_and_assess(conn, due.bin_id)
         except pools.IN_THE_WAY as error:
             log.debug("bin %s was in use, next round: %s", due.bin_id, error)
         except pools.OUTAGES:
@@ -147,6 +195,33 @@ class AssessLoop:
             self._aside.pop(due.bin_id, None)
             if assessment is not None:
                 self._note(due, assessment)
+
+    def _take_and_assess(self, conn: psycopg.Connection, bin_id: int) -> Assessment | None:
+        """None: another worker has it in hand, or was quicker.
+
+        What was read of it and is not followed yet is followed here, while nothing more can come:
+        a bin that is read ten times a second would else never be found followed.
+        """
+        now = self._now()
+        followed: Mapping[int, Remembered] = {}
+        with conn.transaction():
+            held = bins.lock_state_if_free(conn, bin_id)
+            if held is None:
+                return None
+            if held.behind:
+                # Before it is taken: who follows it holds its track when it says that it is due.
+                done = follow_bins(
+                    conn, [tracks.Due(bin_id, None)], now, self._remembered, wait=False
+                )
+                tracks.give_back(conn, done.again)
+                followed = done.remembered
+            if not bins.take_due(conn, bin_id):
+                return None
+            assessment = assess_bin(conn, bin_id, now)
+            if assessment.outcome in STAYS_DUE:
+                bins.make_due(conn, [bin_id])
+        self._remembered.update(followed)
+        return assessment
 
     def _note(self, due: Due, assessment: Assessment) -> None:
         _assessed.labels(assessment.outcome).inc()
@@ -161,6 +236,7 @@ class AssessLoop:
                     "bin %s: %s, %s", assessment.bin_code, assessment.outcome, assessment.because
                 )
             case Outcome.ORDERED:
+                self._owed.set()
                 log.info("bin %s: ordered, %s", assessment.bin_code, assessment.because)
                 if not assessment.notices:
                     log.warning("bin %s: its supplier has no channel", assessment.bin_code)
@@ -172,19 +248,6 @@ class AssessLoop:
             self._waiting.add(due.bin_id)
         else:
             self._waiting.discard(due.bin_id)
-
-
-def _take_and_assess(conn: psycopg.Connection, bin_id: int) -> Assessment | None:
-    """None: another worker has it in hand, or was quicker."""
-    with conn.transaction():
-        if not bins.lock_state_if_free(conn, bin_id) or not bins.take_due(conn, bin_id):
-            return None
-        assessment = assess_bin(conn, bin_id, datetime.now(UTC))
-        if assessment.outcome is Outcome.NOT_TRUSTED:
-            raise psycopg.Rollback  # it stays due
-        if assessment.outcome is Outcome.FALLING:
-            bins.make_due(conn, [bin_id])  # until it is low, or no longer at its minimum
-    return assessment
 
 
 @dataclass(frozen=True, kw_only=True)

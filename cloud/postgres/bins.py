@@ -7,7 +7,7 @@ then the bin, then what hangs on it. So ingest, an assessment and an answer neve
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.rows import class_row, dict_row
@@ -57,22 +57,44 @@ class Assessable:
 
 
 def due(conn: psycopg.Connection, limit: int) -> list[Due]:
-    """Bins that somebody should look at; nothing is locked or taken yet."""
+    """Bins that somebody should look at; nothing is locked or taken yet.
+
+    Those that fell below their minimum just now come first: after an outage, or when what all of
+    them are is changed, thousands are due, and nearly all for nothing.
+    """
     rows = conn.execute(
         "SELECT bin_id, heard_at, followed_at, l.changed_xid::text"
-        "  FROM bin_due JOIN bin_state USING (bin_id) LEFT JOIN bin_levels l USING (bin_id)"
+        "  FROM bin_due d JOIN bin_state USING (bin_id) LEFT JOIN bin_levels l USING (bin_id)"
+        "  LEFT JOIN bins b USING (bin_id)"
+        " ORDER BY l.pieces <= b.minimum AND NOT EXISTS (SELECT FROM breaches o"
+        "  WHERE o.bin_id = d.bin_id AND o.closed_at IS NULL) DESC NULLS LAST"
         " LIMIT %s",
         (limit,),
     ).fetchall()
     return [Due(bin_id=bin_id, known=tuple(known)) for bin_id, *known in rows]
 
 
-def lock_state_if_free(conn: psycopg.Connection, bin_id: int) -> bool:
-    """False: ingest or another worker has it in hand, and the bin stays due."""
+def mark_low(conn: psycopg.Connection) -> None:
+    """Look at every low bin again: for some policies what is right to do changes with the day."""
+    conn.execute(
+        "INSERT INTO bin_due SELECT bin_id FROM breaches WHERE closed_at IS NULL ORDER BY bin_id"
+        " ON CONFLICT DO NOTHING"
+    )
+
+
+class Held(NamedTuple):
+    behind: bool  # something was read that is still to be followed
+
+
+def lock_state_if_free(conn: psycopg.Connection, bin_id: int) -> Held | None:
+    """None: ingest or another worker has it in hand, and the bin stays due."""
     row = conn.execute(
-        "SELECT 1 FROM bin_state WHERE bin_id = %s FOR NO KEY UPDATE SKIP LOCKED", (bin_id,)
+        "SELECT coalesce(l.followed_at < coalesce(s.measured_at, s.heard_at), true)"
+        "  FROM bin_state s LEFT JOIN bin_levels l USING (bin_id)"
+        " WHERE s.bin_id = %s FOR NO KEY UPDATE OF s SKIP LOCKED",
+        (bin_id,),
     ).fetchone()
-    return row is not None
+    return None if row is None else Held(*row)
 
 
 def lock_state(conn: psycopg.Connection, bin_id: int) -> None:

@@ -43,7 +43,8 @@ INSERT INTO bin_follow SELECT bin_id, NULL FROM bin_levels WHERE settles_at <= %
 """
 _TAKE = """
 DELETE FROM bin_follow WHERE bin_id IN
-    (SELECT bin_id FROM bin_follow WHERE bin_id <> ALL(%s) ORDER BY from_at DESC NULLS FIRST, bin_id
+    (SELECT bin_id FROM bin_follow WHERE bin_id <> ALL(%s)
+      ORDER BY from_at < %s NULLS FIRST, abs(extract(epoch FROM from_at - %s)) NULLS FIRST, bin_id
       LIMIT %s FOR UPDATE SKIP LOCKED)
 RETURNING bin_id, from_at
 """
@@ -163,9 +164,13 @@ def mark_settling(conn: psycopg.Connection, now: datetime) -> None:
     conn.execute(_MARK_SETTLING, (now,))
 
 
-def take(conn: psycopg.Connection, limit: int, but: Sequence[int]) -> list[Due]:
-    """Bins to follow, the freshest news first: a month of backlog does not hold up the present."""
-    rows = conn.execute(_TAKE, (list(but), limit)).fetchall()
+def take(conn: psycopg.Connection, limit: int, but: Sequence[int], recent: datetime) -> list[Due]:
+    """Bins to follow: a month of backlog does not hold up the present.
+
+    What is news since `recent` in the order of its time, or who waited longest would wait on as
+    long as something newer comes; after it what is older, the freshest first.
+    """
+    rows = conn.execute(_TAKE, (list(but), recent, recent, limit)).fetchall()
     return sorted(Due(*row) for row in rows)
 
 
@@ -205,12 +210,17 @@ def now_of(conn: psycopg.Connection, bin_ids: Sequence[int]) -> dict[int, Now]:
     }
 
 
-def lock(conn: psycopg.Connection, now: Mapping[int, Now]) -> dict[int, Track]:
-    """What is remembered, held until the transaction ends; what is new is begun."""
+def lock(
+    conn: psycopg.Connection, now: Mapping[int, Now], *, wait: bool = True
+) -> dict[int, Track]:
+    """What is remembered, held until the transaction ends; what is new is begun.
+
+    Who does not wait gets neither what is new nor what somebody else holds.
+    """
     ids = sorted(now)
-    rows = conn.execute(_LOCK, (ids,)).fetchall()
+    rows = conn.execute(_LOCK if wait else _LOCK + "SKIP LOCKED", (ids,)).fetchall()
     begun = sorted(set(ids) - {row[0] for row in rows})
-    if begun:
+    if begun and wait:
         with conn.cursor() as cursor:
             cursor.executemany(
                 _BEGIN,

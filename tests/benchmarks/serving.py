@@ -2,8 +2,9 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -15,12 +16,13 @@ PASSWORD = "for-tests-only"
 
 
 @contextmanager
-def server(*users: str) -> Iterator[postgres.EmbeddedPostgres]:
-    """`users` may log in with PASSWORD. fsync is on, as in earnest."""
+def server(*users: str, options: Sequence[str] = ()) -> Iterator[postgres.EmbeddedPostgres]:
+    """`users` may log in with PASSWORD. fsync is on, as in earnest. `options` are of the server."""
     home = Path(tempfile.mkdtemp(prefix="binline-bench-", dir="/tmp"))
     home.chmod(0o755)
     made = postgres.prepare(home / "postgres")
-    child = programs.spawn(made.program, home / "log")
+    more = [word for option in options for word in ("-c", option)]
+    child = programs.spawn(replace(made.program, argv=(*made.program.argv, *more)), home / "log")
     try:
         postgres.wait_until_up(made.dsn(database="postgres"), 60, gone=child)
         postgres.ensure_database(made)

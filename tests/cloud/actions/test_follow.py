@@ -107,7 +107,7 @@ def follow(jobs: psycopg.Connection, remembered: dict[int, Remembered] | None = 
     while True:
         tracks.spread(jobs)
         with jobs.transaction():
-            due = tracks.take(jobs, 100, [])
+            due = tracks.take(jobs, 100, [], NOW)
             if not due:
                 return moved
             outcome = follow_bins(jobs, due, NOW, memory)

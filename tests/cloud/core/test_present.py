@@ -145,6 +145,16 @@ def test_the_same_number_heard_again_moves_and_gives_nothing_to_do() -> None:
     assert again is not None
     assert not again.due
     assert moved(again.state, News(1, placed(reading(1, 0)), placed(reading(1, 0))), NOW) is None
-    other = moved(again.state, News(1, placed(reading(3, 2, 9)), placed(reading(3, 2, 9))), NOW)
+
+
+def test_another_number_moves_and_whether_the_level_did_is_for_who_follows_to_say() -> None:
+    first = moved(None, News(1, placed(reading(1, 0)), placed(reading(1, 0))), NOW)
+    assert first is not None
+    other = moved(first.state, News(1, placed(reading(2, 1, 9)), placed(reading(2, 1, 9))), NOW)
     assert other is not None
-    assert other.due
+    assert other.state.number is not None
+    assert (other.state.number.weight_mg, other.due) == (9, False)
+    doubtful = placed(reading(3, 2, 9)._replace(quality=1))
+    worse = moved(other.state, News(1, doubtful, doubtful), NOW)
+    assert worse is not None
+    assert worse.due

@@ -18,6 +18,8 @@ from psycopg import sql
 
 from cloud.core.signatures import is_signed, secret_of
 from cloud.loops import work
+from cloud.loops.follow import FollowLoop
+from cloud.postgres import tracks
 from cloud.settings import JobsSettings, SmtpAddress
 
 SECRET = secret_of(bytes(range(32)))
@@ -173,6 +175,53 @@ def test_a_bin_that_is_not_trusted_is_not_asked_about_again_and_again(
         (due,) = work.bins.due(conn, 10)
         assert not loop._is_wanted(due)
         assert loop._is_wanted(replace(due, known=(datetime.now(UTC), *due.known[1:])))
+
+
+def test_what_is_still_to_be_followed_is_followed_by_who_assesses(
+    shelf: Any, settings: JobsSettings
+) -> None:
+    """A bin that is read many times a second would else never be found followed."""
+    owed = threading.Event()
+    loop = work.AssessLoop(threading.Event(), owed)
+    with psycopg.connect(settings.dsn, autocommit=True) as conn:
+        FollowLoop(threading.Event()).round(conn)
+        shelf.weigh(412)
+        shelf.admin.execute("UPDATE bin_levels SET followed_at = NULL, pieces = NULL")
+        loop.round(conn)
+    assert shelf.counts() == (1, 1, 1)
+    assert owed.is_set(), "who sends is told"
+    assert shelf.rows("bin_due") == []
+
+
+def test_who_is_followed_by_somebody_else_stays_due(
+    shelf: Any, database: Any, settings: JobsSettings
+) -> None:
+    with psycopg.connect(settings.dsn, autocommit=True) as conn:
+        FollowLoop(threading.Event()).round(conn)
+        shelf.weigh(412)
+        shelf.admin.execute("UPDATE bin_levels SET followed_at = NULL, pieces = NULL")
+        loop = work.AssessLoop(threading.Event())
+        with database.connect("binline_jobs") as other:
+            tracks.lock(other, tracks.now_of(other, [shelf.bin_id]))
+            loop.round(conn)
+            assert shelf.counts() == (0, 0, 0)
+            assert [row["bin_id"] for row in shelf.rows("bin_due")] == [shelf.bin_id]
+        shelf.weigh(412)
+        loop.round(conn)
+    assert shelf.counts() == (1, 1, 1)
+
+
+def test_who_follows_wakes_who_assesses(shelf: Any, settings: JobsSettings) -> None:
+    changed = threading.Event()
+    loop = FollowLoop(threading.Event(), changed)
+    with psycopg.connect(settings.dsn, autocommit=True) as conn:
+        shelf.weigh(412)
+        loop.round(conn)
+        assert changed.is_set()
+        changed.clear()
+        shelf.weigh(412)
+        loop.round(conn)
+    assert not changed.is_set(), "nothing came of it"
 
 
 def test_a_bin_that_cannot_be_assessed_does_not_hold_up_the_others(

@@ -102,3 +102,45 @@ def test_levels_are_read_and_written_under_the_bins_lock(
     (row,) = shelf.rows("bins")
     assert (row["minimum"], row["order_up_to"], row["version"]) == (700, 1_900, 2)
     assert shelf.rows("bin_due") == [{"bin_id": shelf.bin_id}]
+
+
+def test_a_bin_that_fell_below_its_minimum_just_now_comes_first(
+    make_shelf: Callable[[str], Any], conn: psycopg.Connection
+) -> None:
+    full, low, known = make_shelf("B-1"), make_shelf("B-2"), make_shelf("B-3")
+    for shelf, pieces in ((full, 900), (known, 10), (low, 20)):
+        shelf.weigh(pieces, NOON)
+    low.admin.execute(
+        "INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces, cycle)"
+        " VALUES (%s, now(), 10, 10, 1)",
+        (known.bin_id,),
+    )
+    (first, *others) = bins.due(conn, 10)
+    assert first.bin_id == low.bin_id
+    assert {due.bin_id for due in others} == {full.bin_id, known.bin_id}
+
+
+def test_what_is_low_is_marked_to_be_looked_at_again(shelf: Any, conn: psycopg.Connection) -> None:
+    shelf.weigh(10, NOON)
+    assert bins.take_due(conn, shelf.bin_id)
+    bins.mark_low(conn)
+    assert bins.due(conn, 10) == []
+    shelf.admin.execute(
+        "INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces, cycle)"
+        " VALUES (%s, now(), 10, 10, 1)",
+        (shelf.bin_id,),
+    )
+    bins.mark_low(conn)
+    assert [due.bin_id for due in bins.due(conn, 10)] == [shelf.bin_id]
+
+
+def test_who_holds_a_bin_is_told_whether_something_is_still_to_be_followed(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    assert bins.lock_state_if_free(conn, shelf.bin_id) is None
+    shelf.weigh(10, NOON)
+    assert bins.lock_state_if_free(conn, shelf.bin_id) == bins.Held(behind=False)
+    shelf.admin.execute("UPDATE bin_state SET measured_at = now()")
+    assert bins.lock_state_if_free(conn, shelf.bin_id) == bins.Held(behind=True)
+    shelf.admin.execute("DELETE FROM bin_levels")
+    assert bins.lock_state_if_free(conn, shelf.bin_id) == bins.Held(behind=True)

@@ -29,9 +29,9 @@ def test_what_ingest_says_by_the_sensor_is_told_by_the_bin_from_the_earliest_on(
         tracks.mark_due(ingest, {})
     assert tracks.spread(conn) == 2
     assert tracks.spread(conn) == 0
-    assert tracks.take(conn, 10, [shelf.bin_id]) == []
-    assert tracks.take(conn, 10, []) == [Due(shelf.bin_id, NOON)]
-    assert tracks.take(conn, 10, []) == []
+    assert tracks.take(conn, 10, [shelf.bin_id], NOON) == []
+    assert tracks.take(conn, 10, [], NOON) == [Due(shelf.bin_id, NOON)]
+    assert tracks.take(conn, 10, [], NOON) == []
 
 
 def test_what_is_given_back_waits_from_the_earliest_on(
@@ -41,7 +41,35 @@ def test_what_is_given_back_waits_from_the_earliest_on(
     tracks.give_back(conn, [Due(shelf.bin_id, NOON)])
     tracks.give_back(conn, [Due(shelf.bin_id, None)])
     tracks.give_back(conn, [Due(shelf.bin_id, NOON + timedelta(hours=1))])
-    assert tracks.take(conn, 10, []) == [Due(shelf.bin_id, NOON)]
+    assert tracks.take(conn, 10, [], NOON) == [Due(shelf.bin_id, NOON)]
+
+
+def test_what_is_new_waits_its_turn_and_what_is_old_comes_after_it_the_freshest_first(
+    make_shelf: Any, conn: psycopg.Connection
+) -> None:
+    shelves = [make_shelf(f"B-{number}") for number in range(5)]
+    shelves[0].admin.execute("DELETE FROM bin_follow")
+    hours = (-9, -1, 3, 2, None)  # before and after what counts as new; None: only to settle
+    waiting = [
+        Due(shelf.bin_id, None if hour is None else NOON + timedelta(hours=hour))
+        for shelf, hour in zip(shelves, hours, strict=True)
+    ]
+    tracks.give_back(conn, waiting)
+    taken = [tracks.take(conn, 1, [], NOON)[0] for _ in waiting]
+    assert [shelves.index(s) for one in taken for s in shelves if s.bin_id == one.bin_id] == [
+        4, 3, 2, 1, 0,
+    ]  # fmt: skip
+
+
+def test_who_does_not_wait_gets_what_nobody_holds(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    now = tracks.now_of(conn, [shelf.bin_id])
+    assert tracks.lock(conn, now, wait=False) == {}, "nothing is remembered yet"
+    assert tracks.lock(conn, now).keys() == {shelf.bin_id}
+    with database.connect("binline_jobs") as other:
+        assert tracks.lock(other, now, wait=False).keys() == {shelf.bin_id}
+        assert tracks.lock(conn, now, wait=False) == {}
 
 
 def test_readings_come_in_the_order_of_their_corrected_time(
@@ -68,7 +96,7 @@ def test_a_corrected_reading_is_due_where_it_was_and_where_it_comes_to(
     earlier = NOON - timedelta(hours=1)
     shelf.admin.execute("UPDATE readings SET corrected_at = %s", (earlier,))
     tracks.spread(conn)
-    assert tracks.take(conn, 10, []) == [Due(shelf.bin_id, earlier)]
+    assert tracks.take(conn, 10, [], NOON) == [Due(shelf.bin_id, earlier)]
 
 
 def test_rules_survive_being_written_down(shelf: Any, conn: psycopg.Connection) -> None:
