@@ -139,7 +139,7 @@ ROUTES = {
             ("POST /suppliers/{ident}/calendar", 409),
             ("POST /suppliers/{ident}/calendar/preview", 422),
             ("PATCH /api/bins/{code}/policy", 422),
-            ("POST /api/bins/{code}/policy/preview", 422),
+            ("POST /api/bins/{code}/policy/preview", 200),
             ("POST /api/bins/{code}/policy/take-over", 409),
             ("POST /api/bins/{code}/planned-usage", 422),
             ("POST /api/bins/{code}/planned-usage/{planned_usage_id}/withdraw", 404),
@@ -287,6 +287,7 @@ def test_who_sees_what(world, browser, address: str, asker: str, status: int) ->
         ident=ident_of(world, noun, foreign=foreign),
         supplier="new",
         form="count",
+        planned_usage_id=1,
     )
     email = {"nobody": None, "operations": OPERATIONS}.get(asker, FERRO)
     json = {} if path.startswith("/api/") and method in ("POST", "PATCH", "PUT") else None
