@@ -1,40 +1,54 @@
-"""Look at one bin and do what follows: open or close a breach, place or close its order.
+"""Look at one bin and do what follows: book what came, open or close a breach, order, tell.
 
 How much is ordered, and whether, is its policy's to say, on the position and not on what lies in
-the bin (`decide`). One breach has one order: where the policy would order once more, because the
-first one is given up, a person is asked.
+the bin (`decide`); what is then done about it, the agreement's (`place_order`). One breach has one
+order: where the policy would order once more, because the first one is given up, a person is asked.
 
 All of it is one transaction, under a lock on the bin, so that the same reading seen twice, or by
 two workers at once, is still one breach, one order, and one notice per channel.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 
 import psycopg
 
+from cloud.actions.act_on_order import ACTOR_RULES, keep_act
 from cloud.actions.decide import Asked, Undecided, ask_policy, keep_decision
-from cloud.actions.prove import write_chain
+from cloud.actions.place_order import Need, place_order
+from cloud.actions.receive import Booked, receive
 from cloud.core.bins import Bin
-from cloud.core.breaches import next_breach
-from cloud.core.orders import close as close_order
+from cloud.core.breaches import Watch, closed, next_watch
+from cloud.core.modes import Course
+from cloud.core.order_machine import End, may
+from cloud.core.order_states import State, Verb
 from cloud.core.policies.base import Wait
 from cloud.core.trust import trust_of
-from cloud.postgres import bins, breaches, notices, orders
+from cloud.postgres import bins, breaches, orders
 from cloud.postgres.bins import Assessable, Source, SureLevel
-from cloud.postgres.breaches import OpenBreach
-
-ACTOR_RULES = "binline"
-ACTOR_SCALE = "scale"
+from cloud.postgres.breaches import Watched
 
 
 class Outcome(StrEnum):
     NOT_TRUSTED = "not trusted"  # no conclusion; to be looked at again when more is heard
     UNCHANGED = "unchanged"
+    FALLING = "falling"  # at its minimum, and not for long enough to be called low
     ORDERED = "ordered"
+    DRAFTED = "drafted"  # an order that waits for a person
+    TOLD = "told"  # a reminder, and no order
+    NOTED = "noted"  # what would have been ordered
     WAITING = "waiting"  # low, and the policy does not order: no whole pack fits, say
-    CLOSED = "closed"
+    CLOSED = "closed"  # low no longer
+
+
+_OUTCOMES = {
+    Course.SEND: Outcome.ORDERED,
+    Course.DRAFT: Outcome.DRAFTED,
+    Course.TELL: Outcome.TOLD,
+    Course.NOTE: Outcome.NOTED,
+}
+_REFILLED = "The bin is low no longer: nothing has to be ordered."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +57,17 @@ class Assessment:
     bin_code: str = ""
     because: str = ""
     notices: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """One look at a bin: what is there, what was remembered, what of it was booked just now."""
+
+    found: Assessable
+    level: SureLevel
+    before: Watched
+    booked: Booked
+    now: datetime
 
 
 def assess_bin(conn: psycopg.Connection, bin_id: int, now: datetime) -> Assessment:
@@ -66,25 +91,63 @@ def assess_bin(conn: psycopg.Connection, bin_id: int, now: datetime) -> Assessme
 def _act(
     conn: psycopg.Connection, found: Assessable, level: SureLevel, now: datetime
 ) -> Assessment:
+    """What is confirmed is booked first: what came is on no order any more when it is asked."""
     bin_ = found.bin
-    current = breaches.find_open(conn, bin_.bin_id)
-    breach = next_breach(current.breach if current else None, level.pieces, level.at, bin_.limits)
-    if breach is None:
-        done = Assessment(outcome=Outcome.UNCHANGED, bin_code=bin_.code)
-        if current is not None:
-            done = _close(conn, bin_, current, level, now)
-        asked = ask_policy(conn, bin_, level.pieces, None, now)
-        if isinstance(asked, Asked):
-            keep_decision(conn, bin_, asked, now, breach_id=None)
-        return done
-    if current is None:
-        breach_id = breaches.insert(conn, bin_.bin_id, breach)
+    booked = receive(conn, bin_.bin_id, level=level.pieces, sd_pieces=level.sd_pieces, now=now)
+    before = breaches.watch_of(conn, bin_.bin_id)
+    look = _Look(found=found, level=level, before=before, booked=booked, now=now)
+    watch = _watched(conn, look)
+    breach_id = before.breach_id
+    if breach_id is not None and (watch.breach is None or watch.cycle != before.watch.cycle):
+        _close(conn, bin_, breach_id, level, now)
+        breach_id = None
+    elif watch.breach is not None and before.watch.breach not in (None, watch.breach):
+        assert breach_id is not None
+        breaches.save_lowest(conn, breach_id, watch.breach.lowest_pieces)
+    if booked.pieces:
         bins.touch(conn, bin_.bin_id)
-    else:
-        breach_id = current.breach_id
-        if breach != current.breach:
-            breaches.save_lowest(conn, breach_id, breach.lowest_pieces)
+    if watch.breach is None:
+        return _not_low(conn, look, watch)
+    if breach_id is None:
+        breach_id = breaches.insert(conn, bin_.bin_id, watch.breach)
+        bins.touch(conn, bin_.bin_id)
     return _order(conn, found, breach_id, level, now)
+
+
+def _watched(conn: psycopg.Connection, look: _Look) -> Watch:
+    """Where the bin stands after this level, which is confirmed: that is what it is followed for.
+
+    When an order of this breach came whole the next cycle begins, also where the bin is low again.
+    """
+    bin_, watch = look.found.bin, look.before.watch
+    if watch.seen_at is not None and watch.seen_at > look.now:
+        watch = replace(watch, seen_at=look.now)  # of a clock that was set back since
+    if look.before.breach_id in look.booked.breaches:
+        watch = closed(watch)
+    after = next_watch(
+        watch,
+        look.level.pieces,
+        min(look.now, look.level.at),
+        bin_.limits,
+        dwell=breaches.dwell_of(conn, bin_.bin_id),
+    )
+    if after != look.before.watch:
+        breaches.save_watch(conn, bin_.bin_id, after)
+    return after
+
+
+def _not_low(conn: psycopg.Connection, look: _Look, watch: Watch) -> Assessment:
+    bin_, pieces, booked = look.found.bin, look.level.pieces, look.booked.pieces
+    asked = ask_policy(conn, bin_, pieces, look.now)
+    if isinstance(asked, Asked):
+        keep_decision(conn, bin_, asked, look.now, breach_id=None)
+    if look.before.breach_id is not None:
+        because = f"{pieces:,} in the bin"
+        if booked:
+            because = f"refill seen by the scale: {booked:,} came, {because}"
+        return Assessment(outcome=Outcome.CLOSED, bin_code=bin_.code, because=because)
+    falling = watch.low_since is not None
+    return Assessment(outcome=Outcome.FALLING if falling else Outcome.UNCHANGED, bin_code=bin_.code)
 
 
 def _order(
@@ -92,49 +155,49 @@ def _order(
 ) -> Assessment:
     """Ask the policy of a bin that is low, also when it has its order: that may be given up."""
     bin_ = found.bin
-    order = orders.lock_of_breach(conn, breach_id)
-    asked = ask_policy(conn, bin_, level.pieces, order, now)
+    asked = ask_policy(conn, bin_, level.pieces, now)
     if isinstance(asked, Undecided):
         return Assessment(outcome=Outcome.WAITING, bin_code=bin_.code, because=asked.because)
     decision = asked.answer.decision
-    if order is not None:
+    if isinstance(decision, Wait) or asked.held:
         keep_decision(conn, bin_, asked, now, breach_id=breach_id)
-        return Assessment(outcome=Outcome.UNCHANGED, bin_code=bin_.code, because=decision.because)
-    if isinstance(decision, Wait):
-        keep_decision(conn, bin_, asked, now, breach_id=breach_id)
-        return Assessment(outcome=Outcome.WAITING, bin_code=bin_.code, because=decision.because)
-    order_id = orders.insert(
-        conn,
-        bin_,
-        decision,
+        ordered = asked.held or asked.covered
+        outcome = Outcome.UNCHANGED if ordered else Outcome.WAITING
+        return Assessment(outcome=outcome, bin_code=bin_.code, because=decision.because)
+    need = Need(
+        found=found,
+        level=level,
         breach_id=breach_id,
+        asked=asked,
+        place=decision,
         evidence=_evidence(found, level),
-        now=now,
-        expected_at=asked.answer.expected_at,
     )
-    keep_decision(conn, bin_, asked, now, breach_id=breach_id, order_id=order_id)
-    write_chain(conn, order_id, found, level, asked.answer)
-    orders.add_event(conn, order_id, now, "placed", actor=ACTOR_RULES, detail=decision.because)
-    owed = notices.owe_for_order(conn, order_id, bin_.supplier_id, now)
+    done = place_order(conn, need, now)
+    keep_decision(conn, bin_, asked, now, breach_id=breach_id, order_id=done.order_id)
     bins.touch(conn, bin_.bin_id)
     return Assessment(
-        outcome=Outcome.ORDERED, bin_code=bin_.code, because=decision.because, notices=owed
+        outcome=_OUTCOMES[done.course] if done.news else Outcome.UNCHANGED,
+        bin_code=bin_.code,
+        because=done.because,
+        notices=done.notices,
     )
 
 
 def _close(
-    conn: psycopg.Connection, bin_: Bin, current: OpenBreach, level: SureLevel, now: datetime
-) -> Assessment:
-    breaches.close(conn, current.breach_id, level.pieces, now)
+    conn: psycopg.Connection, bin_: Bin, breach_id: int, level: SureLevel, now: datetime
+) -> None:
+    """Low no longer. What has not left yet does not have to: somebody was quicker."""
+    breaches.close(conn, breach_id, level.pieces, now)
     bins.touch(conn, bin_.bin_id)
-    order = orders.lock_of_breach(conn, current.breach_id)
-    because = f"{level.pieces:,} in the bin"
-    if order is not None:
-        closed = close_order(order, level.pieces - current.breach.lowest_pieces, now)
-        because = f"refill seen by the scale: {closed.received_pieces:,} came, {because}"
-        orders.save_closed(conn, closed)
-        orders.add_event(conn, order.order_id, now, "closed", actor=ACTOR_SCALE, detail=because)
-    return Assessment(outcome=Outcome.CLOSED, bin_code=bin_.code, because=because)
+    for line in orders.open_lines(conn, bin_.bin_id):
+        if line.breach_id != breach_id or line.state not in (State.DRAFT, State.APPROVED):
+            continue
+        order = orders.lock(conn, line.order_id)
+        assert order is not None
+        others = any(one.bin_id != bin_.bin_id for one in order.lines)
+        if not others and may(order, Verb.CANCEL):
+            end = End(verb=Verb.CANCEL, by=ACTOR_RULES, because=_REFILLED)
+            keep_act(conn, order, end, now, actor=ACTOR_RULES, touch=False)
 
 
 def _evidence(found: Assessable, level: SureLevel) -> dict[str, object]:

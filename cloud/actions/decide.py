@@ -5,7 +5,7 @@ differs from the last one, also that nothing is to be ordered: why a bin was not
 asked more often than why it was.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -22,12 +22,13 @@ from cloud.core.bin_policies import (
     policy_for,
 )
 from cloud.core.bins import Bin
-from cloud.core.orders import Order, order_label
+from cloud.core.calendars import Calendar
+from cloud.core.order_states import State
+from cloud.core.orders import order_label
 from cloud.core.policies.base import Place, Policy
 from cloud.core.policy_settings import PolicySettings
 from cloud.core.refusals import CalendarNeverOpens, PolicyUnreadable
-from cloud.core.stock import OpenLine
-from cloud.postgres import breaches, movements, planned_usage, policies
+from cloud.postgres import breaches, movements, orders, planned_usage, policies
 from cloud.postgres.policies import NewDecision
 
 _DAY = timedelta(days=1)
@@ -44,56 +45,59 @@ class Undecided:
 class Asked:
     answer: Answer
     held: bool  # it would order once more, and one breach has one order: a person is asked
+    covered: bool  # something was ordered for this breach
+    calendar: Calendar
+
+
+# What ended an order so that its need may be ordered once more without asking: nobody approved it
+# in time, or it brought what it could.
+_AGAIN = (State.EXPIRED, State.CLOSED)
 
 
 def ask_policy(
     conn: psycopg.Connection,
     bin_: Bin,
     pieces: int,
-    order: Order | None,
     now: datetime,
     *,
     instead: PolicySettings | None = None,
 ) -> Asked | Undecided:
-    """`order`: the one that is open for this bin, if there is one.
+    """What the bin's policy says, on all that is on its way into it.
 
+    A need that was ordered and given up, cancelled or refused is not ordered again by itself.
     `instead`: as if that were set for the bin. What comes of it is shown, and never kept.
     """
     settings = policies.of_bin(conn, bin_.bin_id, instead)
     try:
         policy = policy_for(settings, bin_.limits)
-        seen = _seen(conn, bin_, policy, pieces, order, now)
+        cycle = cycle_of(policy, breaches.cycle_of(conn, bin_.bin_id), now)
+        in_cycle = orders.lines_of_cycle(conn, bin_.bin_id, cycle)
+        needs = [line for line in in_cycle if line.state not in _AGAIN]
+        seen = _seen(conn, bin_, policy, pieces, now)
+        seen = replace(seen, cycle=cycle, orders_in_cycle=len(in_cycle))
+        if needs:
+            seen = replace(seen, used=None)  # none is placed: how soon it runs out decides nothing
         answer = ask(settings, bin_.limits, bin_.pack, seen, now)
     except (CalendarNeverOpens, PolicyUnreadable) as refusal:
         return Undecided(because=refusal.sentence)
-    held = order is not None and isinstance(answer.decision, Place)
-    return Asked(answer=answer, held=held)
+    held = bool(needs) and isinstance(answer.decision, Place)
+    return Asked(answer=answer, held=held, covered=bool(needs), calendar=settings.calendar)
 
 
-def _seen(  # noqa: PLR0917 - one call, above
-    conn: psycopg.Connection,
-    bin_: Bin,
-    policy: Policy,
-    pieces: int,
-    order: Order | None,
-    now: datetime,
-) -> Seen:
-    cycle = breaches.cycle_of(conn, bin_.bin_id)
-    present = cycle_of(policy, cycle, now)
-    lines = []
-    if order is not None:
-        lines.append(_line(order, cycle_of(policy, cycle, order.placed_at), now))
+def _seen(conn: psycopg.Connection, bin_: Bin, policy: Policy, pieces: int, now: datetime) -> Seen:
+    """Of the bin, in no cycle yet."""
     # How much will be used till an order comes is asked only where one may be placed.
     from_on = low_at(policy, bin_.limits)
     low = from_on is None or pieces <= max(from_on, bin_.limits.minimum)
     planned = planned_usage.of_bin(conn, bin_.bin_id, now)
     return Seen(
         pieces=pieces,
-        cycle=present,
-        lines=tuple(lines),
-        orders_in_cycle=sum(line.cycle == present for line in lines),
-        unbooked=0 if order is None else movements.came_since(conn, bin_.bin_id, order.placed_at),
-        used=_used(conn, bin_.bin_id, now) if (low or planned) and order is None else None,
+        cycle=1,
+        lines=tuple(
+            orders.as_open_line(line, order_label(line.order_number), now)
+            for line in orders.open_lines(conn, bin_.bin_id)
+        ),
+        used=_used(conn, bin_.bin_id, now) if low or planned else None,
         planned=planned,
     )
 
@@ -119,17 +123,6 @@ def keep_decision(
         answer=asked.answer,
     )
     policies.note(conn, new, now)
-
-
-def _line(order: Order, cycle: int, now: datetime) -> OpenLine:
-    return OpenLine(
-        order_id=order.order_id,
-        label=order_label(order.number),
-        cycle=cycle,
-        ordered=order.quantity,
-        # Ordered before there were calendars: nothing was promised, so it covers and is never late.
-        expected_at=order.expected_at or now,
-    )
 
 
 def _used(conn: psycopg.Connection, bin_id: int, now: datetime) -> Used | None:

@@ -34,7 +34,6 @@ from cloud.postgres import (
     bins,
     calendars,
     nouns,
-    orders,
     planned_usage,
     policies,
     wall,
@@ -115,8 +114,7 @@ def preview(
         return Preview(asked=Undecided(because=refusal.sentence), low_at=None)
     if found.row.pieces is None:
         return Preview(asked=None, low_at=from_on)
-    order = None if found.row.order_id is None else orders.lock(conn, found.row.order_id)
-    asked = ask_policy(conn, found.bin, found.row.pieces, order, now, instead=instead)
+    asked = ask_policy(conn, found.bin, found.row.pieces, now, instead=instead)
     return Preview(asked=asked, low_at=from_on)
 
 

@@ -2,22 +2,35 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 import psycopg
 
+from cloud.actions.agree import today_in, zone_or_utc
+from cloud.core.agreements import WARN_DAYS, Clauses, Mode, Validity, validity_on
 from cloud.core.bin_policies import USAGE_WINDOW
 from cloud.core.breaches import Cover, cover_of
-from cloud.core.exceptions import BinFacts, Case, Cases, OrderFacts, Snooze, cases, snooze
+from cloud.core.exceptions import (
+    AgreementFacts,
+    BinFacts,
+    Case,
+    Cases,
+    OrderFacts,
+    Snooze,
+    cases,
+    snooze,
+)
 from cloud.core.orders import order_label
 from cloud.core.policies.base import Ask
 from cloud.core.refusals import CaseUnknown
 from cloud.core.stock import OpenLine
 from cloud.core.trust import Trust, stale_after, trust_of
+from cloud.postgres import agreements
 from cloud.postgres import cases as kept
+from cloud.postgres.agreements import Listed
 from cloud.postgres.cases import CaseRow
 
-ANSWER_EXPECTED = timedelta(minutes=30)  # as on the wall, until an agreement says otherwise
+ANSWER_EXPECTED = timedelta(minutes=30)  # as on the wall, where no agreement says otherwise
 _DAY = timedelta(days=1)
 _YEARS = 36_500  # what lasts a century does not run out
 
@@ -32,8 +45,11 @@ class Looked:
 def look_for_cases(conn: psycopg.Connection, now: datetime) -> Looked:
     rows = kept.rows(conn, now - USAGE_WINDOW)
     snoozes = kept.snoozes(conn, now)
+    agreed = [
+        facts for one in agreements.listed(conn, None) if (facts := agreement_facts(one, now))
+    ]
     return Looked(
-        cases=cases([facts_of(row, now) for row in rows], now, snoozes),
+        cases=cases([facts_of(row, now) for row in rows], now, snoozes, agreed),
         bins={row.bin_id: row for row in rows},
         snoozes={one.key: one for one in snoozes},
     )
@@ -109,30 +125,68 @@ def _cover(row: CaseRow, now: datetime, runs_out_at: datetime | None) -> Cover:
         label=order_label(row.order_number),
         cycle=1,
         ordered=row.quantity,
-        expected_at=row.expected_at or now,
+        received=row.received or 0,
+        expected_at=row.promised_at or row.due_at or now,
     )
     grace = timedelta(hours=row.grace_hours)
     return cover_of([line], now, grace, runs_out_at if row.lead_time_said else None).cover
 
 
 def _orders(row: CaseRow) -> tuple[OrderFacts, ...]:
-    if row.order_id is None or row.order_number is None or row.placed_at is None:
+    if row.order_id is None or row.order_number is None:
         return ()
-    expected = row.expected_at
+    expected = row.promised_at or row.due_at
     overdue = None if expected is None else expected + timedelta(hours=row.grace_hours)
+    said = row.promised_at is not None or row.lead_time_said
     facts = OrderFacts(
         order_id=str(row.order_id),
         label=order_label(row.order_number),
-        outstanding=max(0, (row.quantity or 0) - row.came),
-        sent_at=row.placed_at,
-        answered_at=row.acknowledged_at,
-        answer_due_at=row.placed_at + ANSWER_EXPECTED,
-        promised_at=None,  # a calendar expects, and only a supplier promises
-        delivery_closes_at=expected if row.lead_time_said else None,
-        arrived=row.came > 0,
+        outstanding=max(0, (row.quantity or 0) - (row.received or 0)),
+        sent_at=row.sent_at,
+        answered_at=row.answered_at,
+        answer_due_at=None if row.sent_at is None else row.sent_at + _answer_expected(row),
+        promised_at=row.promised_at,  # a calendar expects, and only a supplier promises
+        delivery_closes_at=expected if said else None,
+        shipped=bool(row.shipped),
+        arrived=bool(row.received),
         overdue_at=overdue,
+        escalates_at=row.escalates_at,
     )
     return (facts,)
+
+
+def _answer_expected(row: CaseRow) -> timedelta:
+    return ANSWER_EXPECTED if row.answer_hours is None else timedelta(hours=row.answer_hours)
+
+
+def agreement_facts(line: Listed, now: datetime) -> AgreementFacts | None:
+    """None: no bin of the two is left, so nothing depends on it."""
+    if line.bin_id is None:
+        return None
+    clauses = Clauses(valid_from=line.valid_from, valid_until=line.valid_until)
+    ends_at = soon_since = None
+    if line.valid_until is not None and validity_on(clauses, today_in(line.time_zone, now)) in (
+        Validity.ENDS_SOON,
+        Validity.ENDED,
+    ):
+        ends_at = _day_begins(line.valid_until + _DAY, line.time_zone)
+        soon_since = ends_at - timedelta(days=WARN_DAYS)
+    return AgreementFacts(
+        agreement_id=line.agreement_id,
+        name=f"the agreement of {line.site} with {line.supplier}",
+        bin_id=line.bin_id,
+        proposal=line.oldest_number,
+        proposed_at=line.oldest_at,
+        proposals=line.open_by_supplier,
+        because=line.oldest_because or "",
+        ends_soon_since=soon_since,
+        ends_at=ends_at,
+        leaves_by_itself=line.mode == Mode.AUTO,
+    )
+
+
+def _day_begins(day: date, zone: str) -> datetime:
+    return datetime.combine(day, time(0), zone_or_utc(zone))
 
 
 def _still_counts(row: CaseRow) -> bool:

@@ -1,12 +1,14 @@
 """Write down what an order rests on, and check it again.
 
-The chain is written in the transaction that places the order: the reading by its name, the
+The chain is written in the transaction that decides each line: the reading by its name, the
 movements that made the level, the position, the decision with all its inputs; then what happens to
-the order is added as it happens (`postgres.orders.add_event`).
+the order is added as it happens (`postgres.orders.add_event`). What a person asked for rests on
+that person, and its chain begins with the event that says so.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -27,17 +29,26 @@ from cloud.postgres.portal import OrderRow
 MOVEMENTS_MAX = 12  # the last ones; those before are in the level they start from
 
 
+def begin_chain(conn: psycopg.Connection, order_id: UUID, now: datetime, *, actor: str) -> None:
+    """Of an order that somebody asked for."""
+    order_evidence.insert(
+        conn, order_id, append((), Kind.EVENT, {"at": now, "event": "begun", "actor": actor})
+    )
+
+
 def write_chain(
     conn: psycopg.Connection, order_id: UUID, found: Assessable, level: SureLevel, answer: Answer
 ) -> None:
+    """What one line rests on, after those before it."""
+    before = order_evidence.records(conn, order_id)
     last = movements.last(conn, found.bin.bin_id, found.bin.item_id, MOVEMENTS_MAX)
     names = streams.names(conn, {number for one in last for number in _stream_nos(one)})
-    chain = append((), Kind.READING, _reading(found))
+    chain = append(before, Kind.READING, _reading(found))
     for booked in last:
         chain = append(chain, Kind.MOVEMENT, _movement(booked, names))
     chain = append(chain, Kind.POSITION, _position(level, answer))
     chain = append(chain, Kind.DECISION, answer.inputs)
-    order_evidence.insert(conn, order_id, chain)
+    order_evidence.insert(conn, order_id, chain[len(before) :])
 
 
 def _reading(found: Assessable) -> dict[str, object]:
@@ -154,12 +165,18 @@ def prove(conn: psycopg.Connection, number: int, last_digest: str | None = None)
 
 def _wrong_about(order: OrderRow, chain: Sequence[Record]) -> str:
     """A sound chain proves nothing of an order that says something else."""
-    decided = [_decision(record) for record in chain if record.kind is Kind.DECISION]
-    if len(decided) != 1:
-        return f"The chain holds {len(decided)} decisions, and an order rests on one."
-    quantity = decided[0].get("quantity")
-    if quantity != order.quantity:
-        return f"The order says {order.quantity:,}, and its decision {quantity or 0:,}."
+    decided = [
+        _decision(record).get("quantity") for record in chain if record.kind is Kind.DECISION
+    ]
+    asked = [line.asked for line in order.lines if line.evidence]  # none: a person asked for it
+    if len(decided) != len(asked):
+        return (
+            f"The chain holds {len(decided)} decisions, and the order rests on {len(asked)}:"
+            " one for each line."
+        )
+    for line, quantity in zip(asked, decided, strict=True):
+        if quantity != line:
+            return f"The order says {line:,}, and its decision {quantity or 0:,}."
     return ""
 
 

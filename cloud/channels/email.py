@@ -24,7 +24,7 @@ import jinja2
 
 from cloud.channels.base import ChannelSettings, Failed, MailServer, Sent
 from cloud.core.links import LINK_VALID
-from cloud.core.notices import Notice
+from cloud.core.notices import Notice, NoticeLine, Told
 from cloud.core.orders import order_label
 
 WAIT_S_MAX = 10.0  # for each answer of the mail server
@@ -85,13 +85,14 @@ def mail_of(notice: Notice, sender: str, now: datetime) -> EmailMessage:
     mail["Date"] = now
     mail["Message-ID"] = f"<{notice.notice_id}@{domain}>"  # the same at every try
     # All mails about one bin are one conversation; it hangs on a message that nobody ever sent.
-    thread = f"<bin-{notice.bin_code.lower()}@{domain}>"
+    thread = f"<bin-{notice.first.bin_code.lower()}@{domain}>"
     mail["In-Reply-To"] = thread
     mail["References"] = thread
     mail["Auto-Submitted"] = "auto-generated"  # an absence is not reported back (RFC 3834)
     words = _words(notice)
-    plain = _PAGES.get_template("order_placed.txt").render(words)
-    html = _PAGES.get_template("order_placed.html").render(words)
+    page = "order_placed" if notice.told is Told.ORDER_PLACED else "order_news"
+    plain = _PAGES.get_template(f"{page}.txt").render(words)
+    html = _PAGES.get_template(f"{page}.html").render(words)
     mail.set_content(plain, cte=_ENCODING)
     mail.add_alternative(html.lstrip(), subtype="html", cte=_ENCODING)
     return mail
@@ -105,44 +106,76 @@ def _addressee(address: str) -> Address:
 
 
 def subject_of(notice: Notice) -> str:
-    left = "empty" if notice.pieces == 0 else f"{notice.pieces:,} left"
-    return _one_line(f"{notice.item} low at {notice.site}: {left}")[:SUBJECT_CHARS_MAX]
+    first, label = notice.first, _label(notice)
+    left = "empty" if first.pieces == 0 else f"{first.pieces:,} left"
+    match notice.told:
+        case Told.ORDER_PLACED if len(notice.lines) > 1:
+            subject = f"{len(notice.lines)} parts wanted at {notice.site}: {label}"
+        case Told.ORDER_PLACED if first.measured_at is None:
+            subject = f"{first.item} wanted at {notice.site}: {first.quantity:,} pieces"
+        case Told.ORDER_PLACED | Told.BIN_LOW:
+            subject = f"{first.item} low at {notice.site}: {left}"
+        case Told.CHANGE_ACCEPTED:
+            subject = f"Your change of {label} is accepted: {first.item}"
+        case Told.CHANGE_REJECTED:
+            subject = f"Your change of {label} is rejected: {first.item}"
+        case Told.ORDER_CANCELLED:
+            subject = f"{label} is cancelled: {first.item}"
+    return _one_line(subject)[:SUBJECT_CHARS_MAX]
+
+
+_NEWS = {
+    Told.CHANGE_ACCEPTED: "The order stands as you proposed. Nothing is left to do but to deliver.",
+    Told.CHANGE_REJECTED: "The order stands as it was asked for. Confirm it, propose something"
+    " else, or refuse it.",
+    Told.ORDER_CANCELLED: "Please do not deliver it. What is on its way already is taken in as it"
+    " comes.",
+    Told.BIN_LOW: "This is a reminder: nothing is ordered here without the customer.",
+}
+
+
+def _label(notice: Notice) -> str:
+    return "" if notice.order_number is None else order_label(notice.order_number)
 
 
 def _words(notice: Notice) -> dict[str, object]:
+    several = len(notice.lines) > 1
     return {
         "subject": subject_of(notice),
-        "item": _one_line(notice.item),
+        "item": f"{len(notice.lines)} parts" if several else _one_line(notice.first.item),
         "rows": _rows(notice),
+        "news": _NEWS.get(notice.told, ""),
         "link": notice.link,
         "valid_days": LINK_VALID.days,
         "supplier": _one_line(notice.supplier),
         "site": _one_line(notice.site),
-        "bin_code": notice.bin_code,
+        "bin_code": notice.first.bin_code,
     }
 
 
 def _rows(notice: Notice) -> list[Row]:
-    """The supplier's own number first: it is what he looks for."""
-    numbers = f"our SKU {notice.sku}"
-    if notice.supplier_sku:
-        numbers = f"your number {notice.supplier_sku}, {numbers}"
-    packs = "pack" if notice.packs == 1 else "packs"
-    in_packs = f"{notice.packs:,} {packs} of {notice.pack:,}" if notice.pack > 1 else ""
-    where = ", ".join(part for part in (notice.site, notice.site_place, notice.place) if part)
-    weighed = _local(notice.measured_at, notice.time_zone)
+    rows = [row for line in notice.lines for row in _line_rows(notice, line)]
     placed = _local(notice.placed_at, notice.time_zone)
-    return [
-        _row("Part", notice.item, numbers),
-        _row("Where", where, f"bin {notice.bin_code}"),
-        _row(
-            "Left",
-            f"{notice.pieces:,} of {notice.capacity:,}",
-            f"minimum {notice.minimum:,}, weighed {weighed}",
-        ),
-        _row("Suggested", f"{notice.quantity:,} pieces", in_packs),
-        _row("Order", order_label(notice.order_number), f"placed {placed}"),
-    ]
+    if notice.order_number is not None:
+        rows.append(_row("Order", _label(notice), f"placed {placed}"))
+    return rows
+
+
+def _line_rows(notice: Notice, line: NoticeLine) -> list[Row]:
+    """The supplier's own number first: it is what he looks for."""
+    numbers = f"our SKU {line.sku}"
+    if line.supplier_sku:
+        numbers = f"your number {line.supplier_sku}, {numbers}"
+    packs = "pack" if line.packs == 1 else "packs"
+    in_packs = f"{line.packs:,} {packs} of {line.pack:,}" if line.pack > 1 else ""
+    where = ", ".join(part for part in (notice.site, notice.site_place, line.place) if part)
+    rows = [_row("Part", line.item, numbers), _row("Where", where, f"bin {line.bin_code}")]
+    if line.measured_at is not None:
+        weighed = _local(line.measured_at, notice.time_zone)
+        more = f"minimum {line.minimum:,}, weighed {weighed}"
+        rows.append(_row("Left", f"{line.pieces:,} of {line.capacity:,}", more))
+    rows.append(_row("Suggested", f"{line.quantity:,} pieces", in_packs))
+    return rows
 
 
 def _row(name: str, text: str, more: str) -> Row:

@@ -22,7 +22,7 @@ import httpx
 
 from cloud.channels.base import ChannelSettings, Failed, Sent
 from cloud.core.addresses import is_public
-from cloud.core.notices import Notice
+from cloud.core.notices import Notice, NoticeLine, Told
 from cloud.core.orders import order_label
 from cloud.core.signatures import SecretUnusableError, signed_headers
 
@@ -98,40 +98,61 @@ class WebhookChannel:
         return failed
 
 
+TYPES = {
+    Told.ORDER_PLACED: "order.placed",
+    Told.CHANGE_ACCEPTED: "order.change_accepted",
+    Told.CHANGE_REJECTED: "order.change_rejected",
+    Told.ORDER_CANCELLED: "order.cancelled",
+    Told.BIN_LOW: "bin.low",
+}
+
+
 def body_of(notice: Notice) -> bytes:
-    """The same bytes at every try."""
-    return json.dumps(
-        {
-            "type": "order.placed",
-            "timestamp": _text(notice.placed_at),
-            "data": {
-                "order": {
-                    "id": str(notice.order_id),
-                    "number": order_label(notice.order_number),
-                    "quantity": notice.quantity,
-                    "packs": notice.packs,
-                    "because": notice.because,
-                    "link": notice.link,
-                },
-                "item": {
-                    "sku": notice.sku,
-                    "supplier_sku": notice.supplier_sku,
-                    "name": notice.item,
-                },
-                "bin": {"code": notice.bin_code, "place": notice.place},
-                "site": notice.site,
-                "level": {
-                    "pieces": notice.pieces,
-                    "minimum": notice.minimum,
-                    "capacity": notice.capacity,
-                    "measured_at": _text(notice.measured_at),
-                },
-                "evidence": notice.evidence,
-            },
+    """The same bytes at every try. Beside `lines` the first of them stands on its own, as ever."""
+    lines = [_line(line) for line in notice.lines]
+    first = {key: lines[0][key] for key in ("item", "bin", "level", "evidence")}
+    body = {
+        "type": TYPES[notice.told],
+        "timestamp": _text(notice.told_at),
+        "data": {
+            **({"order": _order(notice)} if notice.order_id else {}),
+            **({"change": notice.about} if notice.about else {}),
+            **first,
+            "site": notice.site,
+            "lines": lines,
         },
-        ensure_ascii=False,
-        separators=(",", ":"),
-    ).encode()
+    }
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _order(notice: Notice) -> dict[str, object]:
+    assert notice.order_number is not None
+    return {
+        "id": str(notice.order_id),
+        "number": order_label(notice.order_number),
+        "quantity": sum(line.quantity for line in notice.lines),
+        "packs": sum(line.packs for line in notice.lines),
+        "because": notice.because,
+        "link": notice.link,
+    }
+
+
+def _line(line: NoticeLine) -> dict[str, object]:
+    promised = line.promised_at
+    return {
+        "item": {"sku": line.sku, "supplier_sku": line.supplier_sku, "name": line.item},
+        "bin": {"code": line.bin_code, "place": line.place},
+        "quantity": line.quantity,
+        "packs": line.packs,
+        "promised_at": None if promised is None else _text(promised),
+        "level": {
+            "pieces": line.pieces,
+            "minimum": line.minimum,
+            "capacity": line.capacity,
+            "measured_at": None if line.measured_at is None else _text(line.measured_at),
+        },
+        "evidence": line.evidence,
+    }
 
 
 def resolved(address: str, allowed_hosts: frozenset[str]) -> Target:

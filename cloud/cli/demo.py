@@ -28,7 +28,7 @@ import httpx
 import psycopg
 
 from cloud.core.signatures import secret_of
-from cloud.embedded import broker, demo_site, listeners, postgres
+from cloud.embedded import broker, demo_agreements, demo_site, listeners, postgres
 from cloud.embedded.programs import EmbeddedError, Program, kept, kept_port
 from cloud.embedded.supervisor import AlreadyRunning, HomeLock, Part, Stopped, Supervisor
 from cloud.postgres import migrate, sites
@@ -256,6 +256,7 @@ class Stack:
                 webhook_address=self.addresses.webhook,
                 webhook_secret=self.secrets.webhook_secret,
             )
+            demo_agreements.seed(portal, demo_site.OPERATIONS, datetime.now(UTC))
             demo_site.seed_users(auth, self.secrets.people, suppliers)
             return demo_site.last_weights(portal)
 

@@ -32,6 +32,10 @@ class Ownership(StrEnum):
     CONSIGNED = "consigned"  # the supplier's until it is used: usage is billed, receipts are not
 
 
+class Share(StrEnum):
+    LEVELS = "levels"  # what lies in the bins, and all that it follows from: weights, movements
+
+
 class Service(StrEnum):
     CYCLE = "cycle"  # the share of cycles without a stock-out
     FILL = "fill"  # the share of pieces served at once
@@ -77,7 +81,7 @@ class Clauses:
     answer_hours: int = 24  # in which the supplier answers an order
     grace_hours: int = 24  # after a promised time, until an order counts as overdue
     band: Band = Band()
-    shared: frozenset[str] = frozenset({"levels", "orders"})  # what the supplier is shown
+    shared: frozenset[Share] = frozenset({Share.LEVELS})  # beside its orders, which it always sees
     valid_from: date
     valid_until: date | None = None
 
@@ -108,6 +112,20 @@ class Version:
     author: str
     because: str
     accepted_by: str  # empty: within the band, nobody had to
+    proposal: int | None = None  # that it came of; None: of none, it is the first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What the usage that has been would have met with other limits, and what with the present."""
+
+    days: int  # that were replayed, of the bin of which the fewest are known
+    bins: int  # whose limits it would move, and whose past is long enough
+    bins_unknown: int  # whose limits it would move, and of whose past too little is known
+    fill_per_mille: int | None  # of pieces asked for, served at once; None: nothing was asked for
+    stock: int  # mean pieces, of all these bins together
+    before_fill_per_mille: int | None
+    before_stock: int
 
 
 class Waits(StrEnum):
@@ -126,8 +144,7 @@ class Proposal:
     because: str
     clauses: Clauses
     limits: tuple[Limit, ...]
-    predicted_fill_per_mille: int | None = None
-    predicted_stock: int | None = None  # mean pieces
+    predicted: Prediction | None = None  # None: it moves no limits, or too little is known
     proposed_at: datetime
     state: Waits = Waits.OPEN
     answered_by: str = ""
@@ -181,14 +198,24 @@ def propose(agreement: Agreement, proposal: Proposal) -> Agreement:
     """The proposal waits for the other side, or holds at once within the band. Twice is once."""
     for known in agreement.proposals:
         if known.number == proposal.number:
-            asked = replace(known, state=Waits.OPEN, answered_by="", answered_at=None)
-            if asked != proposal:
+            # What is reckoned and when is no part of what was proposed.
+            asked = replace(
+                proposal,
+                predicted=known.predicted,
+                proposed_at=known.proposed_at,
+                state=known.state,
+                answered_by=known.answered_by,
+                answered_at=known.answered_at,
+            )
+            if asked != known:
                 raise refusals.NumberUsedTwice
             return agreement
     if not proposal.because.strip():
         raise refusals.ProposalWithoutReason
     if proposal.base != agreement.now.number:
         raise refusals.ProposalOutdated
+    if (proposal.clauses, proposal.limits) == (agreement.now.clauses, agreement.now.limits):
+        raise refusals.ProposalChangesNothing
     added = replace(agreement, proposals=(*agreement.proposals, proposal))
     if within_band(agreement.now, proposal):
         return _in_force(added, proposal, "", proposal.proposed_at)
@@ -260,6 +287,7 @@ def _in_force(agreement: Agreement, proposal: Proposal, by: str, now: datetime) 
         author=proposal.author,
         because=proposal.because,
         accepted_by=by,
+        proposal=proposal.number,
     )
     after = _with(agreement, answered)
     proposals = tuple(

@@ -26,6 +26,7 @@ from cloud.core.refusals import PolicyUnreadable
 from cloud.core.stock import OpenLine, stock_of
 
 LEAD_DAYS_UNSAID = 7
+GRACE_UNSAID = timedelta(hours=24)
 USAGE_WINDOW = timedelta(days=28)
 _NUMBERS_OF_A_DECISION = ("because", "rush")
 
@@ -39,7 +40,7 @@ class BinPolicy:
     parameters: Mapping[str, Plain] = field(default_factory=lambda: MappingProxyType({}))
     rounding: Rounding = Rounding.DOWN_TO_CAPACITY
     minimum_order: int = 1
-    grace: timedelta = timedelta(hours=24)
+    grace: timedelta = GRACE_UNSAID
     order_up_to: int | None = None  # None: what the bin can hold
     calendar: Calendar
     settings_version: int = 0  # of what is set for the bin; 0: nothing was

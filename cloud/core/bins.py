@@ -11,5 +11,7 @@ class Bin:
     code: str
     item_id: int
     supplier_id: int
+    site_id: int
+    consigned: bool = False  # the supplier's until it is used
     limits: Limits
     pack: int  # the supplier delivers in multiples of it

@@ -2,6 +2,8 @@
 
     readings ─▶ movements ─▶ position ─▶ decision ─▶ what became of the order
 
+An order for several bins holds that much of each line, one after the other.
+
 Every record holds the hash of the one before. A hash is SHA-256 over canonical JSON (`plain`), so
 that anybody can check it with ten lines in any language. A decision names its policy, its version
 and every number it was made on: decided again it must say the same, to the bit.
@@ -100,17 +102,27 @@ def recomputed(body: Plain) -> Plain:
 def verify(records: Sequence[Record], last_digest: str | None = None) -> Misfit | None:
     """The first record that does not fit. `last_digest`: as the other side remembers it."""
     previous, rank = BEGINNING, 0
+    begun: Record | None = None  # the reading of a further line that no decision rests on yet
     for place, record in enumerate(records, start=1):
         because = _misfit(record, place, previous, rank)
         if because:
             return Misfit(seq=place, because=because)
+        if record.kind is Kind.READING and rank:
+            begun = record
+        elif record.kind is Kind.DECISION:
+            begun = None
+        elif record.kind is Kind.EVENT and begun is not None:
+            break
         previous, rank = record.digest, _RANKS[record.kind]
+    if begun is not None:
+        return Misfit(seq=begun.seq, because=_TOO_LATE.format(begun.kind))
     if last_digest is not None and previous != last_digest:
         because = "The chain does not end where it is said to: something was cut off or added."
         return Misfit(seq=len(records), because=because)
     return None
 
 
+_TOO_LATE = "A {} comes too late to have been decided on."
 _RANKS = {kind: rank for rank, kind in enumerate(Kind)}
 
 
@@ -127,8 +139,9 @@ def _misfit(record: Record, place: int, previous: str, rank: int) -> str:
         return "It holds something that has no one plain form."
     if told != record.digest:
         return "What it holds was changed: its hash is another one."
-    if _RANKS[record.kind] < rank:
-        return f"A {record.kind} comes too late to have been decided on."
+    next_line = record.kind is Kind.READING and rank >= _RANKS[Kind.DECISION]
+    if _RANKS[record.kind] < rank and not next_line:
+        return _TOO_LATE.format(record.kind)
     return _undecided(record.body) if record.kind is Kind.DECISION else ""
 
 

@@ -28,6 +28,8 @@ class Kind(StrEnum):
     ORDER_AGED_OUT = "order_aged_out"
     OVERSTOCK = "overstock"
     APPROVAL_WAITS = "approval_waits"
+    PROPOSAL_WAITS = "proposal_waits"
+    AGREEMENT_ENDS = "agreement_ends"
     CANNOT_ORDER = "cannot_order"  # the policy would order, and what it may order does not do
 
 
@@ -44,6 +46,8 @@ class Action(StrEnum):
     DECIDE_ORDER = "decide_order"
     LOWER_MAXIMUM = "lower_maximum"
     APPROVE = "approve"
+    ANSWER_PROPOSAL = "answer_proposal"
+    RENEW_AGREEMENT = "renew_agreement"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +113,22 @@ class BinFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AgreementFacts:
+    """One agreement, as far as it can need a person of the customer's."""
+
+    agreement_id: int
+    name: str
+    bin_id: int  # one of its bins: a case stands for all of them
+    proposal: int | None = None  # the oldest of the supplier's that nobody has answered
+    proposed_at: datetime | None = None
+    proposals: int = 0
+    because: str = ""  # of the oldest
+    ends_soon_since: datetime | None = None  # None: it does not
+    ends_at: datetime | None = None
+    leaves_by_itself: bool = False  # what is ordered, while it holds
+
+
+@dataclass(frozen=True, kw_only=True)
 class Snooze:
     """Put off by a person, for a reason and a time."""
 
@@ -130,7 +150,12 @@ def snooze(case: Case, *, by: str, because: str, until: datetime, now: datetime)
     return Snooze(key=case.key, by=by, because=because, until=until)
 
 
-def cases(bins: Iterable[BinFacts], now: datetime, snoozes: Iterable[Snooze] = ()) -> Cases:
+def cases(
+    bins: Iterable[BinFacts],
+    now: datetime,
+    snoozes: Iterable[Snooze] = (),
+    agreements: Iterable[AgreementFacts] = (),
+) -> Cases:
     """All that needs a person now. What was put off comes back when its time is over."""
     known = list(bins)
     away = _behind_away(known)
@@ -143,6 +168,7 @@ def cases(bins: Iterable[BinFacts], now: datetime, snoozes: Iterable[Snooze] = (
         or facts.gateway not in away
         or facts.trust is not Trust.OFFLINE
     ]
+    found += [case for facts in agreements for case in _of_agreement(facts, now)]
     found.sort(key=_urgency)
     quiet = {one.key for one in snoozes if now < one.until}
     return Cases(
@@ -178,6 +204,65 @@ def _gateway_away(gateway: str, behind: list[BinFacts]) -> Case:
         act_before=first.runs_out_at,  # as estimated: nobody would notice the first run out
         evidence=(),
         action=Action.CHECK_GATEWAY,
+    )
+
+
+def _of_agreement(facts: AgreementFacts, now: datetime) -> list[Case]:
+    found = []
+    if facts.proposal is not None and facts.proposed_at is not None:
+        more = f", and {facts.proposals - 1:,} more" if facts.proposals > 1 else ""
+        found.append(
+            _about_agreement(
+                facts,
+                Kind.PROPOSAL_WAITS,
+                f"The supplier proposes a change of {facts.name}{more}: {facts.because}",
+                about=str(facts.proposal),
+                since=facts.proposed_at,
+                act_before=None,
+                action=Action.ANSWER_PROPOSAL,
+            )
+        )
+    if facts.ends_soon_since is not None and facts.ends_at is not None:
+        ended = facts.ends_at <= now
+        name = facts.name[:1].upper() + facts.name[1:]
+        because = f"{name} {'has ended' if ended else 'ends soon'}."
+        if ended and facts.leaves_by_itself:
+            because += " A person is asked before anything is ordered."
+        found.append(
+            _about_agreement(
+                facts,
+                Kind.AGREEMENT_ENDS,
+                because,
+                about="ended" if ended else "soon",
+                since=facts.ends_at if ended else facts.ends_soon_since,
+                act_before=facts.ends_at,
+                action=Action.RENEW_AGREEMENT,
+            )
+        )
+    return found
+
+
+def _about_agreement(
+    facts: AgreementFacts,
+    kind: Kind,
+    because: str,
+    *,
+    about: str,
+    since: datetime,
+    act_before: datetime | None,
+    action: Action,
+) -> Case:
+    label = f"agreement-{facts.agreement_id}"
+    return Case(
+        key=f"{kind}:{label}:{about}",
+        kind=kind,
+        bin_id=facts.bin_id,
+        critical=False,
+        because=because,
+        since=since,
+        act_before=act_before,
+        evidence=(label,),
+        action=action,
     )
 
 

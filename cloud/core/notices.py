@@ -7,12 +7,44 @@ the same, so that the receiver can take a repeat for what it is.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
+
+
+class Told(StrEnum):
+    """What a notice is about. The first is the order itself; the rest is what became of it."""
+
+    ORDER_PLACED = "order_placed"
+    CHANGE_ACCEPTED = "change_accepted"
+    CHANGE_REJECTED = "change_rejected"
+    ORDER_CANCELLED = "order_cancelled"
+    BIN_LOW = "bin_low"  # a reminder: nothing is ordered here without the customer
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoticeLine:
+    """One bin that is to be filled; of a reminder, the one that is low."""
+
+    quantity: int
+    packs: int
+    pack: int
+    because: str
+    evidence: Mapping[str, object]
+    sku: str
+    supplier_sku: str
+    item: str
+    bin_code: str
+    place: str
+    pieces: int
+    minimum: int
+    capacity: int
+    measured_at: datetime | None  # None: asked for by a person, on no reading
+    promised_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """An order that was placed, told to one channel of its supplier."""
+    """Something told to one channel of a supplier."""
 
     notice_id: UUID  # the receiver's key against repeats
     tries: int
@@ -20,26 +52,21 @@ class Notice:
     channel: str  # a name in the table of channels
     address: str
     secret: str = field(repr=False)
-    order_id: UUID
-    order_number: int
-    quantity: int
-    packs: int
-    pack: int
+    told: Told
+    about: str  # which change, say
+    order_id: UUID | None  # None: of a bin nobody orders for
+    order_number: int | None
+    order_ended: bool  # meanwhile
     because: str
-    order_closed: bool  # meanwhile
-    evidence: Mapping[str, object]
-    placed_at: datetime
-    link: str = field(repr=False)  # opens the order without a log-in
-    sku: str
-    supplier_sku: str
-    item: str
-    bin_code: str
-    place: str
+    placed_at: datetime  # when the order left, or the bin was said to be low
+    told_at: datetime  # when it came about
+    link: str = field(repr=False)  # opens the order without a log-in; empty: there is none
     site: str
     site_place: str
     time_zone: str
     supplier: str
-    pieces: int
-    minimum: int
-    capacity: int
-    measured_at: datetime
+    lines: tuple[NoticeLine, ...]
+
+    @property
+    def first(self) -> NoticeLine:
+        return self.lines[0]

@@ -3,8 +3,6 @@
 Everything may come twice. The same again gives back the same order. The same number with other
 contents is a mistake that is refused; a promise of another date is a change of mind that holds.
 What may follow what stands in `cloud.core.order_states`.
-
-`cloud.core.orders` is what is wired today; its states are told in these by `FROM_TODAY`.
 """
 
 from dataclasses import dataclass, replace
@@ -145,13 +143,15 @@ class Order:
     site_id: int
     consigned: bool = False
     rush: bool = False
-    agreement_version: int = 1
-    calendar_version: int = 1
+    agreement_version: int = 0  # 0: nothing was agreed on
+    calendar_version: int = 0  # 0: the supplier had said nothing of its days
     lines: tuple[Line, ...]
-    due_at: datetime  # by the calendar, while nothing is promised
+    due_at: datetime | None  # by the calendar, while nothing is promised; None: there was none
     state: State = State.DRAFT
     drafted_at: datetime
     expires_at: datetime | None = None  # of the draft
+    escalates_at: datetime | None = None
+    leaves_at: datetime | None = None  # approved, and waits for others until then
     approved_at: datetime | None = None
     approved_by: str = ""
     sent_at: datetime | None = None
@@ -200,7 +200,7 @@ def open_lines(order: Order, bin_id: int) -> tuple[OpenLine, ...]:
             cycle=line.cycle,
             ordered=line.quantity,
             received=line.received,
-            expected_at=line.promised_at or order.due_at,
+            expected_at=line.promised_at or order.due_at or order.drafted_at,
         )
         for line in order.lines
         if line.bin_id == bin_id

@@ -14,7 +14,6 @@ from enum import StrEnum
 from typing import Final
 
 from cloud.core import refusals
-from cloud.core.orders import OrderState
 from cloud.core.refusals import Refusal
 
 
@@ -102,12 +101,6 @@ _NO_BY_STATE: Final[dict[State, type[Refusal]]] = {
     S.REFUSED: refusals.OrderWasRefused,
     S.CANCELLED: refusals.OrderWasCancelled,
     S.EXPIRED: refusals.OrderHasExpired,
-}
-
-FROM_TODAY: Final[dict[OrderState, State]] = {
-    OrderState.PLACED: S.SENT,
-    OrderState.ACKNOWLEDGED: S.ACKNOWLEDGED,
-    OrderState.CLOSED: S.CLOSED,
 }
 
 

@@ -30,7 +30,7 @@ class OrderUnknown(Refusal):
 
 
 class OrderAlreadyClosed(Refusal):
-    """The order is closed: the scale has seen the refill."""
+    """The order is closed: what was to come has come."""
 
     what_to_do = "Nothing is left to do for it."
 
@@ -328,6 +328,36 @@ class QuantityImpossible(Refusal):
     what_to_do = "Leave out what does not come, or refuse the order."
 
 
+class ReasonMissing(Refusal):
+    """Whoever refuses or cancels an order says why."""
+
+    what_to_do = "Write one sentence for the other side."
+
+
+class DayUnreadable(Refusal):
+    """The day cannot be read: it is written as 2026-03-31."""
+
+    what_to_do = "Choose the day once more."
+
+
+class BinUnknown(Refusal):
+    """There is no such bin: it does not exist, or it is not yours to see."""
+
+    what_to_do = "Check its code, or look for it in the list."
+
+
+class LevelNotKnown(Refusal):
+    """How much lies in the bin is not known, or is not shared with you."""
+
+    what_to_do = "Ask the customer to order, or to share the levels."
+
+
+class OrderPastCapacity(Refusal):
+    """So much does not fit into the bin, with what is on its way."""
+
+    what_to_do = "Ask for less, or wait until some of it is used."
+
+
 class ProposalUnknown(Refusal):
     """The agreement has no such proposal."""
 
@@ -338,6 +368,12 @@ class ProposalWithoutReason(Refusal):
     """A proposal says why."""
 
     what_to_do = "Write one sentence for the other side."
+
+
+class ProposalChangesNothing(Refusal):
+    """What is proposed is agreed on already."""
+
+    what_to_do = "Change a clause or a limit, and propose that."
 
 
 class ProposalOutdated(Refusal):
@@ -356,6 +392,18 @@ class OwnProposal(Refusal):
     """It takes the other side to answer a proposal."""
 
     what_to_do = "Wait for their answer, or ask them."
+
+
+class LimitsDoNotFit(Refusal):
+    """A limit does not fit its bin any more: the bin was changed since it was proposed."""
+
+    what_to_do = "Look at the bin, and propose limits that fit it."
+
+
+class AgreementThereAlready(Refusal):
+    """The site and the supplier have an agreement already."""
+
+    what_to_do = "Open it, and propose a change."
 
 
 class SnoozeWithoutReason(Refusal):

@@ -15,6 +15,7 @@ from psycopg_pool import ConnectionPool
 from starlette.middleware.gzip import GZipMiddleware
 
 from cloud.http import live, metrics, problems, rendering
+from cloud.http.api import agreements as api_agreements
 from cloud.http.api import bins as api_bins
 from cloud.http.api import calendars as api_calendars
 from cloud.http.api import calibration as api_calibration
@@ -27,9 +28,11 @@ from cloud.http.api import movements as api_movements
 from cloud.http.api import nouns as api_nouns
 from cloud.http.api import orders as api_orders
 from cloud.http.api import policies as api_policies
+from cloud.http.api import shadow as api_shadow
 from cloud.http.guards import Guards
 from cloud.http.live import Hub
 from cloud.http.pages import (
+    agreements,
     answer,
     bins,
     calendars,
@@ -42,6 +45,7 @@ from cloud.http.pages import (
     orders,
     policies,
     portal,
+    shadow,
     wall,
 )
 from cloud.http.parts import Parts, utc_now
@@ -108,9 +112,10 @@ def make_site(
     problems.install(site)
     for module in (
         api_health, api_bins, api_movements, api_counts, api_calibration, api_nouns, api_orders,
-        api_evidence, api_exceptions, api_kpis, api_policies, api_calendars,
-        wall, nouns, policies, calendars, bins, imports, orders, evidence, exceptions, kpis,
-        portal, answer, login,
+        api_evidence, api_exceptions, api_kpis, api_policies, api_calendars, api_shadow,
+        api_agreements,
+        wall, nouns, policies, calendars, bins, imports, orders, shadow, evidence, exceptions,
+        kpis, agreements, portal, answer, login,
     ):  # fmt: skip
         site.include_router(module.router)
     site.include_router(_static)

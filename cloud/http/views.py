@@ -32,6 +32,10 @@ Status = Literal["empty", "low", "stale", "ok"]
 WORST_FIRST: tuple[Status, ...] = ("empty", "low", "stale", "ok")
 BELOW_MINIMUM = ("empty", "low")  # who asks for what is low means what is empty, too
 
+WITHHELD = Judgement(
+    trust=Trust.UNKNOWN, because="The agreement does not show the supplier what the bins hold."
+)
+
 _STATUS_WORDS: dict[Status, str] = {"empty": "Empty", "low": "Low", "ok": "OK"}
 
 
@@ -69,7 +73,7 @@ class Tile:
     measured_ms: int | None
     stale_ms: int | None  # from then on the number is not fresh, whatever else arrives or does not
     low_ms: int | None
-    order: str | None  # placed, acknowledged
+    order: str | None  # the state of the order that is open for it
     order_label: str | None
 
     @property
@@ -136,6 +140,8 @@ BLANK_NEED = Need(kind="stale", title="", text="", since_ms=1, href="/wall", but
 
 
 def judged(row: BinRow, now: datetime) -> Judgement:
+    if row.withheld:
+        return WITHHELD
     return trust_of(
         BinState(
             interval_s=row.interval_s,
@@ -347,7 +353,7 @@ def _figures(
 ) -> list[Figure]:
     total = len(tiles)
     known = total - status["stale"]
-    waiting = sum(tile.order == "placed" for tile in tiles)
+    waiting = sum(tile.order == "sent" for tile in tiles)
     ordered = sum(tile.order is not None for tile in tiles)
     low_ordered = sum(tile.status in BELOW_MINIMUM and tile.order is not None for tile in tiles)
     away = [gateway.name for gateway in gateways if gateway.presence != "online"]
@@ -447,11 +453,16 @@ def _needs(
     return sorted(needs, key=lambda need: (worst.index(need.kind), need.since_ms or 0, need.title))
 
 
+def answer_expected(row: BinRow) -> timedelta:
+    """As agreed on; half an hour where nothing was."""
+    return ANSWER_EXPECTED if row.answer_hours is None else timedelta(hours=row.answer_hours)
+
+
 def _is_unanswered(row: BinRow, now: datetime) -> bool:
     return (
-        row.order_state == "placed"
-        and row.placed_at is not None
-        and now - row.placed_at > ANSWER_EXPECTED
+        row.order_state == "sent"
+        and row.sent_at is not None
+        and now - row.sent_at > answer_expected(row)
     )
 
 
@@ -467,13 +478,16 @@ def _empty(row: BinRow, now: datetime) -> Need:
 
 
 def _order_so_far(row: BinRow, now: datetime) -> str:
-    if row.order_number is None or row.placed_at is None:
+    if row.order_number is None:
         return "No order is open."
     order, where = order_label(row.order_number), words.zone(row.time_zone)
-    if row.acknowledged_at is not None:
-        at = words.clock(row.acknowledged_at, where, now)
+    if row.sent_at is None:
+        waits = "waits to be approved" if row.order_state == "draft" else "waits for others to join"
+        return f"{order} {waits}."
+    if row.answered_at is not None:
+        at = words.clock(row.answered_at, where, now)
         return f"{row.supplier} answered {order} at {at}; the refill is not seen yet."
-    at = words.clock(row.placed_at, where, now)
+    at = words.clock(row.sent_at, where, now)
     return f"{row.supplier} has not answered {order} since {at}."
 
 
@@ -486,7 +500,7 @@ def _unanswered(row: BinRow, tile: Tile, now: datetime) -> Need:
         kind="low",
         title=f"{order_label(row.order_number)} is not answered",
         text=f"{row.part} at {row.site}, {row.place}: {left}. {_order_so_far(row, now)}",
-        since_ms=_ms(row.placed_at),
+        since_ms=_ms(row.sent_at),
         href=f"/bins/{row.code}",
         button="Open bin",
     )

@@ -112,3 +112,16 @@ def percent(share: float | None) -> str:
         return UNDEFINED
     permille = int(share * 1_000 + 1e-9)
     return f"{permille // 10}.{permille % 10} %" if permille % 10 else f"{permille // 10} %"
+
+
+def order_word(state: str) -> str:
+    """What stands on a tile of the order that is open for it; `wall.js` has the same words."""
+    match state:
+        case "draft":
+            return "draft"
+        case "approved" | "sent":
+            return "ordered"
+        case "shipped" | "part_delivered" | "received":
+            return "coming"
+        case _:
+            return "answered"

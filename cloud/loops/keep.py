@@ -5,6 +5,8 @@
     each hour  what is older than its time is dropped or pruned; what is used a day is computed
     each night minimum and order-up-to level of each bin are estimated from its history
 
+In TimescaleDB hours are computed by the database, and each minute one old week is packed.
+
 Any number of these may run: what only one may do at a time is held by a lock in the database, and a
 step that was cut off is done again.
 """
@@ -12,7 +14,8 @@ step that was cut off is done again.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock
 
@@ -35,10 +38,12 @@ from cloud.settings import Keeping
 
 ROLL_UP_EVERY_S = 10.0
 MAKE_EVERY_S = 60.0
+PACK_EVERY_S = 60.0
 DROP_EVERY_S = 3_600.0
 USAGE_EVERY_S = 3_600.0
 LOOK_FOR_NIGHT_EVERY_S = 300.0
 NIGHT = clock(2, 0)  # UTC: the day before is over in most of the world
+STOP_SEEN_S = 0.5
 CHECKPOINTS_ALL = timedelta(days=1)  # then one a day is enough for what comes late
 CHECKPOINTS_KEPT = timedelta(days=35)
 HOUR = timedelta(hours=1)
@@ -75,6 +80,7 @@ class KeepLoop:
         self._now_and_then(conn, self._make, MAKE_EVERY_S)
         self._now_and_then(conn, self._roll_up, ROLL_UP_EVERY_S)
         self._now_and_then(conn, self._drop, DROP_EVERY_S)
+        self._now_and_then(conn, self._pack, PACK_EVERY_S)
         self._now_and_then(conn, self._usage, USAGE_EVERY_S)
         self._now_and_then(conn, self._parameters, LOOK_FOR_NIGHT_EVERY_S)
 
@@ -100,7 +106,8 @@ class KeepLoop:
         over = self._now().replace(minute=0, second=0, microsecond=0)
         aggregated = self._store is Store.COLUMNSTORE
         if aggregated:
-            timescale.refresh(conn, over - self._keeping.accepted, over)
+            with _cut_off_when(self._stop, conn):
+                timescale.refresh(conn, over - self._keeping.accepted, over)
         _waiting.set(rollups.count_due(conn, over))
         while not self._stop.is_set():
             count = rollups.keep_next(conn, over, corrected_only=aggregated)
@@ -136,10 +143,13 @@ class KeepLoop:
         finally:
             bin_parameters.end_turn(conn)
 
+    def _pack(self, conn: psycopg.Connection) -> None:
+        if self._store is Store.COLUMNSTORE:
+            with _cut_off_when(self._stop, conn):
+                timescale.pack_next(conn, self._now() - self._keeping.packed)
+
     def _drop(self, conn: psycopg.Connection) -> None:
         now, keeping = self._now(), self._keeping
-        if self._store is Store.COLUMNSTORE:
-            timescale.pack_before(conn, now - keeping.packed)
         dropped = partitions.drop_before(conn, now - keeping.readings)
         if dropped:
             _dropped.inc(dropped)
@@ -149,6 +159,29 @@ class KeepLoop:
         retention.prune_attempts(conn, now)
         retention.prune_aside(conn, now - keeping.readings)
         retention.prune_rollups(conn, now - keeping.rollups)
+        if self._store is Store.COLUMNSTORE:
+            timescale.drop_hours(conn, now - keeping.rollups)
+
+
+@contextmanager
+def _cut_off_when(stop: threading.Event, conn: psycopg.Connection) -> Iterator[None]:
+    """Who tells us to stop does not wait for a statement that may take many minutes."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(STOP_SEEN_S):
+            if stop.is_set():
+                with suppress(psycopg.Error):  # it is away, and so is what it worked on
+                    conn.cancel_safe()
+                return
+
+    watcher = threading.Thread(target=watch, name="keep, until told to stop", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
 
 
 def _is_due(last: datetime | None, now: datetime) -> bool:

@@ -22,9 +22,10 @@ from prometheus_client import Counter, Gauge, Histogram, start_http_server
 from cloud.actions.assess import Assessment, Outcome, assess_bin
 from cloud.channels.base import Channel, ChannelSettings, Failed, MailServer, Sent
 from cloud.channels.registry import make_channels
-from cloud.core.notices import Notice
+from cloud.core.notices import Notice, Told
 from cloud.core.orders import order_label
 from cloud.core.retry import next_send_after, outage_wait_s
+from cloud.loops.clock import ClockLoop
 from cloud.loops.follow import FollowLoop
 from cloud.loops.keep import KeepLoop
 from cloud.postgres import bins, notices, pools
@@ -65,12 +66,14 @@ def run_work(settings: JobsSettings, stop: threading.Event) -> None:
         logging.getLogger(library).setLevel(logging.WARNING)
     assess, send = AssessLoop(stop), SendLoop(settings)
     follow, keep = FollowLoop(stop), KeepLoop(settings.keeping, stop)
-    with ThreadPoolExecutor(4, thread_name_prefix="work") as threads:
+    clock = ClockLoop(stop)
+    with ThreadPoolExecutor(5, thread_name_prefix="work") as threads:
         running = [
             threads.submit(_keep_going, settings.dsn, "follow", follow.round, stop),
             threads.submit(_keep_going, settings.dsn, "assess", assess.round, stop),
             threads.submit(_keep_going, settings.dsn, "send", send.round, stop),
             threads.submit(_keep_going, settings.dsn, "keep", keep.round, stop),
+            threads.submit(_keep_going, settings.dsn, "clock", clock.round, stop),
         ]
         wait(running, return_when=FIRST_COMPLETED)
         stop.set()
@@ -151,6 +154,12 @@ class AssessLoop:
             case Outcome.NOT_TRUSTED:
                 self._put_off[due.bin_id] = due.known
                 return  # whether it still waits for a pack to fit is not known now
+            case Outcome.FALLING:
+                self._put_off[due.bin_id] = due.known  # it stays due: the next reading may tell
+            case Outcome.DRAFTED | Outcome.TOLD | Outcome.NOTED:
+                log.info(
+                    "bin %s: %s, %s", assessment.bin_code, assessment.outcome, assessment.because
+                )
             case Outcome.ORDERED:
                 log.info("bin %s: ordered, %s", assessment.bin_code, assessment.because)
                 if not assessment.notices:
@@ -173,6 +182,8 @@ def _take_and_assess(conn: psycopg.Connection, bin_id: int) -> Assessment | None
         assessment = assess_bin(conn, bin_id, datetime.now(UTC))
         if assessment.outcome is Outcome.NOT_TRUSTED:
             raise psycopg.Rollback  # it stays due
+        if assessment.outcome is Outcome.FALLING:
+            bins.make_due(conn, [bin_id])  # until it is low, or no longer at its minimum
     return assessment
 
 
@@ -259,12 +270,12 @@ class SendLoop:
         return True
 
     def _start(self, conn: psycopg.Connection, notice: Notice) -> None:
-        if notice.order_closed:
+        if notice.order_ended and notice.told is Told.ORDER_PLACED:
             # Told now, the supplier would deliver a second time.
-            because = "not sent: the order was closed before"
+            because = "not sent: the order has ended before"
             with conn.transaction():
                 notices.record_failed(conn, notice.notice_id, datetime.now(UTC), because, None)
-            log.warning("%s: %s by %s", order_label(notice.order_number), because, notice.channel)
+            log.warning("%s: %s by %s", _name(notice), because, notice.channel)
             return
         self._under_way[notice.channel_id] = notice
         # A daemon: a receiver that drips must not keep a stopped process alive.
@@ -304,8 +315,8 @@ def _write(conn: psycopg.Connection, result: _Result) -> None:
         case Sent(detail=detail):
             notices.record_sent(conn, notice.notice_id, result.at, detail)
             _attempts.labels(notice.channel, "sent").inc()
-            _delay.observe((result.at - notice.placed_at).total_seconds())
-            log.info("%s: told by %s", order_label(notice.order_number), notice.channel)
+            _delay.observe((result.at - notice.told_at).total_seconds())
+            log.info("%s: told by %s", _name(notice), notice.channel)
         case Failed() as failed:
             next_try_at = _next_try_at(failed, notice, result.at)
             notices.record_failed(conn, notice.notice_id, result.at, failed.because, next_try_at)
@@ -319,11 +330,17 @@ def _next_try_at(failed: Failed, notice: Notice, now: datetime) -> datetime | No
 
 
 def _tell_failure(notice: Notice, failed: Failed, next_try_at: datetime | None) -> None:
-    what = (order_label(notice.order_number), notice.channel, failed.because)
+    what = (_name(notice), notice.channel, failed.because)
     if next_try_at is None:
         log.error("%s: given up telling by %s: %s", *what)
     elif notice.tries == 0:
         log.warning("%s: not told by %s, trying again: %s", *what)
+
+
+def _name(notice: Notice) -> str:
+    if notice.order_number is None:
+        return f"bin {notice.first.bin_code}"
+    return order_label(notice.order_number)
 
 
 def _channel_settings(settings: JobsSettings) -> ChannelSettings:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import psycopg
 
 from cloud.core.followed import Doubt, Doubting
 
+_DAYS_MAX = 36_500.0  # what lasts a century does not run out
 _SAVE = """
 INSERT INTO bin_levels AS l (bin_id, pieces, sd_pieces, exact, level_at, plateau_since, unconfirmed,
                              doubts, followed_at, settles_at, zero_error_mg)
@@ -49,3 +50,15 @@ def save(conn: psycopg.Connection, levels: Iterable[BinLevel]) -> None:
 
 def doubts_of(said: Sequence[Sequence[str]] | None) -> tuple[Doubt, ...]:
     return tuple(Doubt(Doubting(kind), because) for kind, because in said or ())
+
+
+def runs_out_at(conn: psycopg.Connection, bin_id: int) -> datetime | None:
+    """When a bin is empty, as it is used from day to day; None: nobody knows, or may not see it."""
+    row = conn.execute(
+        "SELECT pieces, level_at, usage_per_day FROM bin_levels WHERE bin_id = %s", (bin_id,)
+    ).fetchone()
+    if row is None or row[0] is None or row[1] is None or not row[2] or row[2] <= 0:
+        return None
+    days = min(float(row[0]) / float(row[2]), _DAYS_MAX)
+    at: datetime = row[1] + timedelta(days=days)
+    return at

@@ -4,12 +4,13 @@ Every transaction that decides on a bin locks in one order: its `bin_state` firs
 then the bin, then what hangs on it. So ingest, an assessment and an answer never wait in a ring.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg.rows import dict_row
+from psycopg.rows import class_row, dict_row
 
 from cloud.core.bins import Bin
 from cloud.core.breaches import Limits
@@ -83,6 +84,12 @@ def take_due(conn: psycopg.Connection, bin_id: int) -> bool:
     return conn.execute("DELETE FROM bin_due WHERE bin_id = %s", (bin_id,)).rowcount == 1
 
 
+def make_due(conn: psycopg.Connection, bin_ids: Iterable[int]) -> None:
+    """Somebody should look at them again, although nothing was heard."""
+    for bin_id in bin_ids:
+        conn.execute("INSERT INTO bin_due VALUES (%s) ON CONFLICT DO NOTHING", (bin_id,))
+
+
 def touch(conn: psycopg.Connection, bin_id: int) -> None:
     """Tell open pages that something about this bin changed."""
     conn.execute(
@@ -127,7 +134,7 @@ def look_again(conn: psycopg.Connection, bin_id: int) -> None:
 def find(conn: psycopg.Connection, bin_id: int) -> Bin | None:
     """To be shown, whether it was ever heard of or not: nothing is held, nothing decided on it."""
     row = conn.execute(
-        "SELECT b.code, b.item_id, b.supplier_id, b.minimum, b.margin, b.capacity,"
+        "SELECT b.code, b.item_id, b.supplier_id, b.site_id, b.minimum, b.margin, b.capacity,"
         "       coalesce(line.pack, i.pack)"
         "  FROM bins b JOIN items i USING (item_id)"
         "  LEFT JOIN item_suppliers line"
@@ -137,12 +144,13 @@ def find(conn: psycopg.Connection, bin_id: int) -> Bin | None:
     ).fetchone()
     if row is None:
         return None
-    code, item_id, supplier_id, minimum, margin, capacity, pack = row
+    code, item_id, supplier_id, site_id, minimum, margin, capacity, pack = row
     return Bin(
         bin_id=bin_id,
         code=code,
         item_id=item_id,
         supplier_id=supplier_id,
+        site_id=site_id,
         limits=Limits(minimum=minimum, margin=margin, capacity=capacity),
         pack=pack,
     )
@@ -163,6 +171,8 @@ def lock(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
             code=row["code"],
             item_id=row["item_id"],
             supplier_id=row["supplier_id"],
+            site_id=row["site_id"],
+            consigned=row["ownership"] == "consignment",
             limits=Limits(minimum=row["minimum"], margin=row["margin"], capacity=row["capacity"]),
             pack=row["pack"],
         ),
@@ -193,8 +203,36 @@ def lock(conn: psycopg.Connection, bin_id: int) -> Assessable | None:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fillable:
+    """What is asked of a bin by somebody who wants to fill it."""
+
+    bin_id: int
+    item_id: int
+    supplier_id: int
+    site_id: int
+    consigned: bool
+    capacity: int
+    order_up_to: int | None
+    pieces: int | None  # the last known level; None: none is, or it is not shown to the asker
+
+
+def fillable(conn: psycopg.Connection, code: str) -> Fillable | None:
+    return (
+        conn.cursor(row_factory=class_row(Fillable))
+        .execute(
+            "SELECT b.bin_id, b.item_id, b.supplier_id, b.site_id,"
+            " b.ownership = 'consignment' AS consigned, b.capacity, b.order_up_to, l.pieces"
+            "  FROM bins b LEFT JOIN bin_levels l USING (bin_id) WHERE b.code = %s AND b.active",
+            (code,),
+        )
+        .fetchone()
+    )
+
+
 _LOCK = """
-SELECT b.code, b.item_id, b.supplier_id, b.minimum, b.margin, b.capacity, b.tare_mg, b.interval_s,
+SELECT b.code, b.item_id, b.supplier_id, b.site_id, b.ownership,
+       b.minimum, b.margin, b.capacity, b.tare_mg, b.interval_s,
        i.unit_weight_ug, coalesce(line.pack, i.pack) AS pack,
        s.heard_at, s.received_at, s.condition, s.measured_at, s.weight_mg, s.stability, s.quality,
        s.clock_trusted, s.seq, st.stream, se.name AS sensor, g.name AS gateway, g.presence,

@@ -58,12 +58,16 @@ class CaseRow:
     order_id: UUID | None
     order_number: int | None
     quantity: int | None
-    placed_at: datetime | None
-    acknowledged_at: datetime | None
-    expected_at: datetime | None
+    received: int | None
+    shipped: bool | None
+    sent_at: datetime | None
+    answered_at: datetime | None
+    escalates_at: datetime | None
+    promised_at: datetime | None
+    due_at: datetime | None  # by the calendar
     grace_hours: int
+    answer_hours: int | None  # None: nothing was agreed on
     lead_time_said: bool  # else when an order comes is a guess, and nobody is called late by it
-    came: int  # onto the scale since it was ordered
     ask: str | None
     ask_because: str | None
     ask_since: datetime | None
@@ -102,7 +106,11 @@ _ROWS = """
 WITH used AS (
     SELECT bin_id, coalesce(-sum(pieces) FILTER (WHERE kind IN ('usage', 'put_back')), 0) AS pieces,
            min(event_at) AS since
-      FROM movements WHERE replaced_at IS NULL AND event_at >= %s GROUP BY bin_id)
+      FROM movements WHERE replaced_at IS NULL AND event_at >= %s GROUP BY bin_id),
+agreed AS (
+    SELECT DISTINCT ON (agreement_id) a.site_id, a.supplier_id, v.grace_hours, v.answer_hours
+      FROM agreements a JOIN agreement_versions v USING (agreement_id)
+     ORDER BY agreement_id, v.number DESC)
 SELECT b.bin_id, b.code, b.place, si.name AS site, si.time_zone, i.name AS part,
        su.name AS supplier, b.critical, b.capacity, b.order_up_to,
        coalesce(line.pack, i.pack) AS pack, b.interval_s, b.measure, b.tare_mg, i.unit_weight_ug,
@@ -111,11 +119,11 @@ SELECT b.bin_id, b.code, b.place, si.name AS site, si.time_zone, i.name AS part,
        st.heard_at, st.condition, st.measured_at, st.weight_mg, st.quality, st.clock_trusted,
        st.seq, l.pieces, l.level_at, l.plateau_since, l.doubts,
        br.breach_id, br.opened_at AS breach_since,
-       o.order_id, o.number AS order_number, o.quantity, o.placed_at, o.acknowledged_at,
-       o.expected_at, coalesce(p.grace_hours, 24) AS grace_hours,
+       o.order_id, o.order_number, o.quantity, o.received, o.shipped, o.sent_at, o.answered_at,
+       o.escalates_at, o.promised_at, o.due_at,
+       coalesce(p.grace_hours, ag.grace_hours, 24) AS grace_hours, ag.answer_hours,
        c.supplier_id IS NOT NULL OR coalesce(p.lead_time_days, line.lead_time_days) IS NOT NULL
            AS lead_time_said,
-       coalesce(came.pieces, 0) AS came,
        d.ask, d.because AS ask_because, d.at AS ask_since,
        co.count_id, co.pieces AS counted, co.counted_at,
        coalesce(used.pieces, 0) AS used, used.since AS used_since
@@ -125,6 +133,7 @@ SELECT b.bin_id, b.code, b.place, si.name AS site, si.time_zone, i.name AS part,
   JOIN suppliers su ON su.supplier_id = b.supplier_id
   LEFT JOIN item_suppliers line ON line.item_id = b.item_id AND line.supplier_id = b.supplier_id
   LEFT JOIN bin_policies p ON p.bin_id = b.bin_id
+  LEFT JOIN agreed ag ON ag.site_id = b.site_id AND ag.supplier_id = b.supplier_id
   LEFT JOIN supplier_calendars c ON c.supplier_id = b.supplier_id
   LEFT JOIN bin_state st ON st.bin_id = b.bin_id
   LEFT JOIN bin_levels l ON l.bin_id = b.bin_id
@@ -133,11 +142,13 @@ SELECT b.bin_id, b.code, b.place, si.name AS site, si.time_zone, i.name AS part,
          ORDER BY sensor_id = st.sensor_id DESC NULLS LAST, sensor_id LIMIT 1) se ON true
   LEFT JOIN gateways g USING (gateway_id)
   LEFT JOIN breaches br ON br.bin_id = b.bin_id AND br.closed_at IS NULL
-  LEFT JOIN orders o ON o.bin_id = b.bin_id AND o.state <> 'closed'
   LEFT JOIN LATERAL
-       (SELECT sum(m.pieces) AS pieces FROM movements m
-         WHERE m.bin_id = o.bin_id AND m.replaced_at IS NULL AND m.event_at >= o.placed_at
-           AND m.kind IN ('refill', 'swap') AND m.pieces > 0) came ON true
+       (SELECT o.order_id, o.number AS order_number, l.quantity, l.received,
+               l.shipped > 0 AS shipped, o.sent_at, o.answered_at, o.escalates_at,
+               l.promised_at, o.due_at
+          FROM order_lines l JOIN orders o USING (order_id)
+         WHERE l.bin_id = b.bin_id AND o.ended_at IS NULL
+         ORDER BY o.number DESC LIMIT 1) o ON true
   LEFT JOIN LATERAL
        (SELECT ask, because, at FROM decisions WHERE bin_id = b.bin_id
          ORDER BY decision_id DESC LIMIT 1) d ON true

@@ -124,16 +124,20 @@ def silences(conn: psycopg.Connection, from_at: datetime, to_at: datetime) -> li
 
 
 def orders(conn: psycopg.Connection, from_at: datetime, to_at: datetime) -> list[KpiOrder]:
-    """Placed in the time. Whose hand it was is told by the mark of a mail address."""
+    """The lines of orders that left in the time, and what people of ours did to them."""
     return (
         conn.cursor(row_factory=class_row(KpiOrder))
         .execute(
-            "SELECT o.order_id, o.number, o.bin_id, o.quantity, o.placed_at, o.acknowledged_at,"
-            " o.closed_at, o.rush,"
+            "SELECT o.order_id, o.number, l.bin_id, l.quantity, o.sent_at AS placed_at,"
+            " o.answered_at AS acknowledged_at,"
+            " CASE WHEN l.received > 0 THEN coalesce(o.ended_at, o.received_at) END AS closed_at,"
+            " o.rush,"
             " (SELECT count(*) FROM order_events e WHERE e.order_id = o.order_id"
-            "   AND e.actor NOT IN ('binline', 'scale') AND e.event <> 'acknowledged')::int"
+            "   AND e.actor NOT IN ('binline', 'scale') AND e.event IN"
+            "       ('asked', 'approved', 'accepted', 'rejected', 'cancelled', 'closed'))::int"
             "   AS touches"
-            "  FROM orders o WHERE o.placed_at >= %s AND o.placed_at < %s ORDER BY o.placed_at",
+            "  FROM orders o JOIN order_lines l USING (order_id)"
+            " WHERE o.sent_at >= %s AND o.sent_at < %s ORDER BY o.sent_at, o.number, l.number",
             (from_at, to_at),
         )
         .fetchall()

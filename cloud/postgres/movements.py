@@ -260,3 +260,20 @@ def came_since(conn: psycopg.Connection, bin_id: int, since: datetime) -> int:
     ).fetchone()
     assert row is not None
     return int(row[0])
+
+
+class Refill(NamedTuple):
+    movement_id: int
+    event_at: datetime
+
+
+def last_refill(conn: psycopg.Connection, bin_id: int, since: datetime) -> Refill | None:
+    """The newest one since then, if there was any."""
+    row = conn.execute(
+        "SELECT movement_id, event_at FROM movements"
+        " WHERE bin_id = %s AND replaced_at IS NULL AND event_at >= %s"
+        "   AND kind IN ('refill', 'swap') AND pieces > 0"
+        " ORDER BY event_at DESC, movement_id DESC LIMIT 1",
+        (bin_id, since),
+    ).fetchone()
+    return None if row is None else Refill(int(row[0]), row[1])

@@ -5,27 +5,59 @@ if the sender dies it comes back by itself. Sending may so happen twice, never n
 notice's id is the same each time, so the receiver can tell.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from cloud.core.links import sign_link
-from cloud.core.notices import Notice
-
-ORDER_PLACED = "order_placed"
+from cloud.core.notices import Notice, NoticeLine, Told
 
 
-def owe_for_order(conn: psycopg.Connection, order_id: UUID, supplier_id: int, now: datetime) -> int:
+def owe_for_order(
+    conn: psycopg.Connection,
+    order_id: UUID,
+    supplier_id: int,
+    now: datetime,
+    *,
+    told: Told = Told.ORDER_PLACED,
+    about: str = "",
+) -> int:
     """One notice for each active channel of the supplier; how many that are."""
     return conn.execute(
-        "INSERT INTO notices (order_id, supplier_id, channel_id, kind, created_at, next_try_at)"
-        " SELECT %s, supplier_id, channel_id, %s, %s, %s FROM supplier_channels"
+        "INSERT INTO notices (order_id, supplier_id, channel_id, kind, about, created_at,"
+        " next_try_at)"
+        " SELECT %s, supplier_id, channel_id, %s, %s, %s, %s FROM supplier_channels"
         "  WHERE supplier_id = %s AND active"
         " ON CONFLICT DO NOTHING",
-        (order_id, ORDER_PLACED, now, now, supplier_id),
+        (order_id, told, about, now, now, supplier_id),
+    ).rowcount
+
+
+def count_of_order(conn: psycopg.Connection, order_id: UUID) -> int:
+    row = conn.execute("SELECT count(*) FROM notices WHERE order_id = %s", (order_id,)).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def owe_for_breach(
+    conn: psycopg.Connection,
+    breach_id: int,
+    supplier_id: int,
+    now: datetime,
+    facts: Mapping[str, object],
+) -> int:
+    """That a bin is low, once for the breach and each channel; `facts` is what held then."""
+    return conn.execute(
+        "INSERT INTO notices (breach_id, supplier_id, channel_id, kind, created_at, next_try_at,"
+        " facts) SELECT %s, supplier_id, channel_id, %s, %s, %s, %s FROM supplier_channels"
+        "  WHERE supplier_id = %s AND active"
+        " ON CONFLICT DO NOTHING",
+        (breach_id, Told.BIN_LOW, now, now, Jsonb(facts), supplier_id),
     ).rowcount
 
 
@@ -65,39 +97,77 @@ def load(conn: psycopg.Connection, notice_id: UUID, public_url: str, link_secret
     """What is to be told. Level and limits are those the order was placed on."""
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_LOAD, (notice_id,)).fetchone()
-    assert row is not None, f"notice {notice_id} was claimed and is gone"
-    token = sign_link(row["order_id"], row["placed_at"], link_secret)
+        assert row is not None, f"notice {notice_id} was claimed and is gone"
+        facts, breach_id = row.pop("facts"), row.pop("breach_id")
+        if breach_id is None:
+            lines = cursor.execute(_LINES, (row["order_id"],)).fetchall()
+        else:
+            lines = cursor.execute(_LOW_BIN, (breach_id,)).fetchall()
+            for line in lines:
+                line |= {"quantity": facts["quantity"], "because": facts["because"]}
+                line["evidence"] = facts["evidence"]
+            row["because"] = facts["because"]
+    link = ""
+    if row["order_id"] is not None:
+        token = sign_link(row["order_id"], row["placed_at"], link_secret)
+        link = f"{public_url}/a/{token}"
+    return Notice(**{**row, "told": Told(row["told"])}, link=link, lines=tuple(map(_line, lines)))
+
+
+def _line(row: dict[str, Any]) -> NoticeLine:
+    """What a person asked for rests on no reading: of it only the quantity is told."""
     evidence = row["evidence"]
-    level, rule = evidence["level"], evidence["rule"]
-    return Notice(
-        **row,
-        link=f"{public_url}/a/{token}",
-        pack=rule["pack"],
-        packs=row["quantity"] // rule["pack"],
-        pieces=level["pieces"],
-        minimum=rule["minimum"],
-        capacity=rule["capacity"],
-        measured_at=datetime.fromisoformat(evidence["reading"]["measured_at"]),
-    )
+    rule, level = evidence.get("rule", {}), evidence.get("level", {})
+    measured_at = evidence.get("reading", {}).get("measured_at")
+    pack = rule.get("pack", row["pack"])
+    known = {
+        "pack": pack,
+        "packs": row["quantity"] // pack,
+        "pieces": level.get("pieces", 0),
+        "minimum": rule.get("minimum", row["minimum"]),
+        "capacity": rule.get("capacity", row["capacity"]),
+        "measured_at": None if measured_at is None else datetime.fromisoformat(measured_at),
+    }
+    return NoticeLine(**{**row, **known})
 
 
 _LOAD = """
 SELECT n.notice_id, n.tries, n.channel_id, c.kind AS channel, c.address, c.secret,
-       o.order_id, o.number AS order_number, o.quantity, o.because, o.evidence, o.placed_at,
-       o.state = 'closed' AS order_closed,
-       i.sku, coalesce(line.supplier_sku, i.supplier_sku) AS supplier_sku, i.name AS item,
-       b.code AS bin_code, b.place,
+       n.kind AS told, n.about, n.created_at AS told_at, n.facts, n.breach_id,
+       o.order_id, o.number AS order_number, coalesce(o.because, '') AS because,
+       o.ended_at IS NOT NULL AS order_ended,
+       coalesce(o.sent_at, o.drafted_at, n.created_at) AS placed_at,
        s.name AS site, s.place AS site_place, s.time_zone, su.name AS supplier
   FROM notices n
   JOIN supplier_channels c USING (channel_id)
-  JOIN orders o ON o.order_id = n.order_id
-  JOIN items i ON i.item_id = o.item_id
-  JOIN bins b ON b.bin_id = o.bin_id
-  JOIN sites s ON s.site_id = b.site_id
-  JOIN suppliers su ON su.supplier_id = o.supplier_id
-  LEFT JOIN item_suppliers line ON line.item_id = o.item_id AND line.supplier_id = o.supplier_id
+  LEFT JOIN orders o ON o.order_id = n.order_id
+  LEFT JOIN breaches br ON br.breach_id = n.breach_id
+  LEFT JOIN bins b ON b.bin_id = br.bin_id
+  JOIN sites s ON s.site_id = coalesce(o.site_id, b.site_id)
+  JOIN suppliers su ON su.supplier_id = n.supplier_id
  WHERE n.notice_id = %s
 """
+_OF_BIN = """
+       i.sku, coalesce(line.supplier_sku, i.supplier_sku) AS supplier_sku, i.name AS item,
+       coalesce(line.pack, i.pack) AS pack, b.code AS bin_code, b.place, b.minimum, b.capacity
+"""
+_LINES = f"""
+SELECT l.quantity, l.because, l.evidence, l.promised_at, {_OF_BIN}
+  FROM order_lines l
+  JOIN orders o USING (order_id)
+  JOIN items i ON i.item_id = l.item_id
+  JOIN bins b ON b.bin_id = l.bin_id
+  LEFT JOIN item_suppliers line ON line.item_id = l.item_id AND line.supplier_id = o.supplier_id
+ WHERE l.order_id = %s ORDER BY l.number
+"""  # noqa: S608 - made of constants
+_LOW_BIN = f"""
+SELECT {_OF_BIN}
+  FROM breaches br
+  JOIN bins b ON b.bin_id = br.bin_id
+  JOIN items i ON i.item_id = b.item_id
+  LEFT JOIN item_suppliers line ON line.item_id = b.item_id AND line.supplier_id = b.supplier_id
+ WHERE br.breach_id = %s
+"""  # noqa: S608 - made of constants
 
 
 def record_sent(conn: psycopg.Connection, notice_id: UUID, at: datetime, detail: str) -> None:

@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from cloud.core.bin_policies import Answer, BinPolicy
+from cloud.core.bin_policies import GRACE_UNSAID, Answer, BinPolicy
 from cloud.core.plain import canonical
 from cloud.core.policies.base import Place, Rounding
 from cloud.core.policy_settings import PolicySettings
@@ -24,8 +24,9 @@ from cloud.postgres.nouns import Change
 _SELECT = """
 SELECT b.bin_id, p.automatic, p.minimum_from, p.minimum_to, p.agreed_minimum, p.agreed_order_up_to,
        p.target_permille, p.moq AS own_moq, p.lead_time_days AS own_lead_time_days,
-       p.policy, p.policy_version, p.version, p.parameters, p.rounding, p.grace_hours,
-       b.order_up_to,
+       p.grace_hours AS own_grace_hours, agreed.grace_hours AS agreed_grace_hours,
+       p.policy, p.policy_version, p.version, p.parameters, p.rounding,
+       coalesce(p.grace_hours, agreed.grace_hours) AS grace_hours, b.order_up_to,
        coalesce(p.moq, line.moq, 1) AS moq,
        coalesce(p.lead_time_days, line.lead_time_days) AS lead_time_days,
        coalesce(line.moq, 1) AS line_moq, line.lead_time_days AS line_lead_time_days,
@@ -36,6 +37,10 @@ SELECT b.bin_id, p.automatic, p.minimum_from, p.minimum_to, p.agreed_minimum, p.
   LEFT JOIN bin_policies p ON p.bin_id = b.bin_id
   LEFT JOIN item_suppliers line ON line.item_id = b.item_id AND line.supplier_id = b.supplier_id
   LEFT JOIN supplier_calendars c ON c.supplier_id = b.supplier_id
+  LEFT JOIN LATERAL
+       (SELECT v.grace_hours FROM agreements a JOIN agreement_versions v USING (agreement_id)
+         WHERE a.site_id = b.site_id AND a.supplier_id = b.supplier_id
+         ORDER BY v.number DESC LIMIT 1) agreed ON true
 """
 _OF_BIN = _SELECT + " WHERE b.bin_id = %s"
 _OF_ALL = _SELECT + " WHERE b.active"
@@ -62,7 +67,9 @@ def of_bin(
             "version": instead.version,
             "parameters": dict(instead.parameters),
             "rounding": instead.rounding,
-            "grace_hours": instead.grace_hours,
+            "grace_hours": row["agreed_grace_hours"]
+            if instead.grace_hours is None
+            else instead.grace_hours,
             "moq": instead.moq or row["line_moq"],
             "lead_time_days": row["line_lead_time_days"]
             if instead.lead_time_days is None
@@ -85,6 +92,9 @@ def _bin_policy(row: dict[str, Any]) -> BinPolicy:
         "order_up_to": row["order_up_to"],
         "calendar": calendar,
         "calendar_version": row["calendar_version"] or 0,
+        "grace": GRACE_UNSAID
+        if row["grace_hours"] is None
+        else timedelta(hours=row["grace_hours"]),
     }
     if row["policy"] is None:
         return BinPolicy(**said)
@@ -94,7 +104,6 @@ def _bin_policy(row: dict[str, Any]) -> BinPolicy:
         version=row["policy_version"],
         parameters=MappingProxyType(row["parameters"]),
         rounding=Rounding(row["rounding"]),
-        grace=timedelta(hours=row["grace_hours"]),
         settings_version=row["version"],
     )
 
@@ -110,7 +119,7 @@ def _settings(row: dict[str, Any]) -> PolicySettings:
         rounding=Rounding(row["rounding"]),
         moq=row["own_moq"],
         lead_time_days=row["own_lead_time_days"],
-        grace_hours=row["grace_hours"],
+        grace_hours=row["own_grace_hours"],
         automatic=row["automatic"],
         minimum_from=row["minimum_from"],
         minimum_to=row["minimum_to"],
@@ -118,6 +127,17 @@ def _settings(row: dict[str, Any]) -> PolicySettings:
         agreed_order_up_to=row["agreed_order_up_to"],
         target_permille=row["target_permille"],
     )
+
+
+def calendar_of(conn: psycopg.Connection, supplier_id: int) -> tuple[int, bool]:
+    """The version of a supplier's calendar, and whether its orders wait for each other.
+
+    Version 0: it has said nothing of its days.
+    """
+    row = conn.execute(
+        "SELECT version, gathers FROM supplier_calendars WHERE supplier_id = %s", (supplier_id,)
+    ).fetchone()
+    return (0, False) if row is None else (int(row[0]), bool(row[1]))
 
 
 # ------------------------------------------------------------------------------ what is set

@@ -6,9 +6,10 @@ bin_tracks   what is remembered, locked by whoever follows the bin
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import dict_row
@@ -67,23 +68,47 @@ INSERT INTO bin_tracks (bin_id, item_id, from_at, rules) VALUES (%s, %s, %s, %s)
 ON CONFLICT DO NOTHING
 """
 # Each sensor from its own time on. The least of all is said again, for weeks to be left out when
-# the question is planned.
+# the question is planned. What a machine said that a person then refused is not of this bin.
 _SEEN = """
+WITH refused AS MATERIALIZED (SELECT array_agg(stream_no) AS nos FROM streams WHERE refused)
 SELECT t.sensor_id, r.at, r.stream_no, r.seq, r.weight_mg, r.condition, r.stability, r.quality,
        r.clock_trusted, r.total, r.code, r.change
-  FROM unnest(%(ids)s::int[], %(since)s::timestamptz[]) AS t(sensor_id, since),
+  FROM refused, unnest(%(ids)s::int[], %(since)s::timestamptz[]) AS t(sensor_id, since),
        LATERAL (SELECT * FROM (
            (SELECT measured_at AS at, stream_no, seq, weight_mg, condition, stability, quality,
                    clock_trusted, total, code, change
               FROM readings WHERE sensor_id = t.sensor_id AND corrected_at IS NULL
                AND measured_at >= t.since AND measured_at >= %(least)s
+               AND (refused.nos IS NULL OR stream_no <> ALL(refused.nos))
              ORDER BY measured_at, stream_no, seq LIMIT %(limit)s)
            UNION ALL
            (SELECT corrected_at, stream_no, seq, weight_mg, condition, stability, quality,
                    clock_trusted, total, code, change
               FROM readings WHERE sensor_id = t.sensor_id AND corrected_at >= t.since
+               AND (refused.nos IS NULL OR stream_no <> ALL(refused.nos))
              ORDER BY corrected_at, stream_no, seq LIMIT %(limit)s)) u
         ORDER BY at, stream_no, seq LIMIT %(limit)s) r
+"""
+
+
+# From the last reading before them that is not theirs: what they said lies after it.
+_WITHOUT_REFUSED = """
+WITH refused AS (
+    SELECT s.bin_id, s.sensor_id, min(least(r.measured_at, r.corrected_at)) AS first_at
+      FROM streams st JOIN sensors s USING (gateway_id)
+      JOIN readings r ON r.sensor_id = s.sensor_id AND r.stream_no = st.stream_no
+     WHERE st.gateway_id = %(gateway_id)s AND st.stream = ANY(%(streams)s) AND s.bin_id IS NOT NULL
+     GROUP BY s.bin_id, s.sensor_id),
+since AS (
+    SELECT bin_id, min(coalesce((
+        SELECT max(r.measured_at) FROM readings r JOIN streams st USING (stream_no)
+         WHERE r.sensor_id = refused.sensor_id AND r.measured_at < first_at AND NOT st.refused),
+        first_at)) AS from_at
+      FROM refused GROUP BY bin_id),
+doubted AS (
+    UPDATE bin_tracks t SET version = version + 1 FROM since WHERE t.bin_id = since.bin_id)
+INSERT INTO bin_follow AS b (bin_id, from_at) SELECT bin_id, from_at FROM since ORDER BY bin_id
+    ON CONFLICT (bin_id) DO UPDATE SET from_at = least(b.from_at, EXCLUDED.from_at)
 """
 
 
@@ -127,6 +152,11 @@ def spread(conn: psycopg.Connection) -> int:
     row = conn.execute(_SPREAD, (DUE_ROWS_MAX,)).fetchone()
     assert row is not None
     return int(row[0])
+
+
+def without_refused(conn: psycopg.Connection, gateway_id: int, streams: Collection[UUID]) -> None:
+    """Follow again what these streams said something of, without what they said."""
+    conn.execute(_WITHOUT_REFUSED, {"gateway_id": gateway_id, "streams": list(streams)})
 
 
 def mark_settling(conn: psycopg.Connection, now: datetime) -> None:

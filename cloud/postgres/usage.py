@@ -126,6 +126,17 @@ SELECT a.bin_id, a.today - a.began - 1, a.today - a.borne_out + 1, t.ago, t.piec
   FROM asked a LEFT JOIN told t USING (bin_id) LEFT JOIN unknown n USING (bin_id)
 """  # noqa: S608 - made of the constants above
 _DEMAND = f"{_DAYS} SELECT pieces FROM days ORDER BY day"  # noqa: S608 - as above
+# A portal reads readings through its view, and no supplier the table of sensors.
+_DEMAND_SEEN = (
+    _DEMAND.replace(
+        "SELECT max(r.at) AS at FROM sensors s, LATERAL", "SELECT max(r.at) AS at FROM LATERAL"
+    )
+    .replace(
+        "FROM readings WHERE sensor_id = s.sensor_id",
+        "FROM portal_readings WHERE bin_id = m.bin_id",
+    )
+    .replace("WHERE s.bin_id = m.bin_id) last", ") last")
+)
 
 
 def compute(conn: psycopg.Connection, now: datetime) -> int:
@@ -177,4 +188,13 @@ def demand(conn: psycopg.Connection, bin_id: int, days: int, now: datetime) -> l
     """
     asked = {"now": now, "days": days, "bin_ids": [bin_id]}
     rows = conn.execute(_DEMAND, asked).fetchall()
+    return [None if pieces is None else max(0, pieces) for (pieces,) in rows]
+
+
+def demand_seen(
+    conn: psycopg.Connection, bin_id: int, days: int, now: datetime
+) -> list[int | None]:
+    """The same, under whoever asks (see `asking`): nothing where nothing may be seen."""
+    asked = {"now": now, "days": days, "bin_ids": [bin_id]}
+    rows = conn.execute(_DEMAND_SEEN, asked).fetchall()
     return [None if pieces is None else max(0, pieces) for (pieces,) in rows]

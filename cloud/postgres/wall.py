@@ -53,8 +53,8 @@ class BinRow:
     order_number: int | None
     order_state: str | None
     order_quantity: int | None
-    placed_at: datetime | None
-    acknowledged_at: datetime | None
+    sent_at: datetime | None  # None: a draft, or one that waits for others
+    answered_at: datetime | None
     measure: str
     unit_sd_ug: int
     unit_error_ug: int
@@ -72,6 +72,8 @@ class BinRow:
     usage_sd: float | None
     usage_days: int | None
     several: bool = False  # scales under it
+    answer_hours: int | None = None  # in which an order is answered; None: nothing was agreed on
+    withheld: bool = False  # the asking supplier is not shown what lies in it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,18 +94,24 @@ SELECT b.bin_id, b.code, b.place, b.capacity, b.minimum, b.margin, b.tare_mg, b.
        st.heard_at, st.received_at, st.condition, st.measured_at, st.weight_mg,
        st.stability, st.quality, st.clock_trusted,
        br.opened_at AS low_since,
-       o.order_id, o.number AS order_number, o.state AS order_state, o.quantity AS order_quantity,
-       o.placed_at, o.acknowledged_at,
+       o.order_id, o.order_number, o.order_state, o.order_quantity, o.sent_at, o.answered_at,
        (SELECT count(*) > 1 FROM sensors o WHERE o.bin_id = b.bin_id) AS several,
        b.measure, i.unit_sd_ug, i.unit_error_ug, b.scale_sd_mg,
        l.pieces, l.unconfirmed, l.sd_pieces, l.exact, l.level_at, l.plateau_since, l.followed_at,
-       l.doubts, l.zero_error_mg, l.usage_per_day, l.usage_sd, l.usage_days
+       l.doubts, l.zero_error_mg, l.usage_per_day, l.usage_sd, l.usage_days,
+       ag.answer_hours, b.site_id IN (SELECT sites_withheld()) AS withheld
   FROM bins b
   JOIN sites si USING (site_id)
   JOIN items i USING (item_id)
   JOIN suppliers su USING (supplier_id)
   LEFT JOIN item_suppliers line ON line.item_id = b.item_id AND line.supplier_id = b.supplier_id
-  LEFT JOIN bin_state st ON st.bin_id = b.bin_id
+  LEFT JOIN
+       (SELECT DISTINCT ON (agreement_id) a.site_id, a.supplier_id, v.answer_hours
+          FROM agreements a JOIN agreement_versions v USING (agreement_id)
+         ORDER BY agreement_id, v.number DESC) ag
+         ON ag.site_id = b.site_id AND ag.supplier_id = b.supplier_id
+  LEFT JOIN bin_state st
+         ON st.bin_id = b.bin_id AND b.site_id NOT IN (SELECT sites_withheld())
   LEFT JOIN bin_levels l ON l.bin_id = b.bin_id
   LEFT JOIN LATERAL
        -- Of several sensors the one that was heard last, or any of them.
@@ -111,7 +119,13 @@ SELECT b.bin_id, b.code, b.place, b.capacity, b.minimum, b.margin, b.tare_mg, b.
          ORDER BY sensor_id = st.sensor_id DESC NULLS LAST, sensor_id LIMIT 1) se ON true
   LEFT JOIN gateways g USING (gateway_id)
   LEFT JOIN breaches br ON br.bin_id = b.bin_id AND br.closed_at IS NULL
-  LEFT JOIN orders o ON o.bin_id = b.bin_id AND o.state <> 'closed'
+  LEFT JOIN LATERAL
+       -- Of several orders on their way the newest, because it is the one for this breach.
+       (SELECT o.order_id, o.number AS order_number, o.state AS order_state,
+               l.quantity AS order_quantity, o.sent_at, o.answered_at
+          FROM order_lines l JOIN orders o USING (order_id)
+         WHERE l.bin_id = b.bin_id AND o.ended_at IS NULL
+         ORDER BY o.number DESC LIMIT 1) o ON true
 """
 
 

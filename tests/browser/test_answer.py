@@ -29,7 +29,7 @@ def test_a_robot_that_opens_the_link_and_runs_its_scripts_answers_nothing(visit,
         page.goto(link)
     page.goto(served.url + served.world.link("LND-R04-B2"))
     page.wait_for_timeout(3000)
-    assert served.world.order_state("LND-R04-B2") == "placed"
+    assert served.world.order_state("LND-R04-B2") == "sent"
 
 
 @pytest.mark.parametrize("scripts", [True, False])

@@ -5,6 +5,7 @@ import os
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from cloud.core.agreements import Side
 from cloud.postgres import users
 from tests.browser.conftest import serving
 from tests.cloud.http.world import FERRO, OPERATIONS, PASSWORD_HASH
@@ -27,10 +28,16 @@ PAGES = {
     "bin, low": ("/bins/LND-R04-B2", OPERATIONS),
     "bin, stale": ("/bins/LND-R01-A8", OPERATIONS),
     "orders": ("/orders", OPERATIONS),
-    "orders, none": ("/orders?state=closed", OPERATIONS),
+    "orders, none": ("/orders?state=ended", OPERATIONS),
     "exceptions": ("/exceptions", OPERATIONS),
     "KPIs": ("/kpis", OPERATIONS),
     "KPIs, the list behind": ("/kpis/orders?name=Lindau+Pumps", OPERATIONS),
+    "agreements": ("/agreements", OPERATIONS),
+    "agreements, of a supplier": ("/agreements", FERRO),
+    "agreements, none": ("/agreements", QUIET),
+    "agreement": ("/agreements/{agreement}", OPERATIONS),
+    "agreement, to the supplier": ("/agreements/{agreement}", FERRO),
+    "agreement, new": ("/agreements/new", OPERATIONS),
     "evidence": ("/orders/{number}/evidence", OPERATIONS),
     "evidence, to the supplier": ("/orders/{number}/evidence", FERRO),
     "bins": ("/bins", OPERATIONS),
@@ -72,6 +79,15 @@ def served(make_database):
                 role="supplier",
                 supplier_id=supplier[0],
             )
+        agreement = site.world.agreement(
+            valid_until="2026-12-01", service="fill", target_per_mille=985
+        )
+        site.world.proposal(
+            agreement,
+            Side.SUPPLIER,
+            {"LND-R04-B2": {"minimum": 800, "order_up_to": 1_900}},
+            answer_hours=2,
+        )
         yield site
 
 
@@ -82,6 +98,7 @@ def path_of(served, name: str) -> tuple[str, str | None]:
         order=world.order_of("LND-R04-B2"),
         number=world.order_label("LND-R04-B2"),
         link=world.link("LND-R04-B2"),
+        agreement=1,
     ), email
 
 

@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 
 TARE_MG = 350_000
 PIECE_MG = 4_200
+REFILL_MIN = 50  # what is less was put back
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,16 @@ class Shelf:
                 " ARRAY[(extract(epoch FROM %s::timestamptz) * 1000)::bigint])",
                 (self.sensor_id, at),
             )
+            # What whoever follows books when so much more lies there: a refill, confirmed.
+            self.admin.execute(
+                "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces, after_pieces,"
+                " event_at, confirmed_at, known_at, after_refs, because)"
+                " SELECT b.bin_id, b.item_id, 'refill', %(now)s - l.pieces, l.pieces, %(now)s,"
+                " %(at)s, %(at)s, %(at)s, '{1,1,1,1}', ''"
+                "   FROM bins b JOIN bin_levels l USING (bin_id)"
+                "  WHERE b.bin_id = %(bin)s AND %(now)s - l.pieces >= %(refill)s",
+                {"bin": self.bin_id, "now": pieces, "at": at, "refill": REFILL_MIN},
+            )
             self.admin.execute(
                 "INSERT INTO bin_levels AS l (bin_id, pieces, exact, level_at, followed_at)"
                 " VALUES (%s, %s, true, %s, %s) ON CONFLICT (bin_id) DO UPDATE SET"
@@ -104,6 +115,10 @@ class Shelf:
         return self._one(
             "SELECT changed_xid::text::bigint FROM bin_state WHERE bin_id = %s", self.bin_id
         )
+
+    def the_line(self) -> dict[str, Any]:
+        (line,) = self.rows("order_lines")
+        return line
 
     def order_id(self) -> UUID:
         return UUID(str(self.the_order()["order_id"]))

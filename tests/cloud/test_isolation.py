@@ -43,11 +43,23 @@ RUN_AS_OWNER = {
     Store.COLUMNSTORE: {"readings_drop", "readings_pack"},
 }
 # Beside these the triggers that remember what changed, or have it looked at; nobody may call them.
-REMEMBER = {"bins_follow", "bins_remember", "items_remember", "note_change", "sensors_remember"}
+REMEMBER = {
+    "agreement_holds",
+    "bins_follow",
+    "bins_remember",
+    "items_remember",
+    "note_change",
+    "sensors_remember",
+}
 VIEWS = ("portal_calibrations", "portal_readings", "portal_rollups")
 
 # What a supplier is meant to see of its own; everywhere else it sees nothing at all.
 SUPPLIER_SEES = {
+    "agreements",
+    "agreement_versions",
+    "agreement_limits",
+    "agreement_proposals",
+    "agreement_proposal_limits",
     "customers",
     "sites",
     "places",
@@ -64,8 +76,11 @@ SUPPLIER_SEES = {
     "movements",
     "breaches",
     "orders",
+    "order_acts",
     "order_events",
     "order_evidence",
+    "order_lines",
+    "order_receipts",
     "supplier_calendars",
     "notices",
     "attempts",
@@ -98,6 +113,11 @@ RIGHTS = {
         "streams": "INSERT SELECT UPDATE",
     },
     "binline_jobs": {
+        "agreement_limits": "SELECT",
+        "agreement_proposal_limits": "SELECT",
+        "agreement_proposals": "SELECT",
+        "agreement_versions": "SELECT",
+        "agreements": "SELECT",
         "attempts": "DELETE INSERT SELECT",
         "bin_due": "DELETE INSERT SELECT UPDATE",
         "bin_follow": "DELETE INSERT SELECT UPDATE",
@@ -108,6 +128,7 @@ RIGHTS = {
         "bin_sensors": "SELECT",
         "bin_state": "DELETE SELECT UPDATE(changed_xid)",
         "bin_tracks": "DELETE INSERT SELECT UPDATE",
+        "bin_watches": "INSERT SELECT UPDATE",
         "bins": "SELECT UPDATE(margin,minimum,order_up_to)",
         "breaches": "INSERT SELECT UPDATE",
         "checkpoints": "DELETE INSERT SELECT UPDATE",
@@ -126,8 +147,11 @@ RIGHTS = {
         "ledger": "DELETE SELECT",
         "movements": "INSERT SELECT UPDATE",
         "notices": "INSERT SELECT UPDATE",
+        "order_acts": "INSERT SELECT UPDATE",
         "order_events": "INSERT SELECT",
         "order_evidence": "INSERT SELECT",
+        "order_lines": "INSERT SELECT UPDATE",
+        "order_receipts": "INSERT SELECT",
         "orders": "INSERT SELECT UPDATE",
         "places": "SELECT",
         "planned_usage": "SELECT",
@@ -138,6 +162,7 @@ RIGHTS = {
         "rollups": "DELETE INSERT SELECT",
         "rollups_due": "DELETE SELECT UPDATE",
         "sensors": "SELECT",
+        "shadow_orders": "INSERT SELECT",
         "sites": "SELECT",
         "streams": "SELECT UPDATE(refused,returned_at,returns)",
         "supplier_calendars": "SELECT",
@@ -145,6 +170,11 @@ RIGHTS = {
         "suppliers": "SELECT",
     },
     "binline_portal": {
+        "agreement_limits": "INSERT SELECT",
+        "agreement_proposal_limits": "INSERT SELECT",
+        "agreement_proposals": "INSERT SELECT UPDATE(answered_at,answered_by,state)",
+        "agreement_versions": "INSERT SELECT",
+        "agreements": "INSERT SELECT",
         "attempts": "SELECT",
         "bin_due": "INSERT SELECT",
         "bin_items": "SELECT",
@@ -166,10 +196,14 @@ RIGHTS = {
         "item_suppliers": "INSERT SELECT UPDATE",
         "items": "INSERT SELECT UPDATE",
         "movements": "SELECT",
-        "notices": "SELECT",
+        "notices": "INSERT SELECT",
+        "order_acts": "INSERT SELECT UPDATE(answered_at,answered_by,state)",
         "order_events": "INSERT SELECT",
         "order_evidence": "INSERT SELECT",
-        "orders": "SELECT UPDATE(acknowledged_at,acknowledged_by,state)",
+        "order_lines": "INSERT SELECT UPDATE(promised_at,quantity,shipped)",
+        "order_receipts": "SELECT",
+        "orders": "INSERT SELECT UPDATE(agreement_version,answered_at,answered_by,approved_at,"
+        "approved_by,ended_at,ended_because,ended_by,leaves_at,sent_at,shipped_at,state)",
         "places": "INSERT SELECT UPDATE",
         "planned_usage": "INSERT SELECT UPDATE(withdrawn_at,withdrawn_by)",
         "portal_calibrations": "SELECT",
@@ -177,6 +211,7 @@ RIGHTS = {
         "portal_rollups": "SELECT",
         "restatements": "SELECT",
         "sensors": "INSERT SELECT UPDATE",
+        "shadow_orders": "SELECT",
         "sites": "INSERT SELECT UPDATE",
         "supplier_calendars": "INSERT SELECT UPDATE",
         "supplier_channels": "INSERT SELECT(active,address,channel_id,kind,supplier_id)",
@@ -240,8 +275,8 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
         (item, supplier, canary),
     )
     bin_id = one(
-        "INSERT INTO bins (code, site_id, item_id, supplier_id, place, place_id, capacity, minimum)"
-        " VALUES (%s, %s, %s, %s, '', %s, 100, 10) RETURNING bin_id",
+        "INSERT INTO bins (code, site_id, item_id, supplier_id, place, place_id, capacity, minimum,"
+        " order_up_to) VALUES (%s, %s, %s, %s, '', %s, 100, 10, 90) RETURNING bin_id",
         canary.upper(),
         site,
         item,
@@ -318,22 +353,42 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
         "INSERT INTO case_snoozes (key, by, because, at, until) VALUES (%s, %s, %s, %s, %s)",
         (canary, canary, canary, NOW, NOW + timedelta(days=1)),
     )
+    seed_agreement(admin, canary, (site, supplier, bin_id))
     breach = one(
-        "INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces)"
-        " VALUES (%s, %s, %s, 5) RETURNING breach_id",
+        "INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces, cycle)"
+        " VALUES (%s, %s, %s, 5, 1) RETURNING breach_id",
         bin_id,
         NOW,
         number,
     )
     order = one(
-        "INSERT INTO orders (breach_id, bin_id, item_id, supplier_id, quantity, because, evidence,"
-        " placed_at) VALUES (%s, %s, %s, %s, 90, %s, '{}', %s) RETURNING order_id",
-        breach,
-        bin_id,
-        item,
+        "INSERT INTO orders (site_id, supplier_id, because, drafted_at, sent_at, state)"
+        " VALUES (%s, %s, %s, %s, %s, 'sent') RETURNING order_id",
+        site,
         supplier,
         canary,
         NOW,
+        NOW,
+    )
+    admin.execute(
+        "INSERT INTO order_lines (order_id, number, bin_id, item_id, breach_id, cycle, ordinal,"
+        " asked, quantity, because, evidence) VALUES (%s, 1, %s, %s, %s, 1, 1, 90, 90, %s, '{}')",
+        (order, bin_id, item, breach, canary),
+    )
+    admin.execute(
+        "INSERT INTO order_acts (order_id, kind, act_id, ordinal, at, lines)"
+        " VALUES (%s, 'change', %s, 1, %s, '[]')",
+        (order, canary, NOW),
+    )
+    admin.execute(
+        "INSERT INTO order_receipts VALUES (%s, 1, %s, %s, 5, %s)", (order, canary, bin_id, NOW)
+    )
+    admin.execute("INSERT INTO bin_watches (bin_id, seen_at) VALUES (%s, %s)", (bin_id, NOW))
+    admin.execute(
+        "INSERT INTO shadow_orders (bin_id, item_id, supplier_id, breach_id, cycle,"
+        " agreement_version, at, quantity, due_at, because)"
+        " VALUES (%s, %s, %s, %s, 1, 1, %s, 5, %s, %s)",
+        (bin_id, item, supplier, breach, NOW, NOW, canary),
     )
     admin.execute(
         "INSERT INTO order_events (order_id, at, event, actor) VALUES (%s, %s, 'placed', %s)",
@@ -376,6 +431,29 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
     )
     admin.execute("INSERT INTO sessions VALUES (%s, %s, %s, %s)", (canary.encode(), user, NOW, NOW))
     return int(supplier)
+
+
+def seed_agreement(admin: psycopg.Connection, canary: str, of: tuple[int, int, int]) -> None:
+    site, supplier, bin_id = of
+    row = admin.execute(
+        "INSERT INTO agreements (site_id, supplier_id) VALUES (%s, %s) RETURNING agreement_id",
+        (site, supplier),
+    ).fetchone()
+    assert row is not None
+    clauses = (
+        "INSERT INTO {} (agreement_id, number, mode, draft_hours, escalate_after_hours, ownership,"
+        " answer_hours, grace_hours, band_quantity_percent, band_postpone_days,"
+        " band_limits_percent, shared, valid_from, proposed_by, author, because, {}) VALUES"
+        " (%s, 1, 'auto', 24, 8, 'owned', 24, 24, 0, 0, 0, '{{levels}}', '2026-01-01', 'customer',"
+        " %s, %s, {})"
+    )
+    versions = clauses.format("agreement_versions", "agreed_at, accepted_by", "now(), ''")
+    proposals = clauses.format("agreement_proposals", "base, proposed_at", "1, now()")
+    for query in (versions, proposals):
+        admin.execute(query, (row[0], canary, canary))  # type: ignore[arg-type] # made above
+    for table in ("agreement_limits", "agreement_proposal_limits"):
+        query = f"INSERT INTO {table} VALUES (%s, 1, %s, 10, 90)"
+        admin.execute(query, (row[0], bin_id))
 
 
 def readable(admin: psycopg.Connection, role: str = "binline_portal") -> dict[str, list[str]]:
@@ -592,6 +670,8 @@ def test_the_secret_of_a_channel_is_for_the_sender_alone(
     "change",
     [
         "UPDATE orders SET state = 'acknowledged'",
+        "UPDATE order_lines SET shipped = 1",
+        "UPDATE order_acts SET answered_by = 'me'",
         "UPDATE bin_state SET changed_xid = pg_current_xact_id()",
         "UPDATE bins SET minimum = 0",
         "UPDATE suppliers SET name = 'mine'",
@@ -606,6 +686,7 @@ def test_the_secret_of_a_channel_is_for_the_sender_alone(
         "UPDATE supplier_calendars SET lead_days = 300",
         "UPDATE bin_policies SET rounding = 'up'",
         "UPDATE planned_usage SET withdrawn_at = now(), withdrawn_by = 'me'",
+        "UPDATE agreement_proposals SET state = 'declined'",
     ],
 )
 def test_a_supplier_changes_nothing_of_another(
@@ -625,7 +706,13 @@ def test_a_supplier_changes_nothing_of_another(
     after = admin.execute(
         sql.SQL("SELECT * FROM {} ORDER BY 1").format(sql.Identifier(table))
     ).fetchall()
-    answerable = table in ("orders", "bin_state")
+    answerable = table in (
+        "orders",
+        "order_lines",
+        "order_acts",
+        "bin_state",
+        "agreement_proposals",
+    )
     assert touched == (1 if answerable else 0)
     changed = [was for was in before if was not in after]
     assert len(changed) == touched
@@ -640,6 +727,21 @@ def test_a_supplier_changes_nothing_of_another(
         "INSERT INTO supplier_channels (supplier_id, kind, address) VALUES (1, 'email', 'x@y')",
         "INSERT INTO order_events (order_id, at, event, actor) VALUES ('{order}', now(), '', '')",
         "UPDATE orders SET supplier_id = {supplier}",
+        (
+            "INSERT INTO orders (site_id, supplier_id, because, drafted_at)"
+            " VALUES (1, {supplier}, '', now())"
+        ),
+        (
+            "INSERT INTO order_lines (order_id, number, bin_id, item_id, cycle, ordinal, asked,"
+            " quantity, because, evidence) VALUES ('{order}', 9, 1, 1, 9, 9, 1, 1, '', '{{}}')"
+        ),
+        "INSERT INTO order_acts VALUES ('{order}', 'change', 'x', 9, now(), '', '', NULL, '[]')",
+        "UPDATE order_lines SET received = 9",
+        "INSERT INTO order_receipts VALUES ('{order}', 1, 'y', 1, 1, now())",
+        (
+            "INSERT INTO notices (order_id, supplier_id, channel_id, created_at, next_try_at)"
+            " VALUES ('{order}', {supplier}, 1, now(), now())"
+        ),
         "DELETE FROM orders",
         "INSERT INTO customers (name) VALUES ('new')",
         "INSERT INTO places (site_id, name) VALUES (1, 'new')",
@@ -674,6 +776,13 @@ def test_a_supplier_changes_nothing_of_another(
             "INSERT INTO case_snoozes (key, by, because, at, until)"
             " VALUES ('x', 'me', 'mine', now(), now() + interval '1 day')"
         ),
+        "INSERT INTO agreements (site_id, supplier_id) VALUES (1, {supplier})",
+        "INSERT INTO agreement_proposal_limits VALUES (1, 1, 2, 1, 2)",
+        "INSERT INTO agreement_limits VALUES (1, 1, 2, 1, 2)",
+        "UPDATE agreement_limits SET minimum = 0",
+        "UPDATE agreement_versions SET because = 'mine'",
+        "UPDATE agreement_proposals SET because = 'mine'",
+        "DELETE FROM agreement_proposals",
         "SELECT * FROM readings",
         "SELECT * FROM rollups",
         "SELECT * FROM binline_store.readings_other",

@@ -646,8 +646,8 @@ def _load_sink(world: World, conn: psycopg.Connection) -> None:
     world.orders = [
         Order(number=number, bin=code, placed_ms=ms, state=state)
         for number, code, ms, state in conn.execute(
-            "SELECT o.number, b.code, (extract(epoch FROM o.placed_at) * 1000)::bigint, o.state"
-            "  FROM orders o JOIN bins b USING (bin_id)"
+            "SELECT o.number, b.code, (extract(epoch FROM o.drafted_at) * 1000)::bigint, o.state"
+            "  FROM orders o JOIN order_lines USING (order_id) JOIN bins b USING (bin_id)"
         )
     ]
     world.notices = {

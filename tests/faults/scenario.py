@@ -186,11 +186,11 @@ def _note_fault(world: World, fault: Fault, since_ms: int, report: Report) -> No
 
 
 def _recover(world: World) -> None:
-    """From the last healing until the newest answer of every scale is stored again."""
+    """From the last healing until the newest answer of every scale is stored, and told, again."""
     healed = time.monotonic()
     crashes = len(world.keeper.deaths)
     because: str | None = "not looked"
-    while (because := world.is_fresh()) is not None:
+    while (because := world.is_fresh() or world.says_fresh()) is not None:
         if time.monotonic() - healed > RECOVER_S_MAX:
             break
         world.pause(LOOK_S)

@@ -219,6 +219,7 @@ class World:
         self._template = template
         self._mounts: list[Path] = []
         self._over = threading.Event()
+        self._trust: dict[str, str] = {}  # as the page last said it
         self._admin: psycopg.Connection | None = None
         self._lock = threading.Lock()
 
@@ -318,6 +319,10 @@ class World:
         )
         return None if rows is None else {(g, s): weight for g, s, weight in rows}
 
+    def says_fresh(self) -> str | None:
+        """None when the page calls every bin fresh; else the first it does not."""
+        return next((f"{c} is {t}" for c, t in self._trust.items() if t != "fresh"), None)
+
     def is_fresh(self, gateways: tuple[str, ...] = GATEWAYS) -> str | None:
         """None when the newest answer of every counting scale is stored; else why not."""
         self.truth.read()
@@ -350,8 +355,8 @@ class World:
 
     def freshness_ms(self, gateway: str) -> int | None:
         """Age of the newest stored answer of the gateway's slowest scale."""
-        self.truth.read()
         stored = self.newest_stored()
+        self.truth.read()  # afterwards: what is stored was shown before
         if stored is None:
             return None
         shown = [
@@ -614,7 +619,8 @@ class World:
                 status, body = self._get("/api/bins", cookie)
                 entry["status"] = status
                 if status == 200:
-                    entry["trust"] = {one["code"]: one["trust"] for one in json.loads(body)}
+                    self._trust = {one["code"]: one["trust"] for one in json.loads(body)}
+                    entry["trust"] = self._trust
                 elif status in (401, 303):
                     cookie = ""
             except (OSError, ValueError, http.client.HTTPException) as error:

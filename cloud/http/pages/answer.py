@@ -10,7 +10,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from cloud.actions.acknowledge import acknowledge_order
+from cloud.actions import answer_order
 from cloud.core.links import LINK_VALID, read_link
 from cloud.core.refusals import OrderUnknown
 from cloud.http import rendering, views, words
@@ -35,7 +35,7 @@ def answer_page(request: Request, token: str) -> Response:
         if order is None:
             raise OrderUnknown
         story = orders.story_of(conn, order)
-        row = wall.bin_by_id(conn, order.bin_id)
+        row = wall.bin_by_id(conn, order.first.bin_id)
     return rendering.page(
         request,
         "answer.html",
@@ -43,8 +43,8 @@ def answer_page(request: Request, token: str) -> Response:
         story=story,
         tile=None if row is None else views.tile_of(row, now),
         zone=words.zone(order.time_zone),
-        valid_until=order.placed_at + LINK_VALID,
-        just_now=order.acknowledged_at is not None and now - order.acknowledged_at < JUST_NOW,
+        valid_until=(order.sent_at or order.drafted_at) + LINK_VALID,
+        just_now=order.answered_at is not None and now - order.answered_at < JUST_NOW,
         token=token,
     )
 
@@ -58,7 +58,7 @@ def acknowledge(request: Request, token: str) -> Response:
     with parts.portal_pool.connection() as conn:
         asking.as_supplier(conn, supplier_id)
         name = portal.supplier_name(conn, supplier_id)
-        acknowledge_order(conn, order_id, f"{name}, by the link in the mail", now)
+        answer_order.acknowledge(conn, order_id, f"{name}, by the link in the mail", now)
     return RedirectResponse(f"/a/{token}", 303)
 
 

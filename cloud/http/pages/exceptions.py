@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from cloud.actions.look_for_cases import Looked, look_for_cases, put_off
-from cloud.core.exceptions import Action, Case, Snooze
+from cloud.core.exceptions import Action, Case, Kind, Snooze
 from cloud.core.refusals import SnoozeWithoutReason
 from cloud.http import auth, rendering, words
 from cloud.http.auth import Operations
@@ -37,6 +37,8 @@ BUTTONS = {
     Action.DECIDE_ORDER: "Open bin",
     Action.LOWER_MAXIMUM: "Change the limits",
     Action.APPROVE: "Open order",
+    Action.ANSWER_PROPOSAL: "Open agreement",
+    Action.RENEW_AGREEMENT: "Open agreement",
 }
 TO_DO = {
     Action.ORDER: "Find out why nothing was ordered.",
@@ -49,6 +51,8 @@ TO_DO = {
     Action.DECIDE_ORDER: "Decide what to order.",
     Action.LOWER_MAXIMUM: "Take some out, or change the maximum.",
     Action.APPROVE: "Approve it, or cancel it.",
+    Action.ANSWER_PROPOSAL: "Accept it or decline it.",
+    Action.RENEW_AGREEMENT: "Agree on a later day.",
 }
 
 
@@ -132,6 +136,8 @@ def _href(case: Case, code: str, order: str) -> str:
             return f"/orders/{order}/evidence"
         case Action.CHECK_GATEWAY:
             return "/wall?state=stale"
+        case Action.ANSWER_PROPOSAL | Action.RENEW_AGREEMENT:
+            return f"/agreements/{case.evidence[0].removeprefix('agreement-')}"
         case Action.LOWER_MAXIMUM:
             return f"/bins/{code}/edit"
         case _:
@@ -148,4 +154,6 @@ def _left(case: Case, now: datetime) -> str:
     if case.act_before is None:
         return "no time limit is known"
     left = (case.act_before - now).total_seconds()
+    if case.kind is Kind.AGREEMENT_ENDS:
+        return f"ends in {words.span(left)}" if left > 0 else "has ended"
     return f"runs out in {words.span(left)}" if left > 0 else "may have run out"

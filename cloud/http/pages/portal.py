@@ -3,13 +3,17 @@
 from uuid import UUID
 
 from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
-from cloud.actions.acknowledge import acknowledge_order
-from cloud.http import auth, problems, rendering, views, words
+from cloud.core.order_states import State, Verb
+from cloud.core.refusals import OrderUnknown, Refusal
+from cloud.http import auth, order_acts, problems, rendering, views, words
 from cloud.http.auth import Supplier
+from cloud.http.order_acts import Acting
 from cloud.http.pages import orders
 from cloud.http.parts import parts_of
+from cloud.http.problems import Problem
 from cloud.postgres import portal, wall
 from cloud.postgres.sessions import Session
 
@@ -17,6 +21,11 @@ router = APIRouter(include_in_schema=False)
 
 LISTED_MAX = 100
 CLOSED_LISTED_MAX = 5
+UNDER_WAY = (
+    State.CHANGED, State.ACKNOWLEDGED, State.CONFIRMED, State.SHIPPED, State.PART_DELIVERED,
+    State.RECEIVED,
+)  # fmt: skip
+ENDED_SEEN = (State.CLOSED, State.REFUSED, State.CANCELLED, State.EXPIRED)
 
 
 @router.get("/p")
@@ -29,23 +38,43 @@ def portal_order_page(request: Request, session: Supplier, order_id: UUID) -> Re
     return _page(request, session, order_id)
 
 
-@router.post("/p/orders/{order_id}/acknowledge")
-def acknowledge(request: Request, session: Supplier, order_id: UUID) -> Response:
+@router.post("/p/orders/{order_id}/{verb}")
+async def act(request: Request, session: Supplier, order_id: UUID, verb: Verb) -> Response:
+    """What a supplier does to its order. What is the customer's to do is not there for it."""
+    if verb not in order_acts.OF_SUPPLIER:
+        raise problems.Told(problems.NOT_FOUND)
+    form = await request.form()
+    fields = {key: value for key, value in form.items() if isinstance(value, str)}
+    return await run_in_threadpool(_act, request, session, order_id, verb, fields)
+
+
+def _act(
+    request: Request, session: Session, order_id: UUID, verb: Verb, fields: dict[str, str]
+) -> Response:
     parts = parts_of(request)
-    with auth.asked_by(parts, session) as conn:
-        acknowledge_order(conn, order_id, session.email, parts.now())
+    acting = Acting(actor=session.email, now=parts.now(), fields=fields)
+    try:
+        with auth.asked_by(parts, session) as conn:
+            order_acts.perform(conn, order_id, verb, acting)
+    except OrderUnknown:
+        raise
+    except Refusal as refusal:
+        return _page(request, session, order_id, refused=problems.of_refusal(refusal))
     return RedirectResponse(f"/p/orders/{order_id}", 303)
 
 
-def _page(request: Request, session: Session, order_id: UUID | None) -> Response:
+def _page(
+    request: Request, session: Session, order_id: UUID | None, refused: Problem | None = None
+) -> Response:
     """The list, and beside it the order that was chosen, else the one that waits longest."""
     assert session.supplier_id is not None
     parts = parts_of(request)
     now = parts.now()
     with auth.asked_by(parts, session) as conn:
-        to_answer = portal.orders(conn, ["placed"], LISTED_MAX)
-        answered = portal.orders(conn, ["acknowledged"], LISTED_MAX)
-        closed = portal.orders(conn, ["closed"], CLOSED_LISTED_MAX)
+        to_answer = portal.orders(conn, [State.SENT], LISTED_MAX)
+        waiting = portal.orders(conn, [State.DRAFT, State.APPROVED], LISTED_MAX)
+        answered = portal.orders(conn, UNDER_WAY, LISTED_MAX)
+        closed = portal.orders(conn, ENDED_SEEN, CLOSED_LISTED_MAX)
         if order_id is not None:
             chosen = portal.order(conn, order_id)
             if chosen is None:
@@ -53,7 +82,7 @@ def _page(request: Request, session: Session, order_id: UUID | None) -> Response
         else:
             chosen = next(iter(to_answer + answered), None)
         story = None if chosen is None else orders.story_of(conn, chosen)
-        row = None if chosen is None else wall.bin_by_id(conn, chosen.bin_id)
+        row = None if chosen is None else wall.bin_by_id(conn, chosen.first.bin_id)
         name = portal.supplier_name(conn, session.supplier_id)
     return rendering.page(
         request,
@@ -62,12 +91,18 @@ def _page(request: Request, session: Session, order_id: UUID | None) -> Response
         now=now,
         supplier=name,
         lists=(
-            ("To answer", to_answer, "placed_at"),
-            ("Answered, refill awaited", answered, "acknowledged_at"),
-            ("Closed lately", closed, "closed_at"),
+            ("To answer", to_answer, "sent_at"),
+            ("Answered, refill awaited", answered, "sent_at"),
+            ("Asked for by you, to be approved", waiting, "drafted_at"),
+            ("Ended lately", closed, "ended_at"),
         ),
         chosen_by_hand=order_id is not None,
         story=story,
-        tile=None if row is None else views.tile_of(row, now),
-        zone=words.zone("UTC" if row is None else row.time_zone),
+        tile=None if row is None or row.withheld else views.tile_of(row, now),
+        zone=words.zone("UTC" if chosen is None else chosen.time_zone),
+        states=orders.STATES,
+        refused=refused,
+        status=200 if refused is None else refused.status,
+        theirs=() if chosen is None else order_acts.offered(chosen, order_acts.OF_SUPPLIER),
+        address="" if chosen is None else f"/p/orders/{chosen.order_id}",
     )

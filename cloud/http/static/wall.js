@@ -493,11 +493,17 @@ function worthText(tile) {
   return tile.pieces === null ? "" : "last known";
 }
 
+// The same words as `words.order_word`; what is not named here is answered.
+const ORDER_WORDS = {
+  draft: "draft", approved: "ordered", sent: "ordered",
+  shipped: "coming", part_delivered: "coming", received: "coming",
+};
+
 // The same words as `parts.slot` in the templates.
 function slotText(tile, status) {
   const now = serverNow();
   if (status === "stale") return tile.measured_ms === null ? "" : `${ago(now - tile.measured_ms)} old`;
-  if (tile.order) return tile.order === "acknowledged" ? "answered" : "ordered";
+  if (tile.order) return ORDER_WORDS[tile.order] ?? "answered";
   if (tile.low_ms !== null) return `since ${ago(now - tile.low_ms)}`;
   return ago(now - tile.measured_ms);
 }

@@ -6,6 +6,7 @@ SET LOCAL search_path = binline, public;
 ALTER TABLE readings SET (timescaledb.enable_columnstore = true, timescaledb.segmentby = 'sensor_id',
                           timescaledb.orderby = 'measured_at, stream_no, seq');
 
+-- One at a time: what was packed stays so, whatever becomes of the next, and others take turns with it.
 CREATE FUNCTION readings_pack(before timestamptz) RETURNS int LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = binline, public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
@@ -17,7 +18,7 @@ BEGIN
           FROM timescaledb_information.chunks
          WHERE hypertable_schema = 'binline' AND hypertable_name = 'readings' AND range_end <= before
            AND NOT is_compressed
-         ORDER BY range_start LIMIT 10
+         ORDER BY range_start LIMIT 1
     LOOP
         PERFORM compress_chunk(chunk, if_not_compressed => true);
         packed := packed + 1;
@@ -58,24 +59,19 @@ INSERT INTO rollups_due
 SELECT date_trunc('hour', corrected_at, 'UTC') AS hour, array_agg(DISTINCT sensor_id)
   FROM readings WHERE corrected_at IS NOT NULL GROUP BY hour;
 
--- Each hour once: what the aggregate has, and what the service has.
-CREATE OR REPLACE VIEW portal_rollups WITH (security_barrier = true) AS
-    SELECT s.bin_id, r.*
-      FROM (SELECT sensor_id, hour, sum(readings)::int AS readings, sum(conditions)::int AS conditions,
-                   min(heard_first_at) AS heard_first_at, max(heard_last_at) AS heard_last_at,
-                   sum(weights)::int AS weights,
-                   min(first_at) AS first_at, (array_agg(first_weight_mg ORDER BY first_at))[1] AS first_weight_mg,
-                   max(last_at) AS last_at,
-                   (array_agg(last_weight_mg ORDER BY last_at DESC NULLS LAST))[1] AS last_weight_mg,
-                   min(min_weight_mg) AS min_weight_mg, max(max_weight_mg) AS max_weight_mg,
-                   sum(sum_weight_mg) AS sum_weight_mg,
-                   (array_agg(last_total ORDER BY heard_last_at DESC) FILTER (WHERE last_total IS NOT NULL))[1]
-                       AS last_total
-              FROM (SELECT * FROM rollups
-                    UNION ALL SELECT * FROM binline_store.rollups_hourly) AS piece
-             GROUP BY sensor_id, hour) AS r
-      JOIN sensors s USING (sensor_id)
-      JOIN bins b ON b.bin_id = s.bin_id
-     WHERE is_operations() OR b.supplier_id = asking_supplier();
+-- Each hour once: what the aggregate has, and what the service has. Who sees it, `portal_rollups` says as before.
+CREATE OR REPLACE VIEW binline_store.hours AS
+    SELECT sensor_id, hour, sum(readings)::int AS readings, sum(conditions)::int AS conditions,
+           min(heard_first_at) AS heard_first_at, max(heard_last_at) AS heard_last_at,
+           sum(weights)::int AS weights,
+           min(first_at) AS first_at, (array_agg(first_weight_mg ORDER BY first_at))[1] AS first_weight_mg,
+           max(last_at) AS last_at,
+           (array_agg(last_weight_mg ORDER BY last_at DESC NULLS LAST))[1] AS last_weight_mg,
+           min(min_weight_mg) AS min_weight_mg, max(max_weight_mg) AS max_weight_mg,
+           sum(sum_weight_mg) AS sum_weight_mg,
+           (array_agg(last_total ORDER BY heard_last_at DESC) FILTER (WHERE last_total IS NOT NULL))[1] AS last_total
+      FROM (SELECT * FROM rollups
+            UNION ALL SELECT * FROM binline_store.rollups_hourly) AS piece
+     GROUP BY sensor_id, hour;
 
 CREATE OR REPLACE FUNCTION readings_store() RETURNS text LANGUAGE sql IMMUTABLE RETURN 'columnstore';

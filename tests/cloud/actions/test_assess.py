@@ -37,13 +37,16 @@ def test_a_low_bin_is_one_breach_one_order_and_one_notice_per_channel(
     assert (assessment.outcome, assessment.notices) == (Outcome.ORDERED, 2)
     assert shelf.counts() == (1, 1, 2)
     order = shelf.the_order()
-    assert (order["quantity"], order["state"], order["placed_at"]) == (1_500, "placed", NOON)
+    assert (order["state"], order["sent_at"], order["approved_by"]) == ("sent", NOON, "binline")
+    line = shelf.the_line()
+    assert (line["quantity"], line["asked"], line["cycle"], line["ordinal"]) == (1_500, 1_500, 1, 1)
+    assert order["because"] == line["because"]
     assert order["because"] == (
         "412 on hand, minimum 500, up to 2,000; 1,588 wanted, 3 packs of 500 ordered."
     )
     (event,) = shelf.rows("order_events")
     assert (event["event"], event["actor"], event["detail"]) == (
-        "placed",
+        "sent",
         "binline",
         order["because"],
     )
@@ -55,7 +58,7 @@ def test_an_order_keeps_the_reading_and_the_rule_it_rests_on(
 ) -> None:
     shelf.weigh(412, NOON)
     assess_bin(conn, shelf.bin_id, NOON)
-    evidence = shelf.the_order()["evidence"]
+    evidence = shelf.the_line()["evidence"]
     stream = shelf.rows("streams")[0]["stream"].hex
     assert evidence == {
         "reading": {
@@ -116,11 +119,14 @@ def test_a_refill_seen_by_the_scale_closes_the_order(shelf: Any, conn: psycopg.C
         400,
         1_900,
     )
+    assert assessment.because == "refill seen by the scale: 1,470 came, 1,900 in the bin"
     order = shelf.the_order()
-    assert (order["state"], order["received_pieces"]) == ("closed", 1_500)
-    event = shelf.rows("order_events")[-1]
-    assert (event["event"], event["actor"]) == ("closed", "scale")
-    assert event["detail"] == "refill seen by the scale: 1,500 came, 1,900 in the bin"
+    assert (order["state"], order["ended_by"]) == ("closed", "scale")
+    assert shelf.the_line()["received"] == 1_470  # two percent less than asked for are as good
+    received, closed = shelf.rows("order_events")[-2:]
+    assert (received["event"], received["actor"]) == ("received", "scale")
+    assert received["detail"] == assessment.because
+    assert (closed["event"], closed["detail"]) == ("closed", "1,470 of 1,500 came")
 
 
 def test_a_bin_that_is_low_again_gets_a_new_order(shelf: Any, conn: psycopg.Connection) -> None:
@@ -130,7 +136,7 @@ def test_a_bin_that_is_low_again_gets_a_new_order(shelf: Any, conn: psycopg.Conn
     assert shelf.counts() == (2, 2, 2)
     assert [order["state"] for order in shelf.rows("orders ORDER BY number --")] == [
         "closed",
-        "placed",
+        "sent",
     ]
 
 
@@ -172,18 +178,25 @@ def test_the_same_reading_again_and_again_orders_once(
     shelf: Any, conn: psycopg.Connection, steps: list[tuple[int, int]]
 ) -> None:
     shelf.admin.execute(
-        "TRUNCATE breaches, orders, order_events, order_evidence, notices, attempts, decisions"
+        "TRUNCATE breaches, orders, order_lines, order_acts, order_receipts, order_events,"
+        " order_evidence, notices, attempts, decisions, movements, bin_watches, bin_levels,"
+        " shadow_orders"
     )
-    expected, low = 0, False
     for pieces, repeats in steps:
-        expected += not low and pieces <= 500
-        low = pieces <= (520 if low else 500)
         shelf.weigh(pieces, NOON)
         for _ in range(repeats):
             assess_bin(conn, shelf.bin_id, NOON)
-    assert shelf.counts() == (expected, expected, expected)
-    still_open = [order for order in shelf.rows("orders") if order["state"] != "closed"]
-    assert len(still_open) == low
+    needs = [(line["cycle"], line["ordinal"]) for line in shelf.rows("order_lines")]
+    breaches, orders, notices = shelf.counts()
+    assert len(set(needs)) == len(needs) == orders == notices
+    assert {cycle for cycle, _ in needs} <= {each["cycle"] for each in shelf.rows("breaches")}
+    assert all(ordinal == 1 for _, ordinal in needs)
+    assert orders <= breaches
+    for line in shelf.rows("order_lines"):
+        assert line["because"]
+        assert (
+            line["evidence"]["level"]["pieces"] + line["quantity"] <= 2_000
+        )  # never past its room
 
 
 def test_workers_who_see_the_same_bin_at_once_order_once(
@@ -210,3 +223,25 @@ def test_a_cut_in_the_middle_leaves_nothing_half_done(shelf: Any, database: Any)
     with database.connect("binline_jobs") as conn, conn.transaction(force_rollback=True):
         assert assess_bin(conn, shelf.bin_id, NOON).outcome is Outcome.ORDERED
     assert shelf.counts() == (0, 0, 0)
+
+
+def test_a_bin_that_dwells_is_low_only_when_it_stays_so(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    shelf.admin.execute(
+        "INSERT INTO bin_policies (bin_id, dwell_s, dwell_levels) VALUES (%s, 120, 2)",
+        (shelf.bin_id,),
+    )
+    seen = []
+    for minute, pieces in enumerate((490, 505, 495, 494, 493)):
+        at = NOON + timedelta(minutes=minute)
+        shelf.weigh(pieces, at)
+        seen.append(assess_bin(conn, shelf.bin_id, at).outcome)
+    assert seen == [
+        Outcome.FALLING,
+        Outcome.UNCHANGED,  # it came back: the wait begins again
+        Outcome.FALLING,
+        Outcome.FALLING,
+        Outcome.ORDERED,
+    ]
+    assert shelf.rows("breaches")[0]["opened_pieces"] == 493

@@ -81,7 +81,7 @@ def test_an_order_knows_when_it_should_be_here(shelf: Any, conn: psycopg.Connect
     )
     _look(shelf, conn, (412, NOON))  # a Friday, past the cut-off: Monday, and two working days
     expected = datetime(2026, 11, 25, 17, tzinfo=UTC)  # the Wednesday, 18:00 in Berlin
-    assert shelf.the_order()["expected_at"] == expected
+    assert shelf.the_order()["due_at"] == expected
 
 
 def test_the_lead_time_of_the_bin_goes_before_that_of_the_line(
@@ -93,7 +93,7 @@ def test_the_lead_time_of_the_bin_goes_before_that_of_the_line(
     )
     shelf.admin.execute("INSERT INTO bin_policies (bin_id, moq) VALUES (%s, 1)", (shelf.bin_id,))
     _look(shelf, conn, (412, NOON))
-    assert shelf.the_order()["expected_at"] == datetime(2026, 11, 24, 17, tzinfo=UTC)
+    assert shelf.the_order()["due_at"] == datetime(2026, 11, 24, 17, tzinfo=UTC)
 
 
 def test_an_order_given_up_is_not_ordered_again_but_shown_to_a_person(
@@ -138,7 +138,7 @@ def test_an_order_from_before_there_were_calendars_covers(
     shelf: Any, conn: psycopg.Connection
 ) -> None:
     _look(shelf, conn, (412, NOON))
-    shelf.admin.execute("UPDATE orders SET expected_at = NULL")
+    shelf.admin.execute("UPDATE orders SET due_at = NULL")
     _look(shelf, conn, (400, NOON + timedelta(days=90)))
     assert _kept(shelf)[-1] == ("wait", None, None)
 
@@ -148,7 +148,6 @@ def test_what_the_scale_saw_come_and_what_was_used_is_read_from_movements(
 ) -> None:
     for kind, before, after, at in (
         ("usage", 1_812, 412, NOON - timedelta(days=7)),  # 200 a day, and a week to wait
-        ("refill", 412, 512, NOON + timedelta(minutes=1)),
     ):
         shelf.admin.execute(
             "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces, after_pieces,"
@@ -256,7 +255,7 @@ def test_what_is_asked_as_if_it_were_set_is_never_kept(
     bin_ = bins.find(conn, shelf.bin_id)
     assert bin_ is not None
     instead = PolicySettings(policy="two_bin", parameters={"container": 900, "containers": 2})
-    asked = ask_policy(conn, bin_, 812, None, NOON, instead=instead)
+    asked = ask_policy(conn, bin_, 812, NOON, instead=instead)
     assert isinstance(asked, Asked)
     assert isinstance(asked.answer.decision, Place)
     assert shelf.rows("bin_policies") == shelf.rows("decisions") == []

@@ -1,13 +1,16 @@
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cloud.actions.follow import Remembered, follow_bins
+from cloud.actions.settle_twins import settle_twins
 from cloud.actions.take_in import take_in
 from cloud.postgres import tracks
 from tests.cloud import ingest_cases as cases
@@ -23,6 +26,9 @@ NOW = cases.NOW + timedelta(hours=12)
 MORNING: list[int | None] = (
     [480] * 6 + [455] * 4 + [455, 430, 430, 430] + [None] * 3 + [400] * 5 + [390] * 4 + [1_890] * 6
 )
+
+
+USED = [480, -25, -25, -30, -10, 1_500]
 
 
 def change(admin: psycopg.Connection, since: datetime, query: str) -> None:
@@ -184,6 +190,32 @@ def test_what_late_readings_take_back_stays_with_the_time_of_its_end(
     assert [pieces for _, pieces, *_ in told(jobs, bin_id)] == [480, -30, -30]
     gone = jobs.execute("SELECT pieces FROM movements WHERE replaced_at IS NOT NULL").fetchall()
     assert gone == [(-60,)]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_a_refused_machine_said_is_followed_no_longer(
+    database: Any, come: Come, jobs: psycopg.Connection, bin_id: int, *, restarted: bool
+) -> None:
+    """Its scale stood elsewhere: of two weights in turn nothing can be said, of one all."""
+    ours, memory = batches(MORNING, 8), dict[int, Remembered]()
+    theirs = batches([1_200] * len(MORNING), 1)
+    come(ours[:1])
+    follow(jobs, memory)
+    come([replace(one, stream=cases.OTHER_STREAM) for one in theirs])
+    come(ours[1:])
+    follow(jobs, memory)
+    assert [pieces for _, pieces, *_ in told(jobs, bin_id)] != USED
+    if restarted:
+        memory.clear()
+    with database.admin() as admin:
+        admin.execute("UPDATE streams SET present_heard = now()")  # both have said that they run
+        admin.execute(
+            "UPDATE gateways SET twin_since = now(), twin_kept = %s, twin_held = %s",
+            (cases.STREAM, cases.OTHER_STREAM),
+        )
+    settle_twins(jobs, "lindau-1", UUID(cases.STREAM), "ada", NOW)
+    follow(jobs, memory)
+    assert [pieces for _, pieces, *_ in told(jobs, bin_id)] == USED
 
 
 def test_a_unit_weight_learnt_anew_restates_history_and_invents_nothing(

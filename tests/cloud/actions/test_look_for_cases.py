@@ -5,9 +5,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from cloud.actions import agree
+from cloud.actions.agree import Wish
 from cloud.actions.assess import assess_bin
 from cloud.actions.look_for_cases import look_for_cases, put_off
+from cloud.core.agreements import Side
+from cloud.core.clauses import CLAUSES, values_of
 from cloud.core.exceptions import Action, Case, Kind
+from cloud.core.nouns import read
 from cloud.core.refusals import CaseUnknown, SnoozeWithoutReason
 from cloud.postgres import asking
 
@@ -149,3 +154,58 @@ def test_putting_off_takes_a_reason_a_later_time_and_a_case(
         put_off(conn, case.key, by="ada", because="so", until=now, now=now)
     with pytest.raises(CaseUnknown):
         put_off(conn, "no_answer:99", by="ada", because="so", until=now + HOUR, now=now)
+
+
+def _agreed(shelf: Any, conn: psycopg.Connection, **clauses: object) -> int:
+    (bin_,) = shelf.rows("bins")
+    given = {"valid_from": "2026-01-01", **clauses}
+    return agree.make(
+        conn, site_id=bin_["site_id"], supplier_id=shelf.supplier_id, author="ops@plant.test",
+        wish=Wish(read=read(CLAUSES, given), because="Contract 4711"), now=NOON,
+    )  # fmt: skip
+
+
+def test_the_agreement_says_how_long_an_answer_may_take(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    _agreed(shelf, conn, answer_hours=2)
+    conn.commit()
+    asking.as_operations(conn, "ops@plant.test")
+    _assess(database, shelf, 412, NOON)
+    shelf.weigh(412, NOON + HOUR)
+    assert _open(conn, NOON + HOUR) == [], "without an agreement it would be half an hour"
+    shelf.weigh(412, NOON + 3 * HOUR)
+    (case,) = _open(conn, NOON + 3 * HOUR)
+    assert (case.kind, case.since) == (Kind.NO_ANSWER, NOON + 2 * HOUR)
+
+
+def test_what_is_proposed_and_what_ends_is_told_and_gone_with_its_cause(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    shelf.weigh(1_900, NOON)
+    agreement = _agreed(shelf, conn, mode="auto", valid_until="2026-12-10")
+    assert [case.kind for case in _open(conn, NOON)] == [Kind.AGREEMENT_ENDS]
+    held = agree.find(conn, agreement).agreement.now
+    given = read(CLAUSES, {"valid_until": None}, values_of(held.clauses))
+    proposal = agree.propose(
+        conn, agreement, base=1, number=None, side=Side.SUPPLIER, author="max@ferro.example",
+        wish=Wish(read=given, because="let us go on"), now=NOON,
+    )  # fmt: skip
+    ends, asked = _open(conn, NOON)
+    assert ends.act_before == datetime(2026, 12, 10, 23, tzinfo=UTC), "its last day, in Berlin"
+    assert (asked.kind, asked.evidence) == (Kind.PROPOSAL_WAITS, (f"agreement-{agreement}",))
+    assert asked.because.endswith(": let us go on")
+    agree.answer(
+        conn, agreement, proposal.number, accepts=True, side=Side.CUSTOMER, by="ops", now=NOON
+    )
+    assert _open(conn, NOON) == []
+
+
+def test_an_agreement_without_a_bin_in_use_needs_nobody(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    _agreed(shelf, conn, valid_until="2026-11-30")
+    conn.commit()
+    shelf.admin.execute("UPDATE bins SET active = false")
+    asking.as_operations(conn, "ops@plant.test")
+    assert _open(conn, NOON) == []

@@ -102,7 +102,7 @@ def test_orders_are_timed_from_placed_to_answered_to_refilled(
         with database.connect("binline_jobs") as jobs:
             assess_bin(jobs, shelf.bin_id, at)
     shelf.admin.execute(
-        "UPDATE orders SET acknowledged_at = %s WHERE number = 1001", (FROM + 3 * HOUR,)
+        "UPDATE orders SET answered_at = %s WHERE number = 1001", (FROM + 3 * HOUR,)
     )
     one = _one(conn, Group.SUPPLIER)
     cycle = one.cycle
@@ -110,7 +110,7 @@ def test_orders_are_timed_from_placed_to_answered_to_refilled(
     assert (cycle.cycle_hours_mean, cycle.cycle_hours_p90, cycle.open_orders) == (48.0, 48.0, 1)
     assert (one.zero_touch, one.rush) == (1.0, 0.0)
     shelf.admin.execute(
-        "INSERT INTO order_events (order_id, at, event, actor) SELECT order_id, %s, 'changed',"
+        "INSERT INTO order_events (order_id, at, event, actor) SELECT order_id, %s, 'accepted',"
         " 'ops@plant.test' FROM orders WHERE number = 1001",
         (FROM,),
     )

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from cloud.actions.acknowledge import acknowledge_order
+from cloud.actions.answer_order import acknowledge
 from cloud.actions.assess import assess_bin
 from cloud.actions.prove import Proof, Verdict, prove
 
@@ -61,20 +61,20 @@ def test_an_order_rests_on_readings_movements_position_decision_and_what_happene
     assert (position["pieces"], position["position"]) == (412, 412)
     assert json.loads(shelf.rows("decisions")[-1]["inputs"]) == decision
     assert isinstance(event, dict)
-    assert event["event"] == "placed"
+    assert event["event"] == "sent"
 
 
 def test_what_becomes_of_the_order_is_added_to_its_chain(
     shelf: Any, conn: psycopg.Connection
 ) -> None:
     _ordered(shelf, conn)
-    acknowledge_order(conn, shelf.order_id(), "ferro", NOON)
+    acknowledge(conn, shelf.order_id(), "ferro", NOON)
     at = NOON + timedelta(hours=1)
     shelf.weigh(1_900, at)
     assess_bin(conn, shelf.bin_id, at)
     proof = _prove(conn)
     events = [record.body["event"] for record in proof.records if record.kind.value == "event"]
-    assert events == ["placed", "acknowledged", "closed"]
+    assert events == ["sent", "acknowledged", "received", "closed"]
     assert proof.verdict is Verdict.FITS
 
 
@@ -112,7 +112,7 @@ def test_a_sound_chain_is_no_proof_of_another_quantity(
     shelf: Any, conn: psycopg.Connection
 ) -> None:
     _ordered(shelf, conn)
-    shelf.admin.execute("UPDATE orders SET quantity = 2000")
+    shelf.admin.execute("UPDATE order_lines SET asked = 2000")
     proof = _prove(conn)
     assert proof.verdict is Verdict.BROKEN
     assert proof.because == "The order says 2,000, and its decision 1,500."
@@ -123,7 +123,7 @@ def test_an_order_from_before_there_were_chains_says_so_and_gets_none(
 ) -> None:
     _ordered(shelf, conn)
     shelf.admin.execute("DELETE FROM order_evidence")
-    acknowledge_order(conn, shelf.order_id(), "ferro", NOON)
+    acknowledge(conn, shelf.order_id(), "ferro", NOON)
     proof = _prove(conn)
     assert (proof.verdict, proof.records) == (Verdict.NO_CHAIN, ())
     assert proof.because.startswith("RO-1001 was placed before chains were kept")

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from cloud.channels.base import ChannelSettings, Failed, MailServer, Sent
 from cloud.channels.email import EmailChannel, mail_of, subject_of
-from cloud.core.notices import Notice
+from cloud.core.notices import Notice, Told
 
 NOW = datetime(2026, 11, 20, 13, 21, 5, tzinfo=UTC)
 SENDER = "alerts@binline.example"
@@ -76,6 +76,10 @@ def channel_to(port: int, user: str = "", password: str = "") -> EmailChannel:
     return EmailChannel(ChannelSettings(mail_server=server, mail_from=SENDER))
 
 
+def _line(notice: Notice, **changes: object) -> Notice:
+    return replace(notice, lines=(replace(notice.first, **changes),))
+
+
 def part(mail: EmailMessage, kind: str) -> str:
     body = mail.get_body((kind,))
     assert isinstance(body, EmailMessage)
@@ -88,7 +92,7 @@ def test_a_mail_arrives_with_a_subject_that_says_it_all(notice: Notice, serve: C
     mailbox, port = serve()
     assert channel_to(port).send(notice, NOW) == Sent(detail="taken by the mail server")
     (mail,) = mailbox.mails
-    assert mail["Subject"] == f"{notice.item} low at Hartmann Rail: 412 left"
+    assert mail["Subject"] == f"{notice.first.item} low at Hartmann Rail: 412 left"
     assert mail["To"] == "orders@ferro.example"
     assert mail["From"] == f"Binline <{SENDER}>"
     assert mail["Auto-Submitted"] == "auto-generated"
@@ -148,12 +152,12 @@ def test_mails_about_one_bin_are_one_conversation(notice: Notice) -> None:
 
 def test_an_id_stays_whole_however_long_the_domain_is(notice: Notice) -> None:
     sender = f"alerts@{'very-long-name.' * 8}example"
-    raw = mail_of(replace(notice, bin_code="X" * 32), sender, NOW).as_bytes()
+    raw = mail_of(_line(notice, bin_code="X" * 32), sender, NOW).as_bytes()
     assert f"References: <bin-{'x' * 32}@{sender.split('@')[1]}>".encode() in raw
 
 
 def test_an_empty_bin_is_called_empty(notice: Notice) -> None:
-    assert subject_of(replace(notice, pieces=0)).endswith("low at Hartmann Rail: empty")
+    assert subject_of(_line(notice, pieces=0)).endswith("low at Hartmann Rail: empty")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -163,7 +167,9 @@ def test_an_empty_bin_is_called_empty(notice: Notice) -> None:
 def test_no_name_becomes_a_header_or_markup(notice: Notice, name: str, tail: str) -> None:
     evil = name + tail + "<script>alert(1)</script>"
     raw = mail_of(
-        replace(notice, item=evil, site=evil, supplier=evil, place=evil, sku=evil), SENDER, NOW
+        replace(_line(notice, item=evil, place=evil, sku=evil), site=evil, supplier=evil),
+        SENDER,
+        NOW,
     ).as_bytes()
     mail = message_from_bytes(raw, policy=parsed_strictly)
     assert isinstance(mail, EmailMessage)
@@ -271,3 +277,41 @@ def test_letters_beyond_ascii_in_an_address_need_a_server_that_takes_them(
     answer = channel_to(port).send(replace(notice, address="käufer@ferro.example"), NOW)
     assert isinstance(answer, Failed)
     assert not answer.retry
+
+
+@pytest.mark.parametrize(
+    ("told", "subject", "says"),
+    [
+        (Told.CHANGE_ACCEPTED, "Your change of RO-1001 is accepted", "stands as you proposed"),
+        (Told.CHANGE_REJECTED, "Your change of RO-1001 is rejected", "as it was asked for"),
+        (Told.ORDER_CANCELLED, "RO-1001 is cancelled", "Please do not deliver it."),
+    ],
+)
+def test_what_became_of_an_order_is_told_in_its_subject_and_says_what_to_do(
+    notice: Notice, told: Told, subject: str, says: str
+) -> None:
+    mail = mail_of(replace(notice, told=told, about="c1"), SENDER, NOW)
+    assert str(mail["Subject"]).startswith(subject)
+    for kind in ("plain", "html"):
+        assert says in " ".join(part(mail, kind).split())
+        assert notice.link in part(mail, kind)
+
+
+def test_a_reminder_orders_nothing_and_links_nowhere(notice: Notice) -> None:
+    reminder = replace(notice, told=Told.BIN_LOW, order_id=None, order_number=None, link="")
+    mail = mail_of(reminder, SENDER, NOW)
+    assert "low at Hartmann Rail: 412 left" in str(mail["Subject"])
+    text = part(mail, "plain")
+    assert "nothing is ordered here without the customer" in text
+    assert "RO-" not in text
+    assert "https://" not in text
+
+
+def test_an_order_for_several_bins_names_them_all(notice: Notice) -> None:
+    other = replace(notice.first, item="Washer A8", bin_code="HRT-R02-B5", quantity=40)
+    mail = mail_of(replace(notice, lines=(notice.first, other)), SENDER, NOW)
+    assert str(mail["Subject"]) == "2 parts wanted at Hartmann Rail: RO-1001"
+    text = part(mail, "plain")
+    assert "Washer A8" in text
+    assert "40 pieces" in text
+    assert text.count("RO-1001") == 1

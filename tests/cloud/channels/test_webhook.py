@@ -19,7 +19,7 @@ from standardwebhooks.webhooks import Webhook
 from cloud.channels import webhook
 from cloud.channels.base import ChannelSettings, Failed, MailServer, Sent
 from cloud.channels.webhook import WebhookChannel, body_of
-from cloud.core.notices import Notice
+from cloud.core.notices import Notice, Told
 from cloud.core.signatures import secret_of
 
 NOW = datetime.now(UTC)  # the reference implementation of the receiver asks the clock
@@ -98,6 +98,17 @@ def test_a_webhook_arrives_signed_as_the_reference_implementation_wants_it(
 
 
 def test_the_body_says_what_is_wanted_and_why(notice: Notice) -> None:
+    line = {
+        "item": {"sku": "10487", "supplier_sku": "FE-88213", "name": notice.first.item},
+        "bin": {"code": "HRT-R02-B4", "place": "R02-B4"},
+        "level": {
+            "pieces": 412,
+            "minimum": 500,
+            "capacity": 2_000,
+            "measured_at": "2026-11-20T13:20:58Z",
+        },
+        "evidence": notice.first.evidence,
+    }
     assert json.loads(body_of(notice)) == {
         "type": "order.placed",
         "timestamp": "2026-11-20T13:21:00Z",
@@ -110,18 +121,26 @@ def test_the_body_says_what_is_wanted_and_why(notice: Notice) -> None:
                 "because": notice.because,
                 "link": notice.link,
             },
-            "item": {"sku": "10487", "supplier_sku": "FE-88213", "name": notice.item},
-            "bin": {"code": "HRT-R02-B4", "place": "R02-B4"},
             "site": "Hartmann Rail",
-            "level": {
-                "pieces": 412,
-                "minimum": 500,
-                "capacity": 2_000,
-                "measured_at": "2026-11-20T13:20:58Z",
-            },
-            "evidence": notice.evidence,
+            **line,
+            "lines": [{**line, "quantity": 1_500, "packs": 3, "promised_at": None}],
         },
     }
+
+
+def test_what_became_of_an_order_has_a_type_of_its_own(notice: Notice) -> None:
+    body = json.loads(body_of(replace(notice, told=Told.CHANGE_REJECTED, about="c1")))
+    assert (body["type"], body["data"]["change"]) == ("order.change_rejected", "c1")
+    assert body["data"]["order"]["number"] == "RO-1001"
+
+
+def test_a_reminder_names_no_order(notice: Notice) -> None:
+    body = json.loads(
+        body_of(replace(notice, told=Told.BIN_LOW, order_id=None, order_number=None, link=""))
+    )
+    assert body["type"] == "bin.low"
+    assert "order" not in body["data"]
+    assert body["data"]["level"]["pieces"] == 412
 
 
 def test_every_try_carries_the_same_id_and_body(notice: Notice, receiver: Receiver) -> None:

@@ -10,6 +10,7 @@ from cloud.core.agreements import (
     Clauses,
     Limit,
     Mode,
+    Prediction,
     Proposal,
     Side,
     Validity,
@@ -33,7 +34,11 @@ AGREEMENT = Agreement(agreement_id=1, site_id=1, supplier_id=1, versions=(FIRST,
 TWICE = Proposal(
     number=1, base=1, by=Side.SUPPLIER, author="ferro", because="usage has doubled",
     clauses=CLAUSES, limits=(Limit(bin_id=1, minimum=40, order_up_to=200), LIMITS[1]),
-    predicted_fill_per_mille=985, predicted_stock=90, proposed_at=NINE,
+    predicted=Prediction(
+        days=90, bins=1, bins_unknown=0, fill_per_mille=985, stock=90,
+        before_fill_per_mille=940, before_stock=60,
+    ),
+    proposed_at=NINE,
 )  # fmt: skip
 
 
@@ -94,7 +99,12 @@ def test_a_proposal_told_twice_is_one_and_needs_a_reason() -> None:
     asked = propose(AGREEMENT, TWICE)
     assert propose(asked, TWICE) is asked
     with pytest.raises(refusals.NumberUsedTwice):
-        propose(asked, replace(TWICE, predicted_stock=1))
+        propose(asked, replace(TWICE, because="of nothing"))
+    later = replace(TWICE, predicted=None, proposed_at=TEN)
+    assert propose(asked, later) is asked, "when it is told again is no part of it"
+    nothing = replace(TWICE, number=2, limits=LIMITS)
+    with pytest.raises(refusals.ProposalChangesNothing):
+        propose(AGREEMENT, nothing)
     with pytest.raises(refusals.ProposalWithoutReason):
         propose(AGREEMENT, replace(TWICE, because="  "))
     with pytest.raises(refusals.ProposalUnknown):

@@ -9,6 +9,7 @@ from cloud.core import refusals
 from cloud.core.breaches import Cover
 from cloud.core.exceptions import (
     Action,
+    AgreementFacts,
     BinFacts,
     Kind,
     OrderFacts,
@@ -245,3 +246,50 @@ def test_many_bins_behind_one_gateway_that_is_away_are_one_case() -> None:
     stuck = replace(away[0], bin_id=4, trust=Trust.STUCK, trust_because="It says the same.")
     assert len(cases([*away, stuck], NOW).open) == 2
     assert cases(away[:1], NOW).open[0].action is Action.CHECK_SCALE
+
+
+ASKED = AgreementFacts(
+    agreement_id=3,
+    name="the agreement of Lindau with Ferro",
+    bin_id=1,
+    proposal=2,
+    proposed_at=NOW - HOUR,
+    proposals=2,
+    because="usage has doubled",
+)
+
+
+def test_what_a_supplier_proposes_needs_an_answer_until_it_has_one() -> None:
+    (case,) = cases([FINE], NOW, agreements=[ASKED]).open
+    assert (case.kind, case.action) == (Kind.PROPOSAL_WAITS, Action.ANSWER_PROPOSAL)
+    assert case.because == (
+        "The supplier proposes a change of the agreement of Lindau with Ferro, and 1 more:"
+        " usage has doubled"
+    )
+    assert (case.since, case.act_before, case.evidence) == (NOW - HOUR, None, ("agreement-3",))
+    another = replace(ASKED, proposal=3)
+    assert cases([], NOW, agreements=[another]).open[0].key != case.key, "another one is told anew"
+    assert cases([FINE], NOW, agreements=[replace(ASKED, proposal=None)]).open == ()
+
+
+@pytest.mark.parametrize(
+    ("left", "by_itself", "because"),
+    [
+        (5 * DAY, True, "ends soon."),
+        (-DAY, True, "has ended. A person is asked before anything is ordered."),
+        (-DAY, False, "has ended."),
+    ],
+)
+def test_an_agreement_that_ends_is_told_and_told_again_when_it_has(
+    *, left: timedelta, by_itself: bool, because: str
+) -> None:
+    facts = replace(
+        ASKED, proposal=None, ends_soon_since=NOW - 30 * DAY, ends_at=NOW + left,
+        leaves_by_itself=by_itself,
+    )  # fmt: skip
+    (case,) = cases([], NOW, agreements=[facts]).open
+    assert case.because.endswith(because)
+    assert (case.kind, case.act_before) == (Kind.AGREEMENT_ENDS, NOW + left)
+    soon = replace(facts, ends_at=NOW + DAY)
+    (other,) = cases([], NOW, agreements=[soon]).open
+    assert (other.key == case.key) is (left > timedelta())

@@ -2,10 +2,10 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from uuid import UUID
 
-from cloud.core.notices import Notice
+from cloud.core.notices import Notice, Told
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-OF_TYPE = {int: 1, str: "x", bool: False, UUID: UUID(int=1), datetime: NOON}
+OF_TYPE = {int: 1, str: "x", bool: False, UUID: UUID(int=1), datetime: NOON, Told: Told.BIN_LOW}
 
 
 def test_a_notice_in_a_log_shows_neither_its_secret_nor_its_link() -> None:

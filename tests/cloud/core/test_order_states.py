@@ -1,5 +1,4 @@
-from cloud.core.order_states import DONE_BEFORE, EDGES, ENDED, FROM_TODAY, State, Verb, refusal_of
-from cloud.core.orders import OrderState
+from cloud.core.order_states import DONE_BEFORE, EDGES, ENDED, State, Verb, refusal_of
 
 
 def test_what_has_ended_stays_so_and_nothing_else_is_a_dead_end() -> None:
@@ -16,10 +15,6 @@ def test_every_state_can_be_reached_from_a_draft() -> None:
 def test_a_verb_is_never_an_edge_and_a_repeat_at_once() -> None:
     for verb, states in DONE_BEFORE.items():
         assert not [state for state in states if verb in EDGES[state]]
-
-
-def test_every_state_of_today_is_one_of_these() -> None:
-    assert set(FROM_TODAY) == set(OrderState)
 
 
 def test_there_is_a_sentence_for_every_no() -> None:

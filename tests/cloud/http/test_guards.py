@@ -35,7 +35,7 @@ def test_a_mail_link_needs_no_origin_because_it_is_the_key(world, browser) -> No
     link = world.link("LND-R04-B2")
     assert visitor.post(link, headers={"sec-fetch-site": "cross-site"}).status_code == 403
     assert visitor.post(link, headers={"origin": "http://evil.test"}).status_code == 403
-    assert world.order_state("LND-R04-B2") == "placed"
+    assert world.order_state("LND-R04-B2") == "sent"
     assert visitor.post(link, headers={"origin": "null"}).status_code == 303
     assert world.order_state("LND-R04-B2") == "acknowledged"
 

@@ -132,7 +132,7 @@ def test_an_order_that_is_answered_changes_its_tile(hub: Hub, world: World, brow
         async with running(hub) as next_of:
             before = tile_of(await next_of("wall"), "LND-R04-B2")
             assert before is not None
-            assert before["order"] == "placed"
+            assert before["order"] == "sent"
             link = world.link("LND-R04-B2")
             await asyncio.to_thread(lambda: browser().post(link, headers={"origin": "null"}))
             while (tile := tile_of(await next_of("change"), "LND-R04-B2")) is None:

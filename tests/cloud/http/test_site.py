@@ -26,12 +26,16 @@ ROUTES = {
     "GET /orders": {"nobody": 303, "supplier": 404, "operations": 200},
     "GET /p": {"nobody": 303, "supplier": 200, "operations": 404},
     "GET /p/orders/{order_id}": {"nobody": 303, "own": 200, "foreign": 404, "operations": 404},
-    "POST /p/orders/{order_id}/acknowledge": {
+    "POST /p/orders/{order_id}/{verb}": {
         "nobody": 401,
         "foreign": 404,
         "own": 303,
         "operations": 404,
     },
+    "GET /orders/{number}": {"nobody": 303, "own": 404, "foreign": 404, "operations": 200},
+    "POST /orders/{number}/{verb}": {"nobody": 401, "own": 404, "foreign": 404, "operations": 303},
+    "GET /shadow": {"nobody": 303, "supplier": 404, "operations": 200},
+    "GET /api/shadow-orders": {"nobody": 401, "supplier": 404, "operations": 200},
     "GET /api/bins": {"nobody": 401, "supplier": 200, "operations": 200},
     "GET /api/bins/{code}": {"nobody": 401, "own": 200, "foreign": 404, "operations": 200},
     "GET /api/bins/{code}/levels": {"nobody": 401, "own": 200, "foreign": 404, "operations": 200},
@@ -60,11 +64,42 @@ ROUTES = {
     "POST /bins/{code}/{form}": {"nobody": 401, "own": 404, "foreign": 404, "operations": 422},
     "GET /api/orders": {"nobody": 401, "supplier": 200, "operations": 200},
     "GET /api/orders/{order_id}": {"nobody": 401, "own": 200, "foreign": 404, "operations": 200},
-    "POST /api/orders/{order_id}/acknowledge": {
+    # An empty confirmation confirms; for the others an empty act is not understood.
+    **{
+        f"POST /api/orders/{{order_id}}/{act}": {
+            "nobody": 401,
+            "foreign": 404 if status == 200 else 422,
+            "own": status,
+            "operations": status,
+        }
+        for act, status in (
+            ("acknowledge", 200),
+            ("confirm", 200),
+            ("change", 422),
+            ("ship", 422),
+        )
+    },
+    "POST /api/orders/{order_id}/refuse": {
         "nobody": 401,
-        "foreign": 404,
-        "own": 200,
-        "operations": 200,
+        "foreign": 422,
+        "own": 422,
+        "operations": 422,
+    },
+    "POST /api/orders": {"nobody": 401, "supplier": 422, "operations": 422},
+    **{
+        f"POST /api/orders/{{order_id}}/{act}": {
+            "nobody": 401,
+            "own": 404,
+            "foreign": 404,
+            "operations": status,
+        }
+        for act, status in (
+            ("approve", 200),  # it was sent: approved before
+            ("accept", 422),
+            ("reject", 422),
+            ("cancel", 422),
+            ("close", 422),
+        )
     },
     **{
         address: {"nobody": 401, "supplier": 200, "operations": 200}
@@ -202,6 +237,42 @@ ROUTES = {
     "GET /metrics": {"nobody": 200},
     "GET /static/{name}": {"nobody": 404},
     "GET /favicon.ico": {"nobody": 200},
+    **{
+        f"GET {at}/agreements": {"nobody": nobody, "supplier": 200, "operations": 200}
+        for at, nobody in (("", 303), ("/api", 401))
+    },
+    **{
+        f"GET {at}/agreements/{{agreement}}": {
+            "nobody": nobody,
+            "own": 200,
+            "foreign": 404,
+            "operations": 200,
+        }
+        for at, nobody in (("", 303), ("/api", 401))
+    },
+    "GET /agreements/new": {"nobody": 303, "supplier": 404, "operations": 200},
+    "POST /agreements/new": {"nobody": 401, "supplier": 404, "operations": 404},
+    "POST /api/agreements": {"nobody": 401, "supplier": 404, "operations": 422},
+    # Of its own one is told what an empty one lacks, or that this number is not there.
+    "POST /agreements/{agreement}/propose": {
+        "nobody": 401,
+        "own": 422,
+        "foreign": 404,
+        "operations": 422,
+    },
+    "POST /api/agreements/{agreement}/proposals": {
+        "nobody": 401,
+        "own": 422,
+        "operations": 422,
+    },
+    **{
+        f"POST {address}": {"nobody": 401, "own": 404, "foreign": 404, "operations": 404}
+        for address in (
+            "/agreements/{agreement}/proposals/{number}/{answer}",
+            "/api/agreements/{agreement}/proposals/{number}/accept",
+            "/api/agreements/{agreement}/proposals/{number}/decline",
+        )
+    },
 }
 TESTED_ELSEWHERE = {
     "POST /login",
@@ -267,6 +338,13 @@ def ident_of(world, noun: str, *, foreign: bool) -> str:
     return str(row[0])
 
 
+def agreement_of(world, noun: str, *, foreign: bool) -> int:
+    if noun != "agreements":
+        return 0
+    own = world.agreement()
+    return world.agreement("Hartmann Rail", "Norrby") if foreign else own
+
+
 @pytest.mark.parametrize(
     ("address", "asker", "status"),
     [(address, asker, status) for address, who in ROUTES.items() for asker, status in who.items()],
@@ -277,10 +355,13 @@ def test_who_sees_what(world, browser, address: str, asker: str, status: int) ->
     foreign = asker == "foreign"
     code = "HRT-R09-B2" if foreign else "LND-R04-B2"
     noun = path.removeprefix("/api").split("/")[1]
+    number = "7" if noun == "agreements" else world.order_label(code)
     path = path.format(
+        agreement=agreement_of(world, noun, foreign=foreign),
+        answer="accept",
         code=code,
         order_id=world.order_of(code),
-        number=world.order_label(code),
+        number=number,
         key="low_not_covered:1",
         behind="nothing",
         name="nothing.css",
@@ -288,6 +369,7 @@ def test_who_sees_what(world, browser, address: str, asker: str, status: int) ->
         supplier="new",
         form="count",
         planned_usage_id=1,
+        verb="acknowledge",
     )
     email = {"nobody": None, "operations": OPERATIONS}.get(asker, FERRO)
     json = {} if path.startswith("/api/") and method in ("POST", "PATCH", "PUT") else None
@@ -297,7 +379,7 @@ def test_who_sees_what(world, browser, address: str, asker: str, status: int) ->
         for word in OF_NORRBY:
             assert word not in answer.text, f"{address} told Ferro AG {word}"
     if foreign:
-        assert world.order_state(code) == "placed"
+        assert world.order_state(code) == "sent"
 
 
 def test_what_is_foreign_looks_exactly_like_what_is_not_there(world, browser) -> None:
@@ -352,8 +434,9 @@ def test_the_description_of_the_api_has_an_example_for_each_noun(browser) -> Non
     assert set(described["paths"]) == {one for one in addresses if one.startswith("/api/")}
     for name in (
         "AccuracyOut", "BinOut", "CaseOut", "CountIn", "CountOut", "EnteredOut", "EvidenceOut",
-        "KpiOut", "LevelsOut", "MovementOut", "MovementsOut", "OrderOut", "SampleIn", "TareOut",
-        "UnitOut",
+        "AskIn", "BecauseIn", "ChangeIn", "ComparedOut", "ConfirmIn", "DecideIn", "KpiOut",
+        "LevelsOut",
+        "MovementOut", "MovementsOut", "OrderOut", "SampleIn", "ShipIn", "TareOut", "UnitOut",
     ):  # fmt: skip
         assert described["components"]["schemas"][name]["examples"]
     for path in described["paths"].values():

@@ -46,8 +46,8 @@ def row(**differs: object) -> BinRow:
         "order_number": None,
         "order_state": None,
         "order_quantity": None,
-        "placed_at": None,
-        "acknowledged_at": None,
+        "sent_at": None,
+        "answered_at": None,
         "measure": "weight",
         "unit_sd_ug": 0,
         "unit_error_ug": 0,
@@ -179,8 +179,8 @@ def test_an_empty_bin_needs_a_person_whatever_was_ordered() -> None:
             order_id="x",
             order_number=1004,
             order_state="acknowledged",
-            placed_at=NOW - timedelta(hours=2),
-            acknowledged_at=NOW - timedelta(hours=1),
+            sent_at=NOW - timedelta(hours=2),
+            answered_at=NOW - timedelta(hours=1),
         )
     ).needs
     assert need.title == "Lock nut M8 is empty"
@@ -194,8 +194,8 @@ def test_an_order_waits_half_an_hour_before_a_person_is_asked(minutes: int, need
             100,
             order_id="x",
             order_number=1004,
-            order_state="placed",
-            placed_at=NOW - timedelta(minutes=minutes),
+            order_state="sent",
+            sent_at=NOW - timedelta(minutes=minutes),
         )
     ).needs
     assert len(needs) == needed
@@ -275,3 +275,14 @@ def test_without_a_rate_it_may_be_anything_up_to_the_last_level() -> None:
 def test_where_nothing_was_ever_known_nothing_is_estimated() -> None:
     tile = views.tile_of(known(heard_at=None, pieces=None, level_at=None), NOW)
     assert (tile.pieces, tile.estimate) == (None, None)
+
+
+@pytest.mark.parametrize(("agreed", "minutes"), [(None, 30), (4, 240), (0, 0)])
+def test_an_answer_is_waited_for_as_long_as_was_agreed_on(agreed: int | None, minutes: int) -> None:
+    assert views.answer_expected(row(answer_hours=agreed)) == timedelta(minutes=minutes)
+
+
+def test_what_is_withheld_is_no_level_and_says_so() -> None:
+    judgement = views.judged(row(withheld=True, pieces=None, level_at=None), NOW)
+    assert not judgement.may_act
+    assert judgement.because == "The agreement does not show the supplier what the bins hold."

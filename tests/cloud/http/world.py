@@ -10,9 +10,14 @@ from uuid import UUID
 
 import psycopg
 
+from cloud.actions import agree
+from cloud.actions.agree import Wish
 from cloud.actions.assess import assess_bin
+from cloud.core.agreements import Side
+from cloud.core.clauses import CLAUSES, values_of
 from cloud.core.links import sign_link
-from cloud.postgres import users
+from cloud.core.nouns import read
+from cloud.postgres import asking, users
 from cloud.settings import HttpSettings
 from tests.conftest import Database
 
@@ -168,6 +173,22 @@ class World:
 
             if weight_mg is not None:
                 pieces = (weight_mg - TARE_MG) * 1000 // UNIT_UG
+                # What whoever follows books when so much more lies there.
+                conn.execute(
+                    "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces,"
+                    " after_pieces, event_at, confirmed_at, known_at, after_refs, because)"
+                    " SELECT b.bin_id, b.item_id, 'refill', %(now)s - l.pieces, l.pieces, %(now)s,"
+                    " %(at)s, %(at)s, %(at)s, ARRAY[%(stream)s, %(seq)s, %(stream)s, %(seq)s], ''"
+                    "   FROM bins b JOIN bin_levels l USING (bin_id)"
+                    "  WHERE b.bin_id = %(bin)s AND %(now)s - l.pieces >= 50",
+                    {
+                        "bin": bin_id,
+                        "now": pieces,
+                        "at": self.now,
+                        "stream": stream,
+                        "seq": self.seq,
+                    },
+                )
                 conn.execute(
                     "INSERT INTO bin_levels AS l (bin_id, pieces, exact, level_at, followed_at)"
                     " VALUES (%s, greatest(0, %s), true, %s, %s) ON CONFLICT (bin_id) DO UPDATE SET"
@@ -203,6 +224,40 @@ class World:
             conn.commit()
             assess_bin(conn, row[0], self.now)
 
+    def agreement(
+        self, site: str = "Lindau Pumps", supplier: str = "Ferro AG", **clauses: object
+    ) -> int:
+        """What the two have agreed on, written down by operations; the same again is the same."""
+        given = {"valid_from": "2026-01-01", "band_limits_percent": 10, **clauses}
+        with self.database.connect("binline_portal") as conn:
+            asking.as_operations(conn, OPERATIONS)
+            ids = conn.execute(
+                "SELECT site_id, supplier_id FROM sites, suppliers"
+                " WHERE sites.name = %s AND suppliers.name = %s",
+                (site, supplier),
+            ).fetchone()
+            assert ids is not None
+            return agree.make(
+                conn, site_id=ids[0], supplier_id=ids[1], author=OPERATIONS, now=self.now,
+                wish=Wish(read=read(CLAUSES, given), because="Contract 4711"),
+            )  # fmt: skip
+
+    def proposal(
+        self, agreement: int, side: Side, limits: dict | None = None, **clauses: object
+    ) -> int:
+        """One that waits for the other side; its number."""
+        with self.database.connect("binline_portal") as conn:
+            asking.as_operations(conn, OPERATIONS)
+            now = agree.find(conn, agreement).agreement.now
+            return agree.propose(
+                conn, agreement, base=now.number, number=None, side=side,
+                author=OPERATIONS if side is Side.CUSTOMER else FERRO, now=self.now,
+                wish=Wish(
+                    read=read(CLAUSES, clauses, values_of(now.clauses)),
+                    because="Usage has doubled", limits=limits or {},
+                ),
+            ).number  # fmt: skip
+
     def gateway(self, name: str, presence: str, *, ago_s: float) -> None:
         with self.database.admin() as conn:
             conn.execute(
@@ -216,8 +271,9 @@ class World:
                 str(
                     self._one(
                         conn,
-                        "SELECT order_id FROM orders JOIN bins USING (bin_id) WHERE code = %s"
-                        " ORDER BY number DESC LIMIT 1",
+                        "SELECT o.order_id FROM orders o JOIN order_lines USING (order_id)"
+                        " JOIN bins USING (bin_id) WHERE code = %s"
+                        " ORDER BY o.number DESC LIMIT 1",
                         code,
                     )
                 )
@@ -239,11 +295,9 @@ class World:
     def link(self, code: str) -> str:
         with self.database.admin() as conn:
             order_id = self.order_of(code)
-            placed_at = self._one(
-                conn, "SELECT placed_at FROM orders WHERE order_id = %s", order_id
-            )
-        assert isinstance(placed_at, datetime)
-        return f"/a/{sign_link(order_id, placed_at, SETTINGS.secret_key)}"
+            sent_at = self._one(conn, "SELECT sent_at FROM orders WHERE order_id = %s", order_id)
+        assert isinstance(sent_at, datetime)
+        return f"/a/{sign_link(order_id, sent_at, SETTINGS.secret_key)}"
 
     def a_morning(self) -> "World":
         """The usual picture: mostly fine, two low and on order, one empty, one silent."""

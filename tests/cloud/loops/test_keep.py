@@ -9,9 +9,11 @@ import psycopg
 import pytest
 
 from cloud.loops import keep
-from cloud.postgres import bin_parameters
+from cloud.postgres import bin_parameters, timescale
+from cloud.postgres.timescale import Store
 from cloud.settings import Keeping
 from tests.cloud import store_cases
+from tests.cloud.postgres.test_migrate import wait_for
 from tests.cloud.store_cases import THIS_HOUR, TODAY, hours_of, put
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -128,3 +130,32 @@ def test_each_night_bins_are_estimated_once_whoever_gets_there_first(
         assert computed() == [night + DAY]
     store_cases.keep_once(database, night + 2 * DAY)
     assert computed() == [night + 2 * DAY]
+
+
+def test_who_tells_a_keeper_to_stop_does_not_wait_for_the_database(
+    database: Any, admin: psycopg.Connection
+) -> None:
+    if timescale.store_of(admin) is not Store.COLUMNSTORE:
+        pytest.skip("NO TIMESCALEDB: give a server that has it in BINLINE_TEST_DSN")
+    sensor, _ = store_cases.make_site(admin)
+    put(admin, sensor, [(THIS_HOUR - HOUR, 1)])
+    stop = threading.Event()
+    loop = keep.KeepLoop(Keeping(), stop, lambda: TODAY)
+    with database.connect("binline_jobs") as jobs, admin.transaction():
+        jobs.autocommit = True
+        jobs.execute("SET lock_timeout = 0")
+        admin.execute("LOCK TABLE readings IN ACCESS EXCLUSIVE MODE")
+        working = threading.Thread(target=loop.round, args=(jobs,))
+        working.start()
+        wait_for(lambda: is_waiting(database, jobs.info.backend_pid), 30)
+        stop.set()
+        working.join(15)
+        assert not working.is_alive()
+        assert jobs.execute("SELECT 1").fetchone() == (1,)
+
+
+def is_waiting(database: Any, pid: int) -> bool:
+    """Whether a connection waits for a lock."""
+    with database.admin() as conn:
+        waits = "SELECT FROM pg_locks WHERE pid = %s AND NOT granted"
+        return conn.execute(waits, (pid,)).fetchone() is not None

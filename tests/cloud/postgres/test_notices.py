@@ -44,12 +44,16 @@ def test_a_notice_says_what_held_when_the_order_was_placed(
     notice_id = claim(conn)
     assert notice_id is not None
     notice = notices.load(conn, notice_id, "https://binline.example", SECRET)
-    assert (notice.pieces, notice.minimum, notice.capacity) == (412, 500, 2_000)
-    assert (notice.quantity, notice.packs, notice.pack) == (1_500, 3, 500)
+    assert (notice.first.pieces, notice.first.minimum, notice.first.capacity) == (412, 500, 2_000)
+    assert (notice.first.quantity, notice.first.packs, notice.first.pack) == (1_500, 3, 500)
     assert (notice.channel, notice.address) == ("email", "orders@ferro.example")
-    assert (notice.site, notice.site_place, notice.place) == ("Hartmann Rail 1", "Hall C", "R02-B4")
-    assert notice.measured_at == NOON
-    assert not notice.order_closed
+    assert (notice.site, notice.site_place, notice.first.place) == (
+        "Hartmann Rail 1",
+        "Hall C",
+        "R02-B4",
+    )
+    assert notice.first.measured_at == NOON
+    assert not notice.order_ended
 
 
 def test_its_link_opens_its_order_and_its_secrets_are_not_shown(
@@ -141,4 +145,4 @@ def test_a_closed_order_is_known_as_closed(owed: Any, conn: psycopg.Connection) 
     assess_bin(conn, owed.bin_id, NOON)
     notice_id = claim(conn)
     assert notice_id is not None
-    assert notices.load(conn, notice_id, "https://binline.example", SECRET).order_closed
+    assert notices.load(conn, notice_id, "https://binline.example", SECRET).order_ended

@@ -54,6 +54,25 @@ def test_what_was_said_is_read_as_it_was_said(shelf: Any, conn: psycopg.Connecti
     assert calendar.holidays == (date(2026, 12, 24), date(2026, 12, 25))
 
 
+@pytest.mark.parametrize(("said", "hours"), [(False, 5), (True, 6)])
+def test_the_grace_agreed_on_holds_where_the_bin_says_nothing(
+    shelf: Any, conn: psycopg.Connection, *, said: bool, hours: int
+) -> None:
+    shelf.admin.execute(
+        "INSERT INTO agreements (site_id, supplier_id) SELECT site_id, supplier_id FROM bins;"
+        "INSERT INTO agreement_versions (agreement_id, number, mode, draft_hours,"
+        " escalate_after_hours, ownership, answer_hours, grace_hours, band_quantity_percent,"
+        " band_postpone_days, band_limits_percent, shared, valid_from, proposed_by, author,"
+        " because, agreed_at, accepted_by) VALUES (1, 1, 'auto', 24, 8, 'owned', 24, 5, 0, 0,"
+        " 0, '{levels}', '2026-01-01', 'customer', 'ada', 'contract', now(), '')"
+    )
+    if said:
+        shelf.admin.execute(
+            "INSERT INTO bin_policies (bin_id, grace_hours) VALUES (%s, 6)", (shelf.bin_id,)
+        )
+    assert policies.of_bin(conn, shelf.bin_id).grace == timedelta(hours=hours)
+
+
 def test_a_zone_that_no_machine_knows_is_taken_for_utc(
     shelf: Any, conn: psycopg.Connection
 ) -> None:

@@ -21,12 +21,12 @@ def conn(world):
 
 def test_open_orders_come_oldest_first_and_only_one_s_own(conn) -> None:
     asking.as_operations(conn, "test")
-    assert [order.number for order in portal.orders(conn, ["placed"], 10)] == [1001, 1002, 1003]
-    assert len(portal.orders(conn, ["placed"], 2)) == 2
+    assert [order.number for order in portal.orders(conn, ["sent"], 10)] == [1001, 1002, 1003]
+    assert len(portal.orders(conn, ["sent"], 2)) == 2
     conn.commit()
     asking.as_supplier(conn, 1)
-    assert {order.supplier for order in portal.orders(conn, ["placed"], 10)} == {"Ferro AG"}
-    assert portal.count_orders(conn) == {"placed": 2, "acknowledged": 0, "closed": 0}
+    assert {order.supplier for order in portal.orders(conn, ["sent"], 10)} == {"Ferro AG"}
+    assert {key: n for key, n in portal.count_orders(conn).items() if n} == {"sent": 2}
 
 
 def test_of_an_order_of_another_nothing_is_there(world, conn) -> None:
@@ -45,11 +45,16 @@ def test_an_order_comes_with_its_events_and_notices(world, conn) -> None:
     order = portal.order(conn, order_id)
     assert order is not None
     assert order.quantity == 1500
-    assert order.evidence["level"]["pieces"] == 412
-    assert [event.event for event in portal.events(conn, order_id)] == ["placed"]
+    assert order.first.evidence["level"]["pieces"] == 412
+    assert [event.event for event in portal.events(conn, order_id)] == ["sent"]
     (notice,) = portal.notices(conn, order_id)
-    assert (notice.kind, notice.state, notice.sent_at) == ("email", "owed", None)
-    assert portal.last_order_of_bin(conn, order.bin_id) == order
+    assert (notice.told, notice.kind, notice.state, notice.sent_at) == (
+        "order_placed",
+        "email",
+        "owed",
+        None,
+    )
+    assert portal.last_order_of_bin(conn, order.first.bin_id) == order
 
 
 def test_an_order_that_is_none_is_none(conn) -> None:
@@ -60,8 +65,8 @@ def test_an_order_that_is_none_is_none(conn) -> None:
 
 def test_readings_come_newest_first_and_only_one_s_own(conn) -> None:
     asking.as_operations(conn, "test")
-    of_norrby = portal.orders(conn, ["placed"], 10)[2].bin_id
-    of_ferro = portal.orders(conn, ["placed"], 10)[0].bin_id
+    of_norrby = portal.orders(conn, ["sent"], 10)[2].first.bin_id
+    of_ferro = portal.orders(conn, ["sent"], 10)[0].first.bin_id
     conn.commit()
     asking.as_supplier(conn, 1)
     readings = portal.last_readings(conn, of_ferro, 10)

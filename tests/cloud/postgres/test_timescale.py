@@ -16,6 +16,7 @@ from cloud.actions.take_in import take_in
 from cloud.core.readings import to_ms
 from cloud.postgres import migrate, rollups, timescale
 from cloud.postgres.timescale import NotPossible, Store
+from cloud.settings import Keeping
 from tests.cloud import store_cases
 from tests.cloud.ingest_cases import arrived, batch, weighed
 from tests.cloud.postgres.test_migrate import make_blank
@@ -34,7 +35,11 @@ def admin(database: Any) -> Iterator[psycopg.Connection]:
 
 def pack_all(database: Any) -> int:
     with database.connect("binline_jobs") as jobs:
-        return timescale.pack_before(jobs, TODAY - 8 * DAY)
+        jobs.autocommit = True
+        weeks = 0
+        while timescale.pack_next(jobs, TODAY - 8 * DAY):
+            weeks += 1
+        return weeks
 
 
 def packed(admin: psycopg.Connection) -> int:
@@ -109,6 +114,55 @@ def test_corrected_readings_count_in_their_right_hour_beside_the_aggregate(
     assert (at, readings, first, last, low, high, total) == (hour, 4, 5, 2, 2, 9, 23)
 
 
+def test_no_limit_of_a_statement_cuts_refreshing_or_packing_off(
+    database: Any, admin: psycopg.Connection
+) -> None:
+    sensor, _ = store_cases.make_site(admin)
+    monday = TODAY - (TODAY.weekday() + 42) * DAY
+    admin.execute(
+        "INSERT INTO readings (sensor_id, measured_at, stream_no, seq, received_at, weight_mg,"
+        " stability, quality, clock_trusted)"
+        " SELECT %s, %s::timestamptz + n * interval '1 second', 1, n, now(), n, 0, 0, true"
+        "  FROM generate_series(1, 100000) n",
+        (sensor, monday),
+    )
+    limited = psycopg.connect(
+        database.dsn("binline_jobs"), autocommit=True, options="-c statement_timeout=100"
+    )
+    with limited as jobs:
+        timescale.refresh(jobs, monday - DAY, THIS_HOUR)
+        assert timescale.pack_next(jobs, TODAY - 8 * DAY)
+        assert jobs.execute("SHOW statement_timeout").fetchone() == ("100ms",)
+    assert sum(row[1] for row in hours_of(admin, sensor)) == 100_000
+    assert packed(admin) == 1
+
+
+def test_each_week_is_packed_on_its_own_the_oldest_first(
+    database: Any, admin: psycopg.Connection
+) -> None:
+    sensor, _ = store_cases.make_site(admin)
+    put(admin, sensor, [(TODAY - days * DAY, days) for days in (60, 50, 40)])
+    with database.connect("binline_jobs") as jobs:
+        assert timescale.pack_next(jobs, TODAY - 8 * DAY)
+        assert packed(admin) == 0, "before the transaction ends"
+        jobs.commit()
+        assert packed(admin) == 1
+    assert pack_all(database) == 2
+    assert pack_all(database) == 0
+
+
+def test_hours_of_long_ago_go_and_no_refresh_brings_them_back(
+    database: Any, admin: psycopg.Connection
+) -> None:
+    sensor, _ = store_cases.make_site(admin)
+    put(admin, sensor, [(THIS_HOUR - days * DAY, days) for days in (2, 100, 300)])
+    keep_once(database)
+    ages = Keeping(readings=60 * DAY, accepted=60 * DAY, rollups=200 * DAY)
+    for _ in range(2):
+        keep_once(database, keeping=ages)
+        assert [row[7] for row in hours_of(admin, sensor)] == [100, 2]
+
+
 def test_a_packed_reading_can_be_corrected(database: Any, admin: psycopg.Connection) -> None:
     sensor, _ = store_cases.make_site(admin)
     put(admin, sensor, [(TODAY - 40 * DAY, 5), (TODAY - 40 * DAY + HOUR, 6)])
@@ -162,6 +216,36 @@ def test_hours_from_before_the_extension_stay_when_their_readings_are_gone(
         assert [row[7] for row in hours_of(conn, sensor)] == [100, 2]
         rights = "SELECT has_table_privilege('binline_ingest', 'readings', 'INSERT')"
         assert conn.execute(rights).fetchone() == (True,)
+
+
+def test_moving_in_changes_nothing_of_who_sees_what(
+    postgres_server: Any, admin: psycopg.Connection
+) -> None:
+    blank = make_blank(postgres_server, "adopting")
+    blank.migrate()
+    told = "SELECT viewname, definition FROM pg_views WHERE viewname LIKE 'portal_%' ORDER BY 1"
+    with blank.connect() as conn:
+        conn.execute("SET search_path = binline, public")
+        was = conn.execute(told).fetchall()
+        assert timescale.adopt(conn) is timescale.store_of(admin)
+        assert conn.execute(told).fetchall() == was
+
+
+def test_who_moved_in_before_hours_had_a_view_of_their_own_still_sees_all_of_them(
+    postgres_server: Any, admin: psycopg.Connection
+) -> None:
+    blank = make_blank(postgres_server, "adopting")
+    blank.migrate([one for one in migrate.shipped() if one.name < "0014"])
+    with blank.connect() as conn:
+        conn.execute("SET search_path = binline, public")
+        assert timescale.adopt(conn) is timescale.store_of(admin)
+        sensor, _ = store_cases.make_site(conn)
+        put(conn, sensor, [(THIS_HOUR - days * DAY, days) for days in (2, 100)])
+        conn.execute("SET ROLE binline_jobs")
+        timescale.refresh(conn, THIS_HOUR - 200 * DAY, THIS_HOUR)
+        conn.execute("RESET ROLE")
+        assert blank.migrate()[0].startswith("0014")
+        assert [row[7] for row in hours_of(conn, sensor)] == [100, 2]
 
 
 def test_under_the_apache_licence_it_is_a_hypertable_with_our_own_hours(database: Any) -> None:

@@ -63,7 +63,7 @@ def test_an_order_and_its_breach_stand_with_their_bin(portal) -> None:
     asking.as_operations(portal, "test")
     row = wall.one_bin(portal, "LND-R04-B2")
     assert row is not None
-    assert (row.order_number, row.order_state, row.order_quantity) == (1002, "placed", 1500)
+    assert (row.order_number, row.order_state, row.order_quantity) == (1002, "sent", 1500)
     assert row.low_since is not None
     assert wall.bin_by_id(portal, row.bin_id) == row
     assert wall.one_bin(portal, "NONE") is None

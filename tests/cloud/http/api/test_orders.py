@@ -8,8 +8,8 @@ def test_an_order_comes_with_its_evidence(world, browser) -> None:
     order = browser(FERRO).get(f"/api/orders/{world.order_of('LND-R04-B2')}").json()
     assert order["number"] == "RO-1002"
     assert order["quantity"] == 1500
-    assert order["evidence"]["level"]["pieces"] == 412
-    assert order["state"] == "placed"
+    assert order["lines"][0]["evidence"]["level"]["pieces"] == 412
+    assert order["state"] == "sent"
 
 
 def test_answering_twice_answers_the_same(world, browser) -> None:
@@ -18,7 +18,7 @@ def test_answering_twice_answers_the_same(world, browser) -> None:
     path = f"/api/orders/{world.order_of('LND-R04-B2')}/acknowledge"
     first, second = visitor.post(path).json(), visitor.post(path).json()
     assert first == second
-    assert (first["state"], first["acknowledged_by"]) == ("acknowledged", FERRO)
+    assert (first["state"], first["answered_by"]) == ("acknowledged", FERRO)
 
 
 def test_a_closed_order_refuses(world, browser) -> None:

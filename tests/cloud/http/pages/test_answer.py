@@ -28,7 +28,7 @@ def test_opening_it_a_hundred_times_changes_nothing(world, browser) -> None:
     for method in ("GET", "HEAD", "OPTIONS"):
         for _ in range(5):
             visitor.request(method, world.link("LND-R04-B2"))
-    assert world.order_state("LND-R04-B2") == "placed"
+    assert world.order_state("LND-R04-B2") == "sent"
 
 
 def test_the_button_answers_once_and_then_says_who_and_when(world, browser) -> None:
@@ -63,7 +63,7 @@ def test_an_expired_link_explains_itself(world, browser) -> None:
         assert answer.status_code == 410
         assert "The link has expired" in answer.text
         assert "Log in to see the order" in answer.text
-    assert world.order_state("LND-R04-B2") == "placed"
+    assert world.order_state("LND-R04-B2") == "sent"
 
 
 def test_a_link_with_one_letter_changed_opens_nothing(world, browser) -> None:

@@ -54,8 +54,8 @@ def test_a_refill_closes_the_story(world, browser) -> None:
     world.assess("LND-R04-B2")
     page = page_of(browser, "LND-R04-B2")
     assert "Closed" in page
-    assert "1,488 pieces came" in page
-    assert "closed without an answer" in page
+    assert "1,488 of 1,500 pieces came" in page
+    assert "ended without an answer" in page
 
 
 def test_how_far_back_is_chosen_by_a_link_and_said(world, browser) -> None:

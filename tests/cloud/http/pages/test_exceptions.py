@@ -1,5 +1,6 @@
 """Needs a person, as a page."""
 
+from cloud.core.agreements import Side
 from tests.cloud.http.world import OPERATIONS
 
 
@@ -29,3 +30,13 @@ def test_a_case_is_put_off_from_the_page_and_stands_below(world, browser) -> Non
 
 def test_the_wall_leads_there(world, browser) -> None:
     assert '<a href="/exceptions">Needs a person</a>' in browser(OPERATIONS).get("/wall").text
+
+
+def test_what_is_proposed_and_what_ends_leads_to_the_agreement(world, browser) -> None:
+    world.a_morning()
+    agreement = world.agreement(valid_until="2026-11-30")
+    world.proposal(agreement, Side.SUPPLIER, valid_until="2027-11-30")
+    page = browser(OPERATIONS).get("/exceptions").text
+    assert "Ends in 10 d" in page
+    assert "The supplier proposes a change of the agreement of Lindau Pumps with Ferro AG" in page
+    assert page.count(f'href="/agreements/{agreement}"') == 2

@@ -34,7 +34,7 @@ def test_one_press_answers_and_a_second_changes_nothing(world, browser) -> None:
             "SELECT event, actor FROM order_events WHERE order_id = %s ORDER BY order_event_id",
             (world.order_of("LND-R04-B2"),),
         ).fetchall()
-    assert events == [("placed", "binline"), ("acknowledged", FERRO)]
+    assert events == [("sent", "binline"), ("acknowledged", FERRO)]
 
 
 def test_opening_a_page_changes_nothing(world, browser) -> None:
@@ -42,7 +42,7 @@ def test_opening_a_page_changes_nothing(world, browser) -> None:
     path = f"/p/orders/{world.order_of('LND-R04-B2')}"
     assert browser(FERRO).get(path).status_code == 200
     assert browser(FERRO).get(f"{path}/acknowledge").status_code == 405
-    assert world.order_state("LND-R04-B2") == "placed"
+    assert world.order_state("LND-R04-B2") == "sent"
 
 
 def test_a_closed_order_cannot_be_answered_and_says_so(world, browser) -> None:

@@ -1,0 +1,56 @@
+"""What a time that has come does to an order that has not left: expire, escalate, or send it."""
+
+from datetime import datetime
+
+import psycopg
+
+from cloud.actions.act_on_order import ACTOR_RULES, keep_act, lock_order
+from cloud.core.order_machine import End, Order, Send
+from cloud.core.order_states import State, Verb
+from cloud.postgres import bins, orders
+from cloud.postgres.orders import Timed, timed
+
+__all__ = ["keep_time", "timed"]
+
+_EXPIRED = "nobody approved it in time"
+_ESCALATED = "nobody has approved it yet"
+
+
+def keep_time(conn: psycopg.Connection, one: Timed, now: datetime) -> str:
+    """What happened, as a sentence; empty: nothing, because somebody was quicker."""
+    with conn.transaction():
+        order = lock_order(conn, one.order_id)
+        if one.leaves:
+            return _send(conn, order, now)
+        if order.state is not State.DRAFT:
+            return ""
+        if order.expires_at is not None and order.expires_at <= now:
+            return _expire(conn, order, now)
+        return _escalate(conn, order, now)
+
+
+def _send(conn: psycopg.Connection, order: Order, now: datetime) -> str:
+    if order.state is not State.APPROVED or (order.leaves_at or now) > now:
+        return ""
+    keep_act(conn, order, Send(), now, actor=ACTOR_RULES, touch=True)
+    lines = len(order.lines)
+    return f"{order.label}: sent, {lines} {'line' if lines == 1 else 'lines'}"
+
+
+def _expire(conn: psycopg.Connection, order: Order, now: datetime) -> str:
+    """Its bins are looked at again: where one is still low there will be a new draft."""
+    end = End(verb=Verb.EXPIRE, by=ACTOR_RULES, because=_EXPIRED)
+    keep_act(conn, order, end, now, actor=ACTOR_RULES, touch=True)
+    bins.make_due(conn, sorted({line.bin_id for line in order.lines}))
+    return f"{order.label}: expired, {_EXPIRED}"
+
+
+def _escalate(conn: psycopg.Connection, order: Order, now: datetime) -> str:
+    if order.escalates_at is None or order.escalates_at > now:
+        return ""
+    if not orders.note_escalated(conn, order.order_id, now):
+        return ""
+    orders.add_event(conn, order.order_id, now, "escalated", actor=ACTOR_RULES, detail=_ESCALATED)
+    for bin_id in sorted({line.bin_id for line in order.lines}):
+        bins.touch(conn, bin_id)
+    return f"{order.label}: escalated, {_ESCALATED}"

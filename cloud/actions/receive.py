@@ -1,0 +1,113 @@
+"""The scale takes in: a refill that is confirmed is booked onto the orders it must belong to.
+
+What came onto the scale since the oldest open order left is compared, in sum, with what was booked
+of it. So nothing is booked twice, whether a worker looks again, starts again, or late readings tell
+a movement otherwise; and what was shipped is never added to what lies on the scale.
+
+Goods go to the order that is due first, and what is too much to the last. An order that is whole,
+as far as a scale can tell, is closed; one that is not waits for the rest.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+
+from cloud.actions.act_on_order import ACTOR_SCALE, keep_act
+from cloud.core.order_machine import Count, End, Order, Receive
+from cloud.core.order_states import State, Verb
+from cloud.core.receipts import ReceiptState, reconcile
+from cloud.postgres import movements, orders
+from cloud.postgres.orders import LineOfBin
+
+TOLERANCE_PER_MILLE = 20  # of what was ordered; beside it what the scale cannot tell apart
+
+
+@dataclass(frozen=True, kw_only=True)
+class Booked:
+    """What a look at one bin has booked."""
+
+    pieces: int = 0
+    closed: tuple[str, ...] = ()  # orders that are whole with it
+    breaches: frozenset[int] = frozenset()  # whose need was met
+
+
+def receive(
+    conn: psycopg.Connection, bin_id: int, *, level: int, sd_pieces: float, now: datetime
+) -> Booked:
+    """Book what came into the bin. Its present is locked by the caller; its orders are here."""
+    lines = [line for line in orders.open_lines(conn, bin_id) if line.sent_at is not None]
+    if not lines:
+        return Booked()
+    since = min(line.sent_at for line in lines if line.sent_at is not None)
+    refill = movements.last_refill(conn, bin_id, since)
+    unbooked = movements.came_since(conn, bin_id, since) - orders.booked_since(conn, bin_id, since)
+    if refill is None or unbooked <= 0:
+        return Booked()
+    closed, met = [], set()
+    parts = _shared_out(lines, unbooked)
+    for line, pieces in sorted(parts, key=lambda part: part[0].order_id):
+        order = _book(conn, line, pieces, refill, level=level, sd_pieces=sd_pieces, now=now)
+        if order.state is State.CLOSED:
+            closed.append(order.label)
+        if line.breach_id is not None and _is_whole(
+            line.quantity, line.received + pieces, sd_pieces
+        ):
+            met.add(line.breach_id)
+    return Booked(pieces=unbooked, closed=tuple(sorted(closed)), breaches=frozenset(met))
+
+
+def _shared_out(lines: list[LineOfBin], pieces: int) -> list[tuple[LineOfBin, int]]:
+    """By what is due first; the last one takes what nobody asked for."""
+    left, parts = pieces, []
+    wanted = sorted(
+        (line for line in lines if line.outstanding > 0),
+        key=lambda line: (line.promised_at or line.due_at or line.sent_at, line.order_number),
+    )
+    for line in wanted or lines[-1:]:
+        here = min(left, line.outstanding)
+        if here:
+            parts.append((line, here))
+            left -= here
+    if left:
+        line, here = parts.pop() if parts else (lines[-1], 0)
+        parts.append((line, here + left))
+    return parts
+
+
+def _book(
+    conn: psycopg.Connection,
+    line: LineOfBin,
+    pieces: int,
+    refill: movements.Refill,
+    *,
+    level: int,
+    sd_pieces: float,
+    now: datetime,
+) -> Order:
+    order = orders.lock(conn, line.order_id)
+    assert order is not None, "its line was read in this transaction"
+    act = Receive(
+        receipt_id=f"movement-{refill.movement_id}-{len(order.receipts) + 1}",
+        counts=(Count(line=line.line, pieces=pieces),),
+    )
+    because = f"refill seen by the scale: {pieces:,} came, {level:,} in the bin"
+    after = keep_act(conn, order, act, now, actor=ACTOR_SCALE, because=because, touch=False)
+    orders.insert_receipt(conn, order, act, refill.event_at)
+    if not all(_is_whole(one.quantity, one.received, sd_pieces) for one in after.lines):
+        return after
+    total = sum(one.received for one in after.lines)
+    asked = sum(one.quantity for one in after.lines)
+    end = End(verb=Verb.CLOSE, by=ACTOR_SCALE, because=f"{total:,} of {asked:,} came")
+    return keep_act(conn, after, end, now, actor=ACTOR_SCALE, touch=False)
+
+
+def _is_whole(asked: int, received: int, sd_pieces: float) -> bool:
+    """Nobody is told to have sent too little because a scale is no better than it is."""
+    receipt = reconcile(
+        shipped=asked,
+        weighed=received,
+        sd_pieces=sd_pieces,
+        tolerance=asked * TOLERANCE_PER_MILLE // 1_000,
+    )
+    return receipt.state in (ReceiptState.MATCH, ReceiptState.OVER)
