@@ -89,7 +89,7 @@ class PolicySettings:
     rounding: Rounding = Rounding.DOWN_TO_CAPACITY
     moq: int | None = None  # None: as its supplier says for the item
     lead_time_days: int | None = None  # as above
-    grace_hours: int = 24
+    grace_hours: int | None = None  # None: as was agreed with its supplier
     automatic: bool = False
     minimum_from: int | None = None
     minimum_to: int | None = None
@@ -210,7 +210,13 @@ POLICY = Noun(
             high=730,
             hint="empty: as the supplier says",
         ),
-        _number("grace_hours", "Late after, hours", low=0, high=8_760, default=24),
+        _number(
+            "grace_hours",
+            "Late after, hours",
+            low=0,
+            high=8_760,
+            hint="empty: as agreed with the supplier",
+        ),
         Field(
             name="automatic",
             label="Kept by history",
@@ -264,7 +270,7 @@ def settings_of(values: Values, was: PolicySettings) -> PolicySettings:
         rounding=Rounding(str(values["rounding"])),
         moq=_whole(values.get("moq")),
         lead_time_days=_whole(values.get("lead_time_days")),
-        grace_hours=_whole(values["grace_hours"]) or 0,
+        grace_hours=_whole(values.get("grace_hours")),
         automatic=bool(values["automatic"]),
         minimum_from=_whole(values.get("minimum_from")),
         minimum_to=_whole(values.get("minimum_to")),

@@ -66,7 +66,9 @@ def of_bin(
             "version": instead.version,
             "parameters": dict(instead.parameters),
             "rounding": instead.rounding,
-            "grace_hours": instead.grace_hours,
+            "grace_hours": row["agreed_grace_hours"]
+            if instead.grace_hours is None
+            else instead.grace_hours,
             "moq": instead.moq or row["line_moq"],
             "lead_time_days": row["line_lead_time_days"]
             if instead.lead_time_days is None
@@ -89,6 +91,9 @@ def _bin_policy(row: dict[str, Any]) -> BinPolicy:
         "order_up_to": row["order_up_to"],
         "calendar": calendar,
         "calendar_version": row["calendar_version"] or 0,
+        "grace": GRACE_UNSAID
+        if row["grace_hours"] is None
+        else timedelta(hours=row["grace_hours"]),
     }
     if row["policy"] is None:
         return BinPolicy(**said, grace=timedelta(hours=row["grace_hours"]))
@@ -98,7 +103,6 @@ def _bin_policy(row: dict[str, Any]) -> BinPolicy:
         version=row["policy_version"],
         parameters=MappingProxyType(row["parameters"]),
         rounding=Rounding(row["rounding"]),
-        grace=timedelta(hours=row["grace_hours"]),
         settings_version=row["version"],
     )
 
@@ -114,7 +118,7 @@ def _settings(row: dict[str, Any]) -> PolicySettings:
         rounding=Rounding(row["rounding"]),
         moq=row["own_moq"],
         lead_time_days=row["own_lead_time_days"],
-        grace_hours=row["grace_hours"],
+        grace_hours=row["own_grace_hours"],
         automatic=row["automatic"],
         minimum_from=row["minimum_from"],
         minimum_to=row["minimum_to"],

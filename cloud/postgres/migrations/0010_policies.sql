@@ -12,6 +12,7 @@ SET LOCAL search_path = binline;
 
 ALTER TABLE bin_policies NO FORCE ROW LEVEL SECURITY;   -- the owner is under it, too, and carries over
 ALTER TABLE bin_policies DROP CONSTRAINT bin_policies_policy_check;
+ALTER TABLE bin_policies ALTER COLUMN grace_hours DROP NOT NULL, ALTER COLUMN grace_hours DROP DEFAULT;  -- null: as agreed
 ALTER TABLE bin_policies RENAME COLUMN version TO policy_version;
 ALTER TABLE bin_policies
     ADD COLUMN parameters         jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(parameters) = 'object'),

@@ -97,7 +97,7 @@ def test_who_looked_at_an_older_version_is_told_what_changed(
         keep_policies.save_settings(portal, CODE, 0, said(grace_hours=1))
     assert refused.value.version == 1
     assert "moq" in refused.value.fields
-    assert shelf.rows("bin_policies")[0]["grace_hours"] == 24
+    assert shelf.rows("bin_policies")[0]["grace_hours"] is None
 
 
 def test_what_does_not_fit_the_bin_is_refused_with_everything_else(

@@ -182,7 +182,7 @@ ROUTES = {
             ("POST /suppliers/{ident}/calendar", 409),
             ("POST /suppliers/{ident}/calendar/preview", 422),
             ("PATCH /api/bins/{code}/policy", 422),
-            ("POST /api/bins/{code}/policy/preview", 422),
+            ("POST /api/bins/{code}/policy/preview", 200),
             ("POST /api/bins/{code}/policy/take-over", 409),
             ("POST /api/bins/{code}/planned-usage", 422),
             ("POST /api/bins/{code}/planned-usage/{planned_usage_id}/withdraw", 404),
@@ -380,6 +380,7 @@ def test_who_sees_what(world, browser, address: str, asker: str, status: int) ->
         ident=ident_of(world, noun, foreign=foreign),
         supplier="new",
         form="count",
+        planned_usage_id=1,
         verb="acknowledge",
         finding_id=1,
     )

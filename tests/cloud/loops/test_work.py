@@ -231,10 +231,8 @@ def test_a_bin_that_cannot_be_assessed_does_not_hold_up_the_others(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     other = make_shelf("HRT-R02-B5")
-    # A version of its policy that there never was: a defect.
-    shelf.admin.execute(
-        "INSERT INTO bin_policies (bin_id, version) VALUES (%s, 99)", (shelf.bin_id,)
-    )
+    # What it decides cannot be kept: a defect.
+    shelf.admin.execute(f"ALTER TABLE decisions ADD CHECK (bin_id <> {shelf.bin_id})")
     with working(settings):
         shelf.weigh(412)
         other.weigh(412)
