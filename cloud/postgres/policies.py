@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from cloud.core.bin_policies import Answer, BinPolicy
+from cloud.core.bin_policies import GRACE_UNSAID, Answer, BinPolicy
 from cloud.core.plain import canonical
 from cloud.core.policies.base import Place, Rounding
 from cloud.core.policy_settings import PolicySettings
@@ -25,7 +25,8 @@ _SELECT = """
 SELECT b.bin_id, p.automatic, p.minimum_from, p.minimum_to, p.agreed_minimum, p.agreed_order_up_to,
        p.target_permille, p.moq AS own_moq, p.lead_time_days AS own_lead_time_days,
        p.policy, p.policy_version, p.version, p.parameters, p.rounding,
-       coalesce(p.grace_hours, agreed.grace_hours, 24) AS grace_hours, b.order_up_to,
+       p.grace_hours AS own_grace_hours, agreed.grace_hours AS agreed_grace_hours,
+       coalesce(p.grace_hours, agreed.grace_hours) AS grace_hours, b.order_up_to,
        coalesce(p.moq, line.moq, 1) AS moq,
        coalesce(p.lead_time_days, line.lead_time_days) AS lead_time_days,
        coalesce(line.moq, 1) AS line_moq, line.lead_time_days AS line_lead_time_days,
@@ -96,7 +97,7 @@ def _bin_policy(row: dict[str, Any]) -> BinPolicy:
         else timedelta(hours=row["grace_hours"]),
     }
     if row["policy"] is None:
-        return BinPolicy(**said, grace=timedelta(hours=row["grace_hours"]))
+        return BinPolicy(**said)
     return BinPolicy(
         **said,
         name=row["policy"],
