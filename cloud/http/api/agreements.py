@@ -108,7 +108,7 @@ WHOLE_EXAMPLE: dict[str, JsonValue] = LINE_EXAMPLE | {
 SAID = "\n".join(f"- `{one.name}`: {one.label}; {one.takes}" for one in CLAUSES.fields)
 
 
-class LineOut(BaseModel):
+class AgreementLineOut(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [LINE_EXAMPLE]})
 
     agreement: int
@@ -175,7 +175,7 @@ class ProposalOut(BaseModel):
     answered_at: datetime | None
 
 
-class AgreementOut(LineOut):
+class AgreementOut(AgreementLineOut):
     model_config = ConfigDict(json_schema_extra={"examples": [WHOLE_EXAMPLE]})
 
     clauses: dict[str, JsonValue]
@@ -267,12 +267,12 @@ ANSWERED: dict[int | str, dict[str, Any]] = NOT_FOUND | {
 
 
 @router.get("", summary="Agreements, by site and supplier")
-def list_agreements(request: Request, session: Anyone) -> list[LineOut]:
+def list_agreements(request: Request, session: Anyone) -> list[AgreementLineOut]:
     """A supplier is told its own."""
     parts = parts_of(request)
     with auth.asked_by(parts, session) as conn:
         lines = agreements.listed(conn)
-    return [LineOut(**line_of(line, side_of(session), parts.now())) for line in lines]
+    return [AgreementLineOut(**line_of(line, side_of(session), parts.now())) for line in lines]
 
 
 @router.post(

@@ -450,7 +450,7 @@ def test_the_description_of_the_api_has_an_example_for_each_noun(browser) -> Non
         "AskIn", "BecauseIn", "ChangeIn", "ComparedOut", "ConfirmIn", "DecideIn",
         "FindingOut", "FindingsOut", "KpiOut", "LevelsOut", "MovementOut", "MovementsOut",
         "OrderOut", "ReviewOut", "SampleIn", "ShipIn", "TareOut", "UnitOut",
-        "AgreementOut", "NewIn", "PredictionOut", "ProposalIn", "ProposalOut",
+        "AgreementLineOut", "AgreementOut", "NewIn", "PredictionOut", "ProposalIn", "ProposalOut",
     ):  # fmt: skip
         assert described["components"]["schemas"][name]["examples"]
     for path in described["paths"].values():
