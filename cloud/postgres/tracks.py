@@ -7,6 +7,7 @@ bin_tracks   what is remembered, locked by whoever follows the bin
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -190,21 +191,7 @@ def now_of(conn: psycopg.Connection, bin_ids: Sequence[int]) -> dict[int, Now]:
         row["bin_id"]: Now(
             row["item_id"],
             row["from_at"],
-            Rules(
-                calibration=Calibration(
-                    tare_mg=row["tare_mg"],
-                    unit_weight_ug=row["unit_weight_ug"],
-                    unit_sd_ug=row["unit_sd_ug"],
-                    unit_error_ug=row["unit_error_ug"],
-                    scale_sd_mg=row["scale_sd_mg"],
-                ),
-                interval_s=row["interval_s"],
-                refill_pieces=row["refill_pieces"],
-                measure=Measure(row["measure"]),
-                pieces_per_count=row["pieces_per_count"],
-                capacity=row["capacity"],
-                sensors=tuple(row["sensors"] or ()),
-            ),
+            _rules({**row, "sensors": row["sensors"] or ()}),
         )
         for row in rows
     }
@@ -338,38 +325,19 @@ def prune_checkpoints(conn: psycopg.Connection, recent: datetime, oldest: dateti
 # ------------------------------------------------------------------ rules as JSON
 
 
+_OF_CALIBRATION = [field.name for field in fields(Calibration)]
+_OF_RULES = [field.name for field in fields(Rules) if field.name != "calibration"]
+
+
 def rules_json(rules: Rules) -> str:
-    calibration = rules.calibration
-    return json.dumps(
-        {
-            "tare_mg": calibration.tare_mg,
-            "unit_weight_ug": calibration.unit_weight_ug,
-            "unit_sd_ug": calibration.unit_sd_ug,
-            "unit_error_ug": calibration.unit_error_ug,
-            "scale_sd_mg": calibration.scale_sd_mg,
-            "interval_s": rules.interval_s,
-            "refill_pieces": rules.refill_pieces,
-            "measure": rules.measure,
-            "pieces_per_count": rules.pieces_per_count,
-            "capacity": rules.capacity,
-            "sensors": rules.sensors,
-        }
-    )
+    """All of it side by side: no name is of both."""
+    calibration = {name: getattr(rules.calibration, name) for name in _OF_CALIBRATION}
+    return json.dumps(calibration | {name: getattr(rules, name) for name in _OF_RULES})
 
 
 def _rules(known: Mapping[str, Any]) -> Rules:
-    return Rules(
-        calibration=Calibration(
-            tare_mg=known["tare_mg"],
-            unit_weight_ug=known["unit_weight_ug"],
-            unit_sd_ug=known["unit_sd_ug"],
-            unit_error_ug=known["unit_error_ug"],
-            scale_sd_mg=known["scale_sd_mg"],
-        ),
-        interval_s=known["interval_s"],
-        refill_pieces=known["refill_pieces"],
-        measure=Measure(known["measure"]),
-        pieces_per_count=known["pieces_per_count"],
-        capacity=known["capacity"],
-        sensors=tuple(known["sensors"]),
-    )
+    """From what is remembered, or from a row of what holds now."""
+    said = {name: known[name] for name in _OF_RULES}
+    said |= {"measure": Measure(known["measure"]), "sensors": tuple(known["sensors"])}
+    calibration = Calibration(**{name: known[name] for name in _OF_CALIBRATION})
+    return Rules(calibration=calibration, **said)
