@@ -5,7 +5,8 @@ of it. So nothing is booked twice, whether a worker looks again, starts again, o
 a movement otherwise; and what was shipped is never added to what lies on the scale.
 
 Goods go to the order that is due first, and what is too much to the last. An order that is whole,
-as far as a scale can tell, is closed; one that is not waits for the rest.
+as far as a scale can tell, is closed; one that is not waits for the rest. Packs come whole: what
+is nearer to all of them than to one less is all of them, and the difference was taken meanwhile.
 """
 
 from dataclasses import dataclass
@@ -47,12 +48,11 @@ def receive(
     closed, met = [], set()
     parts = _shared_out(lines, unbooked)
     for line, pieces in sorted(parts, key=lambda part: part[0].order_id):
-        order = _book(conn, line, pieces, refill, level=level, sd_pieces=sd_pieces, now=now)
+        because = f"refill seen by the scale: {pieces:,} came, {level:,} in the bin"
+        order, whole = _book(conn, line, pieces, refill, because, sd_pieces, now)
         if order.state is State.CLOSED:
             closed.append(order.label)
-        if line.breach_id is not None and _is_whole(
-            line.quantity, line.received + pieces, sd_pieces
-        ):
+        if line.breach_id is not None and line.line in whole:
             met.add(line.breach_id)
     return Booked(pieces=unbooked, closed=tuple(sorted(closed)), breaches=frozenset(met))
 
@@ -75,39 +75,44 @@ def _shared_out(lines: list[LineOfBin], pieces: int) -> list[tuple[LineOfBin, in
     return parts
 
 
-def _book(
+def _book(  # noqa: PLR0917 - so much of one refill onto one line
     conn: psycopg.Connection,
     line: LineOfBin,
     pieces: int,
     refill: movements.Refill,
-    *,
-    level: int,
+    because: str,
     sd_pieces: float,
     now: datetime,
-) -> Order:
+) -> tuple[Order, set[int]]:
+    """The order with it, and which of its lines are whole."""
     order = orders.lock(conn, line.order_id)
     assert order is not None, "its line was read in this transaction"
     act = Receive(
         receipt_id=f"movement-{refill.movement_id}-{len(order.receipts) + 1}",
         counts=(Count(line=line.line, pieces=pieces),),
     )
-    because = f"refill seen by the scale: {pieces:,} came, {level:,} in the bin"
     after = keep_act(conn, order, act, now, actor=ACTOR_SCALE, because=because, touch=False)
     orders.insert_receipt(conn, order, act, refill.event_at)
-    if not all(_is_whole(one.quantity, one.received, sd_pieces) for one in after.lines):
-        return after
+    packs = orders.packs_of(conn, order.order_id)
+    whole = {
+        one.number
+        for one in after.lines
+        if _is_whole(one.quantity, one.received, packs[one.number], sd_pieces)
+    }
+    if len(whole) < len(after.lines):
+        return after, whole
     total = sum(one.received for one in after.lines)
     asked = sum(one.quantity for one in after.lines)
     end = End(verb=Verb.CLOSE, by=ACTOR_SCALE, because=f"{total:,} of {asked:,} came")
-    return keep_act(conn, after, end, now, actor=ACTOR_SCALE, touch=False)
+    return keep_act(conn, after, end, now, actor=ACTOR_SCALE, touch=False), whole
 
 
-def _is_whole(asked: int, received: int, sd_pieces: float) -> bool:
+def _is_whole(asked: int, received: int, pack: int, sd_pieces: float) -> bool:
     """Nobody is told to have sent too little because a scale is no better than it is."""
     receipt = reconcile(
         shipped=asked,
         weighed=received,
         sd_pieces=sd_pieces,
-        tolerance=asked * TOLERANCE_PER_MILLE // 1_000,
+        tolerance=max(asked * TOLERANCE_PER_MILLE // 1_000, (pack - 1) // 2),
     )
     return receipt.state in (ReceiptState.MATCH, ReceiptState.OVER)

@@ -365,6 +365,19 @@ def as_open_line(line: LineOfBin, label: str, now: datetime) -> OpenLine:
     )
 
 
+def packs_of(conn: psycopg.Connection, order_id: UUID) -> dict[int, int]:
+    """In multiples of how many pieces each line is delivered."""
+    rows = conn.execute(
+        "SELECT l.number, coalesce(line.pack, i.pack) FROM order_lines l"
+        "  JOIN orders o USING (order_id) JOIN items i ON i.item_id = l.item_id"
+        "  LEFT JOIN item_suppliers line"
+        "    ON line.item_id = l.item_id AND line.supplier_id = o.supplier_id"
+        " WHERE l.order_id = %s",
+        (order_id,),
+    ).fetchall()
+    return {int(number): int(pack) for number, pack in rows}
+
+
 def asked_by(conn: psycopg.Connection, order_id: UUID, name: str) -> bool:
     row = conn.execute("SELECT drafted_by FROM orders WHERE order_id = %s", (order_id,)).fetchone()
     return row is not None and row[0] == name

@@ -53,6 +53,17 @@ def test_a_little_less_than_asked_for_is_whole_and_more_is_booked_as_it_came(
     assert ordered.shelf.the_order()["ended_because"] == "1,470 of 1,500 came"
 
 
+@pytest.mark.parametrize(
+    ("came", "state"), [(1_251, "closed"), (1_250, "part_delivered"), (999, "part_delivered")]
+)
+def test_packs_come_whole_and_the_nearest_number_of_them_is_what_came(
+    ordered: Desk, came: int, state: str
+) -> None:
+    """Pieces are taken while a bin is filled; a pack of 500 that was forgotten is missed."""
+    ordered.weigh(412 + came, NOON + MINUTE)
+    assert (ordered.state, _received(ordered)) == (state, [came])
+
+
 def test_too_much_goes_to_the_last_order(desk: Desk) -> None:
     desk.shelf.admin.execute("UPDATE bins SET order_up_to = 1000")
     desk.weigh(412)
