@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 
 BINS_PER_GATEWAY = 100
 LEAD_DAYS = (2, 3, 4, 5)  # working days, of the suppliers
+# Spread and error of the unit weight, as weighed samples have them: where nothing is said, half a
+# piece more or less among forty is believed to be a wrong unit weight, and no other part.
+UNIT_SURE_UG = (8_400, 420)
 MINUTES = (0, 3, 6)  # of the weights of a look
 PERFECT = Answer(
     refuses=False, acknowledges=True, ships=True, late_days=0, parts=1, twice=False,
@@ -238,11 +241,12 @@ class Year:
         place = number % len(suppliers)
         minimum, up_to, capacity = demand.limits(lead_calendar_days(place))
         item = self._one(
-            "INSERT INTO items (sku, name, unit_weight_ug, pack) VALUES (%s, 'Part', %s, %s)"
-            " RETURNING item_id",
+            "INSERT INTO items (sku, name, unit_weight_ug, pack, unit_sd_ug, unit_error_ug)"
+            " VALUES (%s, 'Part', %s, %s, %s, %s) RETURNING item_id",
             f"SKU-{number}",
             PIECE_MG * 1_000,
             demand.pack,
+            *UNIT_SURE_UG,
         )
         code = f"YEAR-{number:05}"
         bin_id = self._one(
