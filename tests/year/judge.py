@@ -48,7 +48,7 @@ RULES: dict[str, str] = {
         SELECT l.bin_id, o.number, o.drafted_at, t.from_at, t.until_at
           FROM orders o JOIN order_lines l USING (order_id) JOIN lived.troubles t USING (bin_id)
          WHERE o.drafted_by = 'binline' AND t.what = 'foreign'
-           AND o.drafted_at > t.from_at AND o.drafted_at < t.until_at
+           AND o.drafted_at > t.from_at + interval '1 day' AND o.drafted_at < t.until_at
            -- Who counts it meanwhile says what is to be believed.
            AND NOT EXISTS (SELECT FROM counts c WHERE c.bin_id = l.bin_id
                 AND c.counted_at BETWEEN t.from_at AND o.drafted_at)""",

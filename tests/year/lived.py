@@ -188,7 +188,7 @@ class Year:
             self._fill(look)
             for bin_id, shelf in self.shelves.items():
                 shelf.mishap(look)
-                said[bin_id] += [shelf.said(look)] * 2
+                said[bin_id] += [shelf.said(look, arm=False)] * 2
             self.now = moment(look) + timedelta(minutes=MINUTES[-1], seconds=20)
             self._speak(look, said)
             self._work()
@@ -440,6 +440,8 @@ class Year:
                 self.ordering.ask(self.codes[case.bin_id], packs * shelf.demand.pack, self.now)
             case Kind.COUNT_DIFFERS:
                 self._say_count(case.bin_id, shelf.pieces, look)
+            case Kind.SENSOR_DOWN if not (shelf.is_blind(look) or shelf.foreign_mg):
+                self._say_count(case.bin_id, shelf.pieces, look)  # it is heard, and doubted
             case _:
                 pass
 
@@ -455,7 +457,10 @@ class Year:
             self._say_count(bin_id, max(0, shelf.pieces + off), look)
 
     def _say_count(self, bin_id: int, pieces: int, look: int) -> None:
-        """Right or not; while its scale is stuck, what is right now is taken off again later."""
+        """Right or not. What was taken before a count and is seen after it is taken off twice.
+
+        So it goes while a scale is stuck, silent or without its bin: it is counted again later.
+        """
         asked = Asked(kind="audit", pieces=pieces, counted_at=None, because="a round")
         try:
             with self.portal.transaction():
@@ -465,7 +470,7 @@ class Year:
             self.result.refused[type(no).__name__] += 1
         else:
             shelf = self.shelves[bin_id]
-            shelf.miscounted = pieces != shelf.pieces or look <= shelf.stuck_until
+            shelf.miscounted = pieces != shelf.pieces or shelf.is_blind(look)
             self.result.mishaps["miscounted"] += shelf.miscounted
 
     # ---------------------------------------------------------------- the end

@@ -154,16 +154,20 @@ class Shelf:
     def weight_mg(self) -> int:
         return TARE_MG + self.pieces * PIECE_MG + self.foreign_mg
 
-    def said(self, look: int) -> Said:
+    def is_blind(self, look: int) -> bool:
+        """Its scale shows nothing of it, or nothing new."""
+        return look <= max(self.dead_until, self.stuck_until, self.away_until)
+
+    def said(self, look: int, *, arm: bool = True) -> Said:
+        """`arm`: now and then somebody leans on the bin."""
         if look <= self.dead_until:
             return "silent" if self.says_silent else None
         if look <= self.stuck_until:
             return self.stuck_mg
         if look <= self.away_until:
             return 0
-        # Now and then somebody leans on the bin.
-        arm_mg = PIECE_MG * self._luck.randint(5, 200) if self._luck.random() < 0.01 else 0
-        return self.weight_mg + arm_mg
+        leans = arm and self._luck.random() < 0.01
+        return self.weight_mg + (PIECE_MG * self._luck.randint(5, 200) if leans else 0)
 
     def forget_what_was_counted(self) -> None:
         self.demanded = self.served = self.stock_looks = self.looks = self.stock_outs = 0
