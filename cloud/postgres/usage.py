@@ -42,31 +42,29 @@ paused AS MATERIALIZED (
     -- not as a condition, so that it is looked for by the sensor and the week it must lie in.
     SELECT bin_id, zone, day, event_at, before_at FROM moved m
      WHERE event_at - before_at > interval '1 day'
-       AND (SELECT 1 FROM sensors s JOIN readings r USING (sensor_id)
-             WHERE s.bin_id = m.bin_id AND r.corrected_at IS NULL
+       AND (SELECT 1 FROM {read_of} = m.bin_id AND r.corrected_at IS NULL
                AND r.measured_at < m.event_at - interval '15 min'
                AND r.measured_at >= m.event_at - interval '1 day' LIMIT 1) IS NULL),
 silent AS MATERIALIZED (
     SELECT p.bin_id, (last.at AT TIME ZONE p.zone)::date AS from_day, p.day AS upto_day
       FROM paused p, LATERAL (
-        SELECT max(r.at) AS at FROM sensors s, LATERAL (
-            SELECT greatest(
-                (SELECT measured_at FROM readings WHERE sensor_id = s.sensor_id
-                    AND corrected_at IS NULL AND measured_at < p.event_at - interval '15 min'
-                    AND measured_at >= p.before_at - interval '1 hour'
-                  ORDER BY measured_at DESC LIMIT 1),
-                (SELECT corrected_at FROM readings WHERE sensor_id = s.sensor_id
-                    AND corrected_at < p.event_at - interval '15 min'
-                    AND corrected_at >= p.before_at - interval '1 hour'
-                  ORDER BY corrected_at DESC LIMIT 1)) AS at) r
-         WHERE s.bin_id = p.bin_id) last
+        SELECT greatest(
+            (SELECT max(measured_at) FROM {read_of} = p.bin_id
+                AND r.corrected_at IS NULL AND r.measured_at < p.event_at - interval '15 min'
+                AND r.measured_at >= p.before_at - interval '1 hour'),
+            (SELECT max(corrected_at) FROM {read_of} = p.bin_id
+                AND r.corrected_at < p.event_at - interval '15 min'
+                AND r.corrected_at >= p.before_at - interval '1 hour')) AS at) last
      WHERE p.event_at - last.at > interval '1 day'),
 used AS (
     SELECT bin_id, day, -sum(pieces)::int AS pieces FROM moved
      WHERE kind IN ('usage', 'put_back') GROUP BY bin_id, day)
 """
-_DAYS = f"""
-{_MOVED},
+# A portal reads readings through its view, and no supplier the table of sensors.
+_READ_OF = "sensors s JOIN readings r USING (sensor_id) WHERE s.bin_id"
+_SEEN_OF = "portal_readings r WHERE r.bin_id"
+_DAYS = """
+{moved},
 days AS (
     SELECT a.bin_id, d.day::date AS day,
            CASE WHEN d.day > a.began AND d.day < a.today AND d.day < a.borne_out
@@ -77,9 +75,11 @@ days AS (
       CROSS JOIN LATERAL generate_series(a.today - %(days)s::int, a.today - 1, interval '1 day')
            AS d(day)
       LEFT JOIN used u ON u.bin_id = a.bin_id AND u.day = d.day)
-"""  # noqa: S608 - made of the constants above
+"""
+_MOVED_READ, _MOVED_SEEN = (_MOVED.format(read_of=one) for one in (_READ_OF, _SEEN_OF))
+_DAYS_READ, _DAYS_SEEN = (_DAYS.format(moved=one) for one in (_MOVED_READ, _MOVED_SEEN))
 _RATES = f"""
-{_DAYS},
+{_DAYS_READ},
 rates AS (
     SELECT bin_id, greatest(0, avg(pieces))::real AS per_day,
            coalesce(stddev_samp(pieces), sqrt(greatest(0, avg(pieces))))::real AS sd,
@@ -98,7 +98,7 @@ UPDATE bin_levels l SET usage_per_day = r.per_day, usage_sd = r.sd, usage_days =
 # movement that left nothing to the next one; what was there before the first one seen here was so
 # from the beginning.
 _DEMANDS = f"""
-{_MOVED},
+{_MOVED_READ},
 spans AS (
     SELECT bin_id, from_day, upto_day FROM silent
     UNION ALL
@@ -125,18 +125,8 @@ SELECT a.bin_id, a.today - a.began - 1, a.today - a.borne_out + 1, t.ago, t.piec
        n.upto_ago
   FROM asked a LEFT JOIN told t USING (bin_id) LEFT JOIN unknown n USING (bin_id)
 """  # noqa: S608 - made of the constants above
-_DEMAND = f"{_DAYS} SELECT pieces FROM days ORDER BY day"  # noqa: S608 - as above
-# A portal reads readings through its view, and no supplier the table of sensors.
-_DEMAND_SEEN = (
-    _DEMAND.replace(
-        "SELECT max(r.at) AS at FROM sensors s, LATERAL", "SELECT max(r.at) AS at FROM LATERAL"
-    )
-    .replace(
-        "FROM readings WHERE sensor_id = s.sensor_id",
-        "FROM portal_readings WHERE bin_id = m.bin_id",
-    )
-    .replace("WHERE s.bin_id = m.bin_id) last", ") last")
-)
+_OF_ONE = " SELECT pieces FROM days ORDER BY day"
+_DEMAND, _DEMAND_SEEN = (days + _OF_ONE for days in (_DAYS_READ, _DAYS_SEEN))
 
 
 def compute(conn: psycopg.Connection, now: datetime) -> int:

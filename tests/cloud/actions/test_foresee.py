@@ -33,7 +33,7 @@ def bin_id(database: Any) -> int:
                 (*row, kind, pieces, 5000 + pieces, at, at, at),
             )
         admin.execute(
-            "INSERT INTO item_suppliers (item_id, supplier_id, lead_time_days) VALUES (%s, 1, 2)",
+            "UPDATE item_suppliers SET lead_time_days = 2 WHERE item_id = %s AND supplier_id = 1",
             (row[1],),
         )
         return int(row[0])

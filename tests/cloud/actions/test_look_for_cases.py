@@ -166,7 +166,7 @@ def _agreed(shelf: Any, conn: psycopg.Connection, **clauses: object) -> int:
 def test_the_agreement_says_how_long_an_answer_may_take(
     shelf: Any, database: Any, conn: psycopg.Connection
 ) -> None:
-    _agreed(shelf, conn, answer_hours=2)
+    _agreed(shelf, conn, mode="auto", answer_hours=2)
     conn.commit()
     asking.as_operations(conn, "ops@plant.test")
     _assess(database, shelf, 412, NOON)

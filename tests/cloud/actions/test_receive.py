@@ -146,7 +146,7 @@ def test_what_is_booked_is_what_came_however_often_it_is_looked_at(
     desk.shelf.admin.execute(
         "TRUNCATE breaches, orders, order_lines, order_acts, order_receipts, order_events,"
         " order_evidence, notices, attempts, decisions, movements, bin_watches, bin_levels,"
-        " shadow_orders"
+        " shadow_orders, findings, bin_days, bin_weeks, bin_days_due"
     )
     desk.weigh(5)
     level, came = 5, 0

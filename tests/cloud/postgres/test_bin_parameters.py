@@ -43,10 +43,7 @@ def test_a_bin_has_one_and_the_newest(shelf: Any) -> None:
 def test_a_bin_is_estimated_on_the_terms_of_its_line_before_its_items(shelf: Any) -> None:
     (one,) = bin_parameters.estimable(shelf.admin)
     assert (one.pack, one.moq, one.policy, one.price) == (500, 1, "min_max", Decimal(1))
-    shelf.admin.execute(
-        "INSERT INTO item_suppliers (item_id, supplier_id, pack, moq)"
-        " SELECT item_id, supplier_id, 250, 1000 FROM bins"
-    )
+    shelf.admin.execute("UPDATE item_suppliers SET pack = 250, moq = 1000")
     shelf.admin.execute("INSERT INTO item_prices SELECT item_id, 415, 'EUR' FROM bins")
     (one,) = bin_parameters.estimable(shelf.admin)
     assert (one.pack, one.moq, one.price) == (250, 1_000, Decimal("0.0415"))
