@@ -31,7 +31,7 @@ SELECT b.bin_id, p.automatic, p.minimum_from, p.minimum_to, p.agreed_minimum, p.
        coalesce(p.lead_time_days, line.lead_time_days) AS lead_time_days,
        coalesce(line.moq, 1) AS line_moq, line.lead_time_days AS line_lead_time_days,
        c.version AS calendar_version, c.zone, c.order_days, c.cut_off, c.lead_days, c.lead_kind,
-       c.working_days, c.delivery_days, c.delivered_by, c.holidays, s.time_zone
+       c.working_days, c.delivery_days, c.delivered_by, c.holidays, c.gathers, s.time_zone
   FROM bins b
   JOIN sites s USING (site_id)
   LEFT JOIN bin_policies p ON p.bin_id = b.bin_id
