@@ -180,7 +180,7 @@ def test_the_same_reading_again_and_again_orders_once(
     shelf.admin.execute(
         "TRUNCATE breaches, orders, order_lines, order_acts, order_receipts, order_events,"
         " order_evidence, notices, attempts, decisions, movements, bin_watches, bin_levels,"
-        " shadow_orders"
+        " shadow_orders, findings"
     )
     for pieces, repeats in steps:
         shelf.weigh(pieces, NOON)

@@ -87,10 +87,7 @@ def test_an_order_knows_when_it_should_be_here(shelf: Any, conn: psycopg.Connect
 def test_the_lead_time_of_the_bin_goes_before_that_of_the_line(
     shelf: Any, conn: psycopg.Connection
 ) -> None:
-    shelf.admin.execute(
-        "INSERT INTO item_suppliers (item_id, supplier_id, lead_time_days, moq)"
-        " SELECT item_id, supplier_id, 4, 1501 FROM bins"
-    )
+    shelf.admin.execute("UPDATE item_suppliers SET (lead_time_days, moq) = (4, 1501)")
     shelf.admin.execute("INSERT INTO bin_policies (bin_id, moq) VALUES (%s, 1)", (shelf.bin_id,))
     _look(shelf, conn, (412, NOON))
     assert shelf.the_order()["due_at"] == datetime(2026, 11, 24, 17, tzinfo=UTC)
