@@ -1,6 +1,7 @@
 """By its mode the agreement decides what becomes of a need."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -342,3 +343,30 @@ def test_an_order_that_waits_takes_in_no_more_than_may_go_unasked(desk: Desk) ->
     orders = desk.shelf.rows("orders")
     assert [order["state"] for order in orders] == ["approved", "approved"]
     assert [number for number, _, _, _ in _lines(desk)] == [1, 1]
+
+
+def test_two_who_order_at_once_share_those_who_come_along_and_wait_for_nobody(desk: Desk) -> None:
+    begin = [desk, *(_second_bin(desk, number) for number in (2, 3))]
+    joiners = [_joiner(desk, 800, number).shelf.bin_id for number in range(10, 18)]
+    for one in begin:
+        one.shelf.weigh(412, NOON)
+    with ThreadPoolExecutor(len(begin)) as threads:
+        outcomes = list(threads.map(lambda one: one.assess().outcome, begin))
+    assert outcomes == [Outcome.ORDERED] * len(begin)
+    joined = [bin_id for _, bin_id, _, low in _lines(desk) if not low]
+    assert len(joined) == len(set(joined))
+    assert set(joined) <= set(joiners)
+    assert joined
+
+
+def test_who_came_along_and_was_filled_may_come_along_again(desk: Desk) -> None:
+    other = _joiner(desk)
+    desk.weigh(412)
+    for one in (desk, other):
+        one.weigh(1_900, NOON + DAY)
+    assert desk.state == "closed"
+    other.weigh(850, NOON + 2 * DAY)
+    desk.weigh(412, NOON + 2 * DAY)
+    assert [(number, low) for number, _, _, low in _lines(desk)] == [
+        (1, True), (2, False), (1, True), (2, False),
+    ]  # fmt: skip
