@@ -94,7 +94,7 @@ def _ask(  # noqa: PLR0917 - as it is asked
         consigned=clauses.ownership is Ownership.CONSIGNED if version else found.consigned,
         rush=False,
         agreement_version=version,
-        calendar_version=calendars.version_of(conn, found.supplier_id)[0],
+        calendar_version=calendars.version_of(conn, found.supplier_id),
         because=because or liberty.because,
         due_at=_due_at(conn, found.bin_id, now),
         drafted_by=asker.name,

@@ -9,7 +9,7 @@ two workers at once, is still one breach, one order, and one notice per channel.
 """
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 import psycopg
@@ -26,7 +26,7 @@ from cloud.core.order_states import State, Verb
 from cloud.core.policies.base import Place, Wait
 from cloud.core.trust import trust_of
 from cloud.postgres import bins, breaches, orders
-from cloud.postgres.bins import Assessable, Source, SureLevel
+from cloud.postgres.bins import Assessable, SureLevel
 from cloud.postgres.breaches import Watched
 
 
@@ -178,7 +178,6 @@ def _place(
         breach_id=breach_id,
         asked=asked,
         place=place,
-        evidence=_evidence(look.found, look.level),
     )
     done = place_order(conn, need, look.now)
     keep_decision(conn, bin_, asked, look.now, breach_id=breach_id, order_id=done.order_id)
@@ -207,41 +206,3 @@ def _close(
         if not others and may(order, Verb.CANCEL):
             end = End(verb=Verb.CANCEL, by=ACTOR_RULES, because=_REFILLED)
             keep_act(conn, order, end, now, actor=ACTOR_RULES, touch=False)
-
-
-def _evidence(found: Assessable, level: SureLevel) -> dict[str, object]:
-    """What the decision rests on, so that anybody can check it later without us."""
-    state, bin_, source = found.state, found.bin, found.source
-    return {
-        "reading": {
-            "measured_at": _text(state.measured_at or level.at),
-            "weight_mg": state.weight_mg,
-            **(_named(source) if source else {}),
-        },
-        "calibration": {
-            "tare_mg": state.calibration.tare_mg,
-            "unit_weight_ug": state.calibration.unit_weight_ug,
-        },
-        "level": {"pieces": level.pieces, "exact": level.exact, "at": _text(level.at)},
-        "rule": {
-            "minimum": bin_.limits.minimum,
-            "margin": bin_.limits.margin,
-            "capacity": bin_.limits.capacity,
-            "pack": bin_.pack,
-        },
-    }
-
-
-def _named(source: Source) -> dict[str, object]:
-    return {
-        "gateway": source.gateway,
-        "sensor": source.sensor,
-        "stream": source.stream,
-        "seq": source.seq,
-        "received_at": _text(source.received_at),
-        "stability": source.stability,
-    }
-
-
-def _text(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

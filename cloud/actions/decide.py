@@ -25,7 +25,7 @@ from cloud.core.bins import Bin
 from cloud.core.calendars import Calendar
 from cloud.core.order_states import ENDED, State
 from cloud.core.orders import order_label
-from cloud.core.policies.base import Place, Policy
+from cloud.core.policies.base import Joins, Place, Policy
 from cloud.core.policies.two_bin import TwoBin
 from cloud.core.policy_settings import PolicySettings
 from cloud.core.refusals import CalendarNeverOpens, PolicyUnreadable
@@ -66,20 +66,26 @@ def ask_policy(
     now: datetime,
     *,
     instead: PolicySettings | None = None,
+    joins: bool = False,
 ) -> Asked | Undecided:
     """What the bin's policy says, on all that is on its way into it.
 
     A need that was ordered and given up, cancelled or refused is not ordered again by itself.
+    What a bin was to get beside an order of others and did not is no answer to it being low.
     `instead`: as if that were set for the bin. What comes of it is shown, and never kept.
+    `joins`: as an order goes to the same place anyway.
     """
     settings = policies.of_bin(conn, bin_.bin_id, instead)
     cycle = breaches.cycle_of(conn, bin_.bin_id)
     in_cycle = orders.lines_of_cycle(conn, bin_.bin_id, cycle)
     try:
         policy = policy_for(settings, bin_.limits)
-        needs = _needs(policy, in_cycle, now)
+        if joins and not isinstance(policy, Joins):
+            return Undecided(because="It joins no order of others.")
+        beside = isinstance(policy, Joins) and pieces <= bin_.limits.minimum
+        needs = _needs(policy, in_cycle, now, low_beside=beside)
         seen = _seen(conn, bin_, policy, pieces, needs, now)
-        answer = ask(settings, bin_.limits, bin_.pack, seen, now)
+        answer = ask(settings, bin_.limits, bin_.pack, seen, now, joins=joins)
     except (CalendarNeverOpens, PolicyUnreadable) as refusal:
         return Undecided(because=refusal.sentence)
     met = [one for one in needs if _stands_in_the_way(policy, one, settings.grace, now)]
@@ -93,13 +99,20 @@ def ask_policy(
     )
 
 
-def _needs(policy: Policy, lines: list[LineOfBin], now: datetime) -> list[LineOfBin]:
-    """What was ordered for the need of now. Under the supplier's rounds each round is a need."""
+def _needs(
+    policy: Policy, lines: list[LineOfBin], now: datetime, *, low_beside: bool
+) -> list[LineOfBin]:
+    """What was ordered for the need of now. Under the supplier's rounds each round is a need.
+
+    `low_beside`: it is low now, and what was given up without a breach was another need.
+    """
     present = cycle_of(policy, 0, now)
     return [
         line
         for line in lines
-        if line.state not in _AGAIN and cycle_of(policy, 0, line.sent_at or now) == present
+        if line.state not in _AGAIN
+        and not (low_beside and line.breach_id is None and line.state in ENDED)
+        and cycle_of(policy, 0, line.sent_at or now) == present
     ]
 
 

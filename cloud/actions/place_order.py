@@ -5,31 +5,49 @@ approve   a draft, for a person; it expires, and the next person is asked before
 notify    one notice for the breach and each channel, and no order
 shadow    what would have been ordered is written down, and nobody is told
 
-Without an agreement orders leave by themselves, as ever.
+Without an agreement orders leave by themselves, as ever. With one that leaves, or waits for a
+person, come bins to the same place that are nearly low (`core.consolidation`).
 """
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import psycopg
 
 from cloud.actions.act_on_order import ACTOR_RULES, keep_act
-from cloud.actions.decide import Asked
-from cloud.actions.prove import write_chain
+from cloud.actions.decide import Asked, Undecided, ask_policy, keep_decision
+from cloud.actions.prove import evidence_of, write_chain
 from cloud.core.agreements import Clauses, Mode, Ownership
 from cloud.core.bins import Bin
 from cloud.core.calendars import chance_at
+from cloud.core.consolidation import (
+    Begun,
+    Candidate,
+    Destination,
+    joining,
+    leaves_at,
+    within,
+)
 from cloud.core.modes import Course, Doing, course_of
 from cloud.core.order_machine import Approve
 from cloud.core.policies.base import Place
-from cloud.postgres import agreements, calendars, notices, orders, prices, shadow_orders
+from cloud.core.trust import trust_of
+from cloud.postgres import (
+    agreements,
+    bins,
+    breaches,
+    calendars,
+    notices,
+    orders,
+    prices,
+    shadow_orders,
+)
 from cloud.postgres.bins import Assessable, SureLevel
 from cloud.postgres.orders import NewLine, NewOrder
 
-# An order that waits for others leaves so long before the cut-off.
-AHEAD = timedelta(minutes=15)
+BESIDE_MAX = 50  # bins that are asked whether they come along with one order
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +65,6 @@ class Need:
     breach_id: int | None  # None: it is not low, and its policy orders by something else
     asked: Asked
     place: Place
-    evidence: dict[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +101,7 @@ def place_order(conn: psycopg.Connection, need: Need, now: datetime) -> Done:
             facts = {
                 "quantity": place.quantity,
                 "because": doing.because,
-                "evidence": need.evidence,
+                "evidence": evidence_of(need.found, need.level),
             }
             told = notices.owe_for_breach(conn, need.breach_id, bin_.supplier_id, now, facts)
             return Done(course=doing.course, because=doing.because, news=told > 0, notices=told)
@@ -111,29 +128,39 @@ def _order(
 ) -> Done:
     bin_, place = need.found.bin, need.place
     sends = doing.course is Course.SEND
-    calendar_version, gathers = calendars.version_of(conn, bin_.supplier_id)
-    leaves_at = None
-    if sends and gathers and not place.rush:
-        leaves_at = _leaves_at(need, now)
+    calendar = need.asked.calendar
+    waits = sends and calendar.gathers and not place.rush
     new = NewOrder(
         supplier_id=bin_.supplier_id,
         site_id=bin_.site_id,
         consigned=consigned(agreed, bin_),
         rush=place.rush,
         agreement_version=agreed.version,
-        calendar_version=calendar_version,
+        calendar_version=calendars.version_of(conn, bin_.supplier_id),
         because=doing.because,
         due_at=need.asked.answer.expected_at,
         drafted_by=ACTOR_RULES,
         expires_at=doing.expires_at,
         escalates_at=doing.escalates_at,
-        leaves_at=leaves_at,
+        leaves_at=leaves_at(chance_at(calendar, now), now) if waits else None,
     )
-    if leaves_at is not None and (waiting := orders.find_waiting(conn, new, now)):
-        _join(conn, waiting, need, now)
-        return Done(course=doing.course, because=doing.because, order_id=waiting)
-    order_id = orders.insert(conn, new, [_line(need)], now)
-    write_chain(conn, order_id, need.found, need.level, need.asked.answer)
+    begun = Begun(
+        destination=_destination(agreed, bin_),
+        value=prices.value_of(conn, bin_.item_id, place.quantity),
+        limit=agreed.clauses.value_limit if sends else None,
+    )
+    if new.leaves_at is not None and (waiting := orders.find_waiting(conn, new, now)):
+        with_it = replace(begun, value=_both(begun.value, prices.value_of_order(conn, waiting)))
+        if within(with_it.limit, with_it.value):
+            beside = _beside(conn, need, agreed, with_it, now)
+            _join(conn, waiting, [need, *beside], now)
+            _keep(conn, waiting, beside, now)
+            return Done(course=doing.course, because=doing.because, order_id=waiting)
+    beside = _beside(conn, need, agreed, begun, now)
+    order_id = orders.insert(conn, new, [_line(one) for one in (need, *beside)], now)
+    for one in (need, *beside):
+        write_chain(conn, order_id, one.found, one.level, one.asked.answer)
+    _keep(conn, order_id, beside, now)
     if not sends:
         orders.add_event(conn, order_id, now, "drafted", actor=ACTOR_RULES, detail=doing.because)
         return Done(course=doing.course, because=doing.because, order_id=order_id)
@@ -155,22 +182,85 @@ def _line(need: Need) -> NewLine:
         ordinal=need.asked.ordinal,
         quantity=place.quantity,
         because=place.because,
-        evidence=need.evidence,
+        evidence=evidence_of(need.found, need.level),
     )
 
 
-def _leaves_at(need: Need, now: datetime) -> datetime | None:
-    """As late before the cut-off as is safe, so that more can join; None: at once."""
-    at = chance_at(need.asked.calendar, now).until - AHEAD
-    return at if at > now else None
-
-
-def _join(conn: psycopg.Connection, order_id: UUID, need: Need, now: datetime) -> None:
-    """One more bin on an order to the same place that has not left."""
+def _join(conn: psycopg.Connection, order_id: UUID, needs: list[Need], now: datetime) -> None:
+    """More bins on an order to the same place that has not left."""
     order = orders.lock(conn, order_id)
     assert order is not None
-    number = len(order.lines) + 1
-    orders.insert_line(conn, order_id, number, _line(need))
-    write_chain(conn, order_id, need.found, need.level, need.asked.answer)
-    detail = f"line {number}: {need.place.because}"
-    orders.add_event(conn, order_id, now, "joined", actor=ACTOR_RULES, detail=detail)
+    for number, need in enumerate(needs, start=len(order.lines) + 1):
+        orders.insert_line(conn, order_id, number, _line(need))
+        write_chain(conn, order_id, need.found, need.level, need.asked.answer)
+        detail = f"line {number}: {need.place.because}"
+        orders.add_event(conn, order_id, now, "joined", actor=ACTOR_RULES, detail=detail)
+
+
+# ------------------------------------------------------------------ who comes along
+
+
+def _beside(
+    conn: psycopg.Connection, need: Need, agreed: Agreed, begun: Begun, now: datetime
+) -> list[Need]:
+    """Bins to the same place that are nearly low, and come along; held from here on.
+
+    Whoever is in somebody else's hand is passed over, never waited for: so two who order at once
+    do not wait for each other in a ring.
+    """
+    bin_ = need.found.bin
+    whose = None if agreed.version else bin_.consigned
+    may = bins.may_join(
+        conn,
+        bin_.bin_id,
+        supplier_id=bin_.supplier_id,
+        site_id=bin_.site_id,
+        consigned=whose,
+        limit=BESIDE_MAX,
+    )
+    asked = [found for bin_id in may if (found := _candidate(conn, bin_id, agreed, now))]
+    needs = {candidate.bin_id: one for candidate, one in asked}
+    return [needs[one.bin_id] for one in joining(begun, [candidate for candidate, _ in asked])]
+
+
+def _candidate(
+    conn: psycopg.Connection, bin_id: int, agreed: Agreed, now: datetime
+) -> tuple[Candidate, Need] | None:
+    """None: it is in use, its level may not be acted on, or it has nothing to order."""
+    if bins.lock_state_if_free(conn, bin_id) is None:
+        return None
+    found = bins.lock(conn, bin_id)
+    if found is None or found.level is None or not trust_of(found.state, now).may_act:
+        return None
+    bin_, pieces = found.bin, found.level.pieces
+    asked = ask_policy(conn, bin_, pieces, now, joins=True)
+    if isinstance(asked, Undecided) or not isinstance(asked.answer.decision, Place):
+        return None
+    place, watch = asked.answer.decision, breaches.watch_of(conn, bin_id).watch
+    candidate = Candidate(
+        bin_id=bin_id,
+        destination=_destination(agreed, bin_),
+        low=pieces <= bin_.limits.minimum or watch.breach is not None or bool(watch.low_since),
+        ordered=asked.covered,
+        decision=place,
+        value=prices.value_of(conn, bin_.item_id, place.quantity),
+    )
+    need = Need(found=found, level=found.level, breach_id=None, asked=asked, place=place)
+    return candidate, need
+
+
+def _keep(conn: psycopg.Connection, order_id: UUID, beside: list[Need], now: datetime) -> None:
+    """What was decided of those who came along; whoever began the order keeps his own."""
+    for one in beside:
+        keep_decision(conn, one.found.bin, one.asked, now, breach_id=None, order_id=order_id)
+        bins.touch(conn, one.found.bin.bin_id)
+
+
+def _destination(agreed: Agreed, bin_: Bin) -> Destination:
+    return Destination(
+        supplier_id=bin_.supplier_id, site_id=bin_.site_id, consigned=consigned(agreed, bin_)
+    )
+
+
+def _both(value: int | None, other: int | None) -> int | None:
+    return None if value is None or other is None else value + other

@@ -8,7 +8,7 @@ that person, and its chain begins with the event that says so.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from cloud.core.plain import Plain, value_of
 from cloud.core.policies.base import told
 from cloud.core.stock import Stock
 from cloud.postgres import movements, order_evidence, portal, streams
-from cloud.postgres.bins import Assessable, SureLevel
+from cloud.postgres.bins import Assessable, Source, SureLevel
 from cloud.postgres.movements import Booked
 from cloud.postgres.portal import OrderRow
 
@@ -113,6 +113,44 @@ def _position(level: SureLevel, answer: Answer) -> dict[str, object]:
         "position": stock.position,
         "told": told(stock),
     }
+
+
+def evidence_of(found: Assessable, level: SureLevel) -> dict[str, object]:
+    """What the decision rests on, so that anybody can check it later without us."""
+    state, bin_, source = found.state, found.bin, found.source
+    return {
+        "reading": {
+            "measured_at": _text(state.measured_at or level.at),
+            "weight_mg": state.weight_mg,
+            **(_named(source) if source else {}),
+        },
+        "calibration": {
+            "tare_mg": state.calibration.tare_mg,
+            "unit_weight_ug": state.calibration.unit_weight_ug,
+        },
+        "level": {"pieces": level.pieces, "exact": level.exact, "at": _text(level.at)},
+        "rule": {
+            "minimum": bin_.limits.minimum,
+            "margin": bin_.limits.margin,
+            "capacity": bin_.limits.capacity,
+            "pack": bin_.pack,
+        },
+    }
+
+
+def _named(source: Source) -> dict[str, object]:
+    return {
+        "gateway": source.gateway,
+        "sensor": source.sensor,
+        "stream": source.stream,
+        "seq": source.seq,
+        "received_at": _text(source.received_at),
+        "stability": source.stability,
+    }
+
+
+def _text(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 # ------------------------------------------------------------------ checking

@@ -140,9 +140,18 @@ def cycle_of(policy: Policy, cycle: int, at: datetime) -> int:
     return policy.review_at(at) if isinstance(policy, Periodic) else cycle
 
 
-def ask(settings: BinPolicy, limits: Limits, pack: int, seen: Seen, now: datetime) -> Answer:
+def ask(
+    settings: BinPolicy,
+    limits: Limits,
+    pack: int,
+    seen: Seen,
+    now: datetime,
+    *,
+    joins: bool = False,
+) -> Answer:
     """What the policy says of the bin at `now`, and everything it says so on.
 
+    `joins`: whether to come along with an order that goes anyway, of a policy that knows it.
     Raises `CalendarNeverOpens` where the supplier never takes an order, and `PolicyUnreadable`.
     """
     policy = policy_for(settings, limits)
@@ -172,7 +181,7 @@ def ask(settings: BinPolicy, limits: Limits, pack: int, seen: Seen, now: datetim
         capacity=limits.capacity,
         rounding=settings.rounding,
     )
-    decision, inputs = decided(policy, stock, terms, now)
+    decision, inputs = decided(policy, stock, terms, now, joins=joins)
     assert isinstance(inputs, dict)
     inputs["settings"] = {
         "version": settings.settings_version,

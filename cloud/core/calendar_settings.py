@@ -27,7 +27,7 @@ HOLIDAYS_MAX = 400
 LEAD_DAYS_MAX = 730
 FIELDS = (
     "zone", "order_days", "cut_off", "lead_days", "lead_kind", "working_days", "delivery_days",
-    "delivered_by", "holidays",
+    "delivered_by", "holidays", "gathers",
 )  # fmt: skip
 _TIME = "a time of day, as 14:00"
 _DAYS = "one or more of " + ", ".join(DAY_NAMES)
@@ -77,6 +77,7 @@ def read(given: Mapping[str, object], now: datetime) -> Read:
         allowed = "one of " + ", ".join(kinds)
         mistakes.append(Mistake(field="lead_kind", given=kind[:80], allowed=allowed))
     holidays = _holidays(given.get("holidays"), mistakes)
+    gathers = _flag("gathers", given.get("gathers"), mistakes)
     if mistakes:
         return Read(calendar=None, mistakes=tuple(mistakes))
     calendar = Calendar(
@@ -89,6 +90,7 @@ def read(given: Mapping[str, object], now: datetime) -> Read:
         lead_days=int(str(lead_days)),
         lead_kind=LeadKind(kind),
         holidays=holidays,
+        gathers=gathers,
     )
     try:
         chances(calendar, now)
@@ -117,6 +119,7 @@ def told(calendar: Calendar) -> dict[str, object]:
         "delivery_days": [DAY_NAMES[day] for day in calendar.delivery_days],
         "delivered_by": f"{calendar.delivered_by:%H:%M}",
         "holidays": [str(day) for day in calendar.holidays],
+        "gathers": calendar.gathers,
     }
 
 
@@ -149,6 +152,13 @@ def _time(name: str, value: object, default: time, mistakes: list[Mistake]) -> t
         mistakes.append(Mistake(field=name, given=str(value)[:80], allowed=_TIME))
         return default
     return found.replace(microsecond=0)
+
+
+def _flag(name: str, value: object, mistakes: list[Mistake]) -> bool:
+    if value is None or isinstance(value, bool):
+        return value is True
+    mistakes.append(Mistake(field=name, given=str(value)[:80], allowed="yes or no"))
+    return False
 
 
 def _holidays(value: object, mistakes: list[Mistake]) -> tuple[date, ...]:

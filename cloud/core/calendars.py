@@ -43,6 +43,7 @@ class Calendar:
     delivered_by: time = time(18, 0)  # what has not come by then does not come that day
     holidays: tuple[date, ...] = ()
     closed: tuple[date, ...] = ()
+    gathers: bool = False  # orders wait for each other until shortly before the cut-off
 
     def __post_init__(self) -> None:
         for days in (self.order_days, self.working_days, self.delivery_days):

@@ -19,7 +19,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from cloud.core.plain import Plain, canonical, plain_of, value_of
-from cloud.core.policies.base import Decision, Place, Policy, Terms
+from cloud.core.policies.base import Decision, Joins, Place, Policy, Terms
 from cloud.core.policies.registry import policy_of
 from cloud.core.stock import Stock
 
@@ -66,10 +66,15 @@ def append(records: Sequence[Record], kind: Kind, body: object) -> tuple[Record,
     return (*records, record)
 
 
-def decided(policy: Policy, stock: Stock, terms: Terms, now: datetime) -> tuple[Decision, Plain]:
-    """The decision, and the body of the record that lets it be made again."""
-    decision = policy.decide(stock, terms, now)
-    body: Plain = {
+def decided(
+    policy: Policy, stock: Stock, terms: Terms, now: datetime, *, joins: bool = False
+) -> tuple[Decision, Plain]:
+    """The decision, and the body of the record that lets it be made again.
+
+    `joins`: an order goes to the same place anyway, and the policy was asked whether to come along.
+    """
+    decision = _decision(policy, stock, terms, now, joins=joins)
+    body: dict[str, Plain] = {
         "policy": {
             "name": policy.name,
             "version": policy.version,
@@ -80,6 +85,8 @@ def decided(policy: Policy, stock: Stock, terms: Terms, now: datetime) -> tuple[
         "now": plain_of(now),
         "decision": _told(decision),
     }
+    if joins:
+        body["joins"] = True
     return decision, body
 
 
@@ -91,12 +98,23 @@ def recomputed(body: Plain) -> Plain:
     name, version = named["name"], named["version"]
     assert isinstance(name, str)
     assert isinstance(version, int)
-    decision = policy_of(name, version, named["parameters"]).decide(
+    decision = _decision(
+        policy_of(name, version, named["parameters"]),
         value_of(Stock, body["stock"]),
         value_of(Terms, body["terms"]),
         value_of(datetime, body["now"]),
+        joins=body.get("joins") is True,
     )
     return _told(decision)
+
+
+def _decision(
+    policy: Policy, stock: Stock, terms: Terms, now: datetime, *, joins: bool
+) -> Decision:
+    if not joins:
+        return policy.decide(stock, terms, now)
+    assert isinstance(policy, Joins), "asked of a policy that joins no order"
+    return policy.join(stock, terms, now)
 
 
 def verify(records: Sequence[Record], last_digest: str | None = None) -> Misfit | None:

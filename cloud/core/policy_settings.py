@@ -28,6 +28,8 @@ _STEP = re.compile(
 _STEPS = "each step with its pieces, from the fullest: full 800-1000, half 300-799, empty 0-299"
 _DAY = "a day, as 2026-12-24"
 TARGET_PERMILLE = 950
+DWELL_S_MAX = 86_400
+DWELL_LEVELS_MAX = 100
 
 # What people call the policies, and in a sentence what each of them does.
 POLICY_WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
@@ -90,6 +92,8 @@ class PolicySettings:
     moq: int | None = None  # None: as its supplier says for the item
     lead_time_days: int | None = None  # as above
     grace_hours: int | None = None  # None: as was agreed with its supplier
+    dwell_s: int = 0  # low for so long, and at so many levels, before it is said
+    dwell_levels: int = 1
     automatic: bool = False
     minimum_from: int | None = None
     minimum_to: int | None = None
@@ -217,6 +221,21 @@ POLICY = Noun(
             high=8_760,
             hint="empty: as agreed with the supplier",
         ),
+        _number(
+            "dwell_s",
+            "Low for, seconds",
+            low=0,
+            high=DWELL_S_MAX,
+            default=0,
+            hint="so long before it is called low; 0: at once",
+        ),
+        _number(
+            "dwell_levels",
+            "Low at, levels",
+            high=DWELL_LEVELS_MAX,
+            default=1,
+            hint="so many in a row before it is called low; 1: at the first",
+        ),
         Field(
             name="automatic",
             label="Kept by history",
@@ -271,6 +290,8 @@ def settings_of(values: Values, was: PolicySettings) -> PolicySettings:
         moq=_whole(values.get("moq")),
         lead_time_days=_whole(values.get("lead_time_days")),
         grace_hours=_whole(values.get("grace_hours")),
+        dwell_s=_whole(values["dwell_s"]) or 0,
+        dwell_levels=_whole(values["dwell_levels"]) or 1,
         automatic=bool(values["automatic"]),
         minimum_from=_whole(values.get("minimum_from")),
         minimum_to=_whole(values.get("minimum_to")),
@@ -289,6 +310,8 @@ def values_of(settings: PolicySettings) -> dict[str, Value]:
         "moq": settings.moq,
         "lead_time_days": settings.lead_time_days,
         "grace_hours": settings.grace_hours,
+        "dwell_s": settings.dwell_s,
+        "dwell_levels": settings.dwell_levels,
         "automatic": settings.automatic,
         "minimum_from": settings.minimum_from,
         "minimum_to": settings.minimum_to,

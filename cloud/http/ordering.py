@@ -32,6 +32,7 @@ LABELS: Mapping[str, str] = MappingProxyType(
         "delivery_days": "Delivery days",
         "delivered_by": "Delivered by",
         "holidays": "Holidays",
+        "gathers": "Orders wait for each other",
     }
 )
 ROUNDING_WORDS: Mapping[str, str] = MappingProxyType(
@@ -258,6 +259,8 @@ def _text(name: str, value: Any) -> str:  # noqa: ANN401 - as JSON has it
         return ", ".join(_item(name, one) for one in value)
     if field is not None and isinstance(value, str | int):
         return paper_of(field, value)
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
     return str(value).removesuffix(":00") if name in ("cut_off", "delivered_by") else str(value)
 
 

@@ -82,6 +82,50 @@ def mark_low(conn: psycopg.Connection) -> None:
     )
 
 
+def may_join(
+    conn: psycopg.Connection,
+    bin_id: int,
+    *,
+    supplier_id: int,
+    site_id: int,
+    consigned: bool | None,
+    limit: int,
+) -> list[int]:
+    """Bins that may come along with an order for `bin_id`: nothing is locked or decided yet.
+
+    Those that are nearest to the level at which they join come first; `consigned` None: whosoever
+    the goods are. Of a bin with planned usage the position is below what lies in it.
+    """
+    rows = conn.execute(
+        _MAY_JOIN,
+        {
+            "bin": bin_id,
+            "supplier": supplier_id,
+            "site": site_id,
+            "ownership": None if consigned is None else "consignment" if consigned else "owned",
+            "limit": limit,
+        },
+    ).fetchall()
+    return [int(found) for (found,) in rows]
+
+
+_MAY_JOIN = """
+SELECT b.bin_id
+  FROM bins b
+  JOIN bin_policies p USING (bin_id)
+  JOIN bin_levels l USING (bin_id)
+ CROSS JOIN LATERAL (SELECT CASE jsonb_typeof(p.parameters -> 'can_order') WHEN 'number'
+                            THEN (p.parameters ->> 'can_order')::numeric END AS joins_at) at
+ WHERE b.supplier_id = %(supplier)s AND b.site_id = %(site)s AND b.active AND b.bin_id <> %(bin)s
+   AND (%(ownership)s::text IS NULL OR b.ownership = %(ownership)s::text)
+   AND p.policy = 'can_order' AND l.pieces > b.minimum
+   AND (l.pieces <= joins_at OR EXISTS (SELECT FROM planned_usage u
+                                         WHERE u.bin_id = b.bin_id AND u.withdrawn_at IS NULL))
+   AND NOT EXISTS (SELECT FROM breaches o WHERE o.bin_id = b.bin_id AND o.closed_at IS NULL)
+ ORDER BY l.pieces - joins_at, b.bin_id LIMIT %(limit)s
+"""
+
+
 class Held(NamedTuple):
     behind: bool  # something was read that is still to be followed
 

@@ -15,7 +15,7 @@ from cloud.postgres import saved
 
 _COLUMNS = (
     "zone", "order_days", "cut_off", "lead_days", "lead_kind", "working_days", "delivery_days",
-    "delivered_by", "holidays",
+    "delivered_by", "holidays", "gathers",
 )  # fmt: skip
 
 
@@ -24,22 +24,20 @@ def of_supplier(conn: psycopg.Connection, supplier_id: int) -> tuple[int, Calend
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
             "SELECT version AS calendar_version, zone, order_days, cut_off, lead_days, lead_kind,"
-            " working_days, delivery_days, delivered_by, holidays, NULL AS lead_time_days"
+            " working_days, delivery_days, delivered_by, holidays, gathers,"
+            " NULL AS lead_time_days"
             " FROM supplier_calendars WHERE supplier_id = %s",
             (supplier_id,),
         ).fetchone()
     return None if row is None else (row["calendar_version"], of_row(row))
 
 
-def version_of(conn: psycopg.Connection, supplier_id: int) -> tuple[int, bool]:
-    """The version of a supplier's calendar, and whether its orders wait for each other.
-
-    Version 0: it has said nothing of its days.
-    """
+def version_of(conn: psycopg.Connection, supplier_id: int) -> int:
+    """Of a supplier's calendar; 0: it has said nothing of its days."""
     row = conn.execute(
-        "SELECT version, gathers FROM supplier_calendars WHERE supplier_id = %s", (supplier_id,)
+        "SELECT version FROM supplier_calendars WHERE supplier_id = %s", (supplier_id,)
     ).fetchone()
-    return (0, False) if row is None else (int(row[0]), bool(row[1]))
+    return 0 if row is None else int(row[0])
 
 
 def save(conn: psycopg.Connection, supplier_id: int, calendar: Calendar) -> None:
@@ -84,6 +82,7 @@ def of_row(row: dict[str, Any]) -> Calendar:
         delivery_days=tuple(row["delivery_days"]),
         delivered_by=row["delivered_by"],
         holidays=tuple(sorted(row["holidays"])),
+        gathers=row["gathers"],
     )
 
 

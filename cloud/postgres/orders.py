@@ -138,14 +138,14 @@ def insert_line(conn: psycopg.Connection, order_id: UUID, number: int, line: New
 
 
 def find_waiting(conn: psycopg.Connection, new: NewOrder, now: datetime) -> UUID | None:
-    """An order to the same place that waits for others; looked for by one at a time."""
+    """The newest order to the same place that waits for others; looked for by one at a time."""
     conn.execute(
         "SELECT pg_advisory_xact_lock(%s, %s)", (_GATHERING + new.supplier_id, new.site_id)
     )
     row = conn.execute(
         "SELECT order_id FROM orders WHERE state = 'approved' AND leaves_at > %s"
         "   AND supplier_id = %s AND site_id = %s AND consigned = %s AND agreement_version = %s"
-        " ORDER BY number LIMIT 1 FOR NO KEY UPDATE",
+        " ORDER BY number DESC LIMIT 1 FOR NO KEY UPDATE",
         (now, new.supplier_id, new.site_id, new.consigned, new.agreement_version),
     ).fetchone()
     return None if row is None else UUID(str(row[0]))

@@ -24,14 +24,14 @@ from cloud.postgres.nouns import Change
 _SELECT = """
 SELECT b.bin_id, p.automatic, p.minimum_from, p.minimum_to, p.agreed_minimum, p.agreed_order_up_to,
        p.target_permille, p.moq AS own_moq, p.lead_time_days AS own_lead_time_days,
-       p.policy, p.policy_version, p.version, p.parameters, p.rounding,
+       p.dwell_s, p.dwell_levels, p.policy, p.policy_version, p.version, p.parameters, p.rounding,
        p.grace_hours AS own_grace_hours, agreed.grace_hours AS agreed_grace_hours,
        coalesce(p.grace_hours, agreed.grace_hours) AS grace_hours, b.order_up_to,
        coalesce(p.moq, line.moq, 1) AS moq,
        coalesce(p.lead_time_days, line.lead_time_days) AS lead_time_days,
        coalesce(line.moq, 1) AS line_moq, line.lead_time_days AS line_lead_time_days,
        c.version AS calendar_version, c.zone, c.order_days, c.cut_off, c.lead_days, c.lead_kind,
-       c.working_days, c.delivery_days, c.delivered_by, c.holidays, s.time_zone
+       c.working_days, c.delivery_days, c.delivered_by, c.holidays, c.gathers, s.time_zone
   FROM bins b
   JOIN sites s USING (site_id)
   LEFT JOIN bin_policies p ON p.bin_id = b.bin_id
@@ -49,7 +49,7 @@ _OF_ALL = _SELECT + " WHERE b.active"
 _SET_COLUMNS = (
     "policy", "policy_version", "parameters", "rounding", "moq", "lead_time_days", "grace_hours",
     "automatic", "minimum_from", "minimum_to", "agreed_minimum", "agreed_order_up_to",
-    "target_permille",
+    "target_permille", "dwell_s", "dwell_levels",
 )  # fmt: skip
 
 
@@ -120,6 +120,8 @@ def _settings(row: dict[str, Any]) -> PolicySettings:
         moq=row["own_moq"],
         lead_time_days=row["own_lead_time_days"],
         grace_hours=row["own_grace_hours"],
+        dwell_s=row["dwell_s"],
+        dwell_levels=row["dwell_levels"],
         automatic=row["automatic"],
         minimum_from=row["minimum_from"],
         minimum_to=row["minimum_to"],

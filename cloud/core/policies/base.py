@@ -9,7 +9,7 @@ changes gets a new `version`, and the old one stays until no stored decision nam
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from cloud.core.stock import Stock
 
@@ -82,6 +82,14 @@ class Policy(Protocol):
 
     def decide(self, stock: Stock, terms: Terms, now: datetime) -> Decision:
         """Never on a doubted level, never past the capacity, and never without a reason."""
+
+
+@runtime_checkable
+class Joins(Protocol):
+    """A policy that also knows what to say when an order goes to the same place anyway."""
+
+    def join(self, stock: Stock, terms: Terms, now: datetime) -> Decision:
+        """As `Policy.decide`, of a bin that could do without."""
 
 
 def reason_to_wait(stock: Stock, terms: Terms) -> Wait | None:

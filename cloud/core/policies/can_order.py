@@ -1,7 +1,7 @@
 """Minimum, can-order level and maximum, (s, c, S): who is nearly low joins an order that goes.
 
 Alone it is a minimum and a maximum. `join` is asked when something else of the same supplier, site
-and ownership is ordered (`cloud.core.consolidation`).
+and ownership is ordered (`cloud.core.consolidation`, `cloud.actions.place_order`).
 """
 
 from dataclasses import dataclass

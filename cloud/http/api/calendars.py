@@ -29,6 +29,7 @@ CALENDAR_EXAMPLE: dict[str, JsonValue] = {
     "delivery_days": ["tue", "thu"],
     "delivered_by": "18:00",
     "holidays": ["2026-12-25", "2026-12-26"],
+    "gathers": True,
 }
 EXAMPLE: dict[str, JsonValue] = {
     "supplier": "Ferro AG",
@@ -48,7 +49,10 @@ _SAID: Any = {200: {"content": {"application/json": {"example": EXAMPLE}}}}
 
 def _body(example: dict[str, JsonValue]) -> Any:  # noqa: ANN401 - what FastAPI calls a default
     days = ", ".join(calendar_settings.DAY_NAMES)
-    said = f"Weekdays are lists of {days}. What is left out has its default."
+    said = (
+        f"Weekdays are lists of {days}. What is left out has its default. With `gathers` orders to"
+        " the supplier wait for each other until shortly before the cut-off; a rush never waits."
+    )
     return Body(
         description=said,
         openapi_examples={"calendar": {"summary": "Tuesdays and Fridays", "value": example}},

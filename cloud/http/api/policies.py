@@ -36,6 +36,8 @@ SET_EXAMPLE: dict[str, JsonValue] = {
     "moq": None,
     "lead_time_days": None,
     "grace_hours": 24,
+    "dwell_s": 600,
+    "dwell_levels": 3,
     "automatic": True,
     "minimum_from": 300,
     "minimum_to": 900,

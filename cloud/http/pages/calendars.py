@@ -40,6 +40,7 @@ FRESH: Mapping[str, object] = {
     "delivery_days": [*DAY_NAMES[:5]],
     "delivered_by": "18:00",
     "holidays": [],
+    "gathers": False,
 }
 
 
@@ -106,6 +107,8 @@ def _typed(form: FormData) -> dict[str, object]:
         typed[name] = str(form.get(name, "")).strip()[:TEXT_CHARS_MAX]
     days = str(form.get("lead_days", "")).strip()[:10]
     typed["lead_days"] = int(days) if days.isascii() and days.isdecimal() else days
+    gathers = str(form.get("gathers", "no")).strip()[:TEXT_CHARS_MAX]
+    typed["gathers"] = gathers == "yes" if gathers in ("yes", "no") else gathers
     typed["holidays"] = str(form.get("holidays", ""))[:HOLIDAYS_CHARS_MAX].replace(",", " ").split()
     return typed
 

@@ -39,6 +39,7 @@ TEXT_CHARS_MAX = 500
 HISTORY_MAX = 20
 PLANNED_MAX = 20
 SHARED = ("rounding", "moq", "lead_time_days", "grace_hours")
+BEFORE_LOW = ("dwell_s", "dwell_levels")
 BY_HISTORY = ("automatic", "minimum_from", "minimum_to", "target_permille")
 DONE = {
     "saved": "Saved. The bin is looked at by it at once.",
@@ -227,6 +228,7 @@ def _of_templates() -> dict[str, Any]:
         "policy_words": POLICY_WORDS,
         "parameters": PARAMETERS,
         "shared": SHARED,
+        "before_low": BEFORE_LOW,
         "by_history": BY_HISTORY,
         "automatic": AUTOMATIC,
         "choices": ordering.ROUNDING_WORDS,

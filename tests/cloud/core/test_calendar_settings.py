@@ -19,6 +19,7 @@ GOOD: dict[str, Any] = {
     "delivery_days": ["tue", "thu"],
     "delivered_by": "18:00",
     "holidays": ["2026-12-25", "2026-12-24"],
+    "gathers": True,
 }
 
 
@@ -33,6 +34,7 @@ def test_what_is_said_is_what_holds() -> None:
         lead_kind=LeadKind.CALENDAR,
         delivery_days=(1, 3),
         holidays=(date(2026, 12, 24), date(2026, 12, 25)),
+        gathers=True,
     )
     assert read(told(found.calendar), NOON).calendar == found.calendar
     assert set(told(found.calendar)) == set(FIELDS)
@@ -68,6 +70,7 @@ def test_what_it_comes_to_can_be_checked() -> None:
         ({"lead_kind": "lunar"}, "lead_kind"),
         ({"holidays": ["christmas"]}, "holidays"),
         ({"holidays": "2026-12-24"}, "holidays"),
+        ({"gathers": "sometimes"}, "gathers"),
         ({"colour": 1}, "colour"),
     ],
 )

@@ -1,74 +1,87 @@
+"""Who comes along with an order that goes, and how late it leaves."""
+
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
-from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cloud.core.calendars import Calendar, chance_at
-from cloud.core.consolidation import Candidate, Destination, consolidate, leaves_at
-from cloud.core.policies.base import Policy, Terms
-from cloud.core.policies.can_order import CanOrder
-from cloud.core.policies.min_max import MinMax
-from cloud.core.stock import Stock
+from cloud.core.consolidation import (
+    AHEAD,
+    Begun,
+    Candidate,
+    Destination,
+    joining,
+    leaves_at,
+    within,
+)
+from cloud.core.policies.base import Place, Wait
 
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
 HERE = Destination(supplier_id=1, site_id=1)
-CAN = CanOrder(reorder_point=10, can_order=30, order_up_to=100)
+PLACE = Place(quantity=70, packs=70, cycle=1, ordinal=1, rush=False, because="joins at 30")
+BEGUN = Begun(destination=HERE, value=None, limit=None)
 
 
-class Line(NamedTuple):
-    bin_id: int
-    quantity: int
-    joined: bool
-
-
-def bin_(
-    bin_id: int, on_hand: int, to: Destination = HERE, policy: Policy = CAN, doubt: str = ""
-) -> Candidate:
-    stock = Stock(at=NOW, arrives_at=NOW, covers_until=NOW, on_hand=on_hand, doubt=doubt)
+def bin_(bin_id: int, value: int | None = None, to: Destination = HERE) -> Candidate:
     return Candidate(
-        bin_id=bin_id, item_id=bin_id, destination=to, policy=policy, stock=stock, terms=Terms()
+        bin_id=bin_id, destination=to, low=False, ordered=False, decision=PLACE, value=value
     )
 
 
-def leaving(*bins: Candidate) -> dict[Destination, list[Line]]:
-    return {
-        order.destination: [
-            Line(line.bin_id, line.place.quantity, line.joined) for line in order.lines
-        ]
-        for order in consolidate(bins, NOW)
-    }
+def joined(begun: Begun, *bins: Candidate) -> list[int]:
+    return [one.bin_id for one in joining(begun, bins)]
 
 
-def test_what_is_nearly_low_joins_and_leaves_nothing_on_its_own() -> None:
-    assert leaving(bin_(1, 25), bin_(2, 29)) == {}
-    assert leaving(bin_(3, 5), bin_(1, 25), bin_(2, 31)) == {
-        HERE: [Line(1, 75, joined=True), Line(3, 95, joined=False)]
-    }
+def test_what_is_nearly_low_comes_along_as_it_is_given() -> None:
+    assert joined(BEGUN, bin_(2), bin_(1)) == [2, 1]
 
 
-def test_supplier_site_and_ownership_are_kept_apart() -> None:
-    others = [
-        Destination(supplier_id=2, site_id=1),
-        Destination(supplier_id=1, site_id=2),
-        Destination(supplier_id=1, site_id=1, consigned=True),
-    ]
-    bins = [bin_(n, 25, to) for n, to in enumerate(others)]
-    assert leaving(bin_(9, 10), *bins) == {HERE: [Line(9, 90, joined=False)]}
+@pytest.mark.parametrize(
+    "unlike",
+    [
+        replace(bin_(2), destination=Destination(supplier_id=2, site_id=1)),
+        replace(bin_(2), destination=Destination(supplier_id=1, site_id=2)),
+        replace(bin_(2), destination=Destination(supplier_id=1, site_id=1, consigned=True)),
+        replace(bin_(2), low=True),
+        replace(bin_(2), ordered=True),
+        replace(bin_(2), decision=Wait(because="25 on hand; ordered from 10 on.")),
+    ],
+)
+def test_who_goes_elsewhere_is_low_has_its_order_or_needs_nothing_does_not(
+    unlike: Candidate,
+) -> None:
+    assert joined(BEGUN, bin_(1), unlike) == [1]
 
 
-def test_a_doubted_bin_and_one_without_such_a_level_do_not_join() -> None:
-    plain = MinMax(reorder_point=10, order_up_to=100)
-    found = leaving(bin_(1, 5), bin_(2, 25, doubt="the bin is off."), bin_(3, 25, policy=plain))
-    assert found == {HERE: [Line(1, 95, joined=False)]}
+def test_who_would_lift_it_above_the_limit_stays_and_a_smaller_one_behind_it_comes() -> None:
+    begun = Begun(destination=HERE, value=100, limit=150)
+    assert joined(begun, bin_(1, 30), bin_(2, 21), bin_(3, None), bin_(4, 20)) == [1, 4]
+    assert joined(replace(begun, value=None), bin_(1, 1)) == []
 
 
-def test_an_order_waits_for_others_until_the_cut_off_and_a_rush_does_not() -> None:
-    chance = chance_at(Calendar(zone="UTC", cut_off=time(14)), NOW)
-    half_an_hour = timedelta(minutes=30)
-    (calm,) = consolidate([bin_(1, 5)], NOW)
-    assert leaves_at(calm, chance, NOW, half_an_hour) == NOW.replace(hour=13, minute=30)
-    late = NOW.replace(hour=13, minute=45)
-    assert leaves_at(calm, chance, late, half_an_hour) == late
-    soon_empty = bin_(1, 5)
-    short = replace(soon_empty, stock=replace(soon_empty.stock, expected_usage=6))
-    (rush,) = consolidate([short], NOW)
-    assert leaves_at(rush, chance, NOW, half_an_hour) == NOW
+@given(st.integers(0, 1_000), st.integers(0, 1_000), st.lists(st.integers(0, 300) | st.none()))
+def test_the_whole_order_never_needs_a_person_because_of_who_came_along(
+    value: int, more: int, values: list[int | None]
+) -> None:
+    begun = Begun(destination=HERE, value=value, limit=value + more)
+    come = joining(begun, [bin_(number, one) for number, one in enumerate(values)])
+    assert value + sum(one.value or 0 for one in come) <= value + more
+    assert all(one.value is not None for one in come)
+
+
+def test_a_value_that_nobody_knows_may_go_unasked_only_without_a_limit() -> None:
+    assert within(None, None)
+    assert not within(10, None)
+    assert within(10, 10)
+    assert not within(10, 11)
+
+
+def test_an_order_waits_for_others_until_shortly_before_the_cut_off() -> None:
+    calendar = Calendar(zone="UTC", cut_off=time(14))
+    at = NOW.replace(hour=14) - AHEAD
+    assert leaves_at(chance_at(calendar, NOW), NOW) == at
+    for late in (at, at + timedelta(minutes=1)):
+        assert leaves_at(chance_at(calendar, late), late) is None

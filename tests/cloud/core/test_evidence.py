@@ -18,6 +18,7 @@ from cloud.core.evidence import (
     verify,
 )
 from cloud.core.policies.base import Place, Terms
+from cloud.core.policies.can_order import CanOrder
 from cloud.core.policies.level_steps import LevelSteps, Step
 from cloud.core.policies.min_max import MinMax
 from cloud.core.stock import Stock
@@ -45,6 +46,18 @@ def chain() -> tuple[Record, ...]:
 
 
 CHAIN = chain()
+
+
+def test_what_joined_is_decided_again_as_it_was_asked_and_not_as_one_that_is_low() -> None:
+    policy = CanOrder(reorder_point=5, can_order=20, order_up_to=60)
+    decision, body = decided(policy, STOCK, TERMS, NOW, joins=True)
+    assert isinstance(decision, Place)
+    assert isinstance(body, dict)
+    assert recomputed(body) == body["decision"]
+    alone = {name: value for name, value in body.items() if name != "joins"}
+    assert recomputed(alone) != body["decision"]
+    with pytest.raises(AssertionError):
+        decided(POLICY, STOCK, TERMS, NOW, joins=True)
 
 
 def test_a_chain_as_it_was_written_fits() -> None:

@@ -47,10 +47,12 @@ def test_the_parameters_of_each_are_fields_of_its_policy() -> None:
 @pytest.mark.parametrize("name", EACH)
 def test_what_is_set_is_told_back_as_it_was_said(name: str) -> None:
     said = {"policy": name, **EACH[name], "grace_hours": 6, "moq": 50}
+    said |= {"dwell_s": 600, "dwell_levels": 3}
     found = read(POLICY, said)
     assert found.mistakes == ()
     settings = settings_of(found.values, PolicySettings(version=3))
     assert (settings.version, settings.policy, settings.grace_hours) == (3, name, 6)
+    assert (settings.dwell_s, settings.dwell_levels) == (600, 3)
     assert set(settings.parameters) == set(EACH[name])
     assert settings_of(values_of(settings), settings) == settings
     again = read_paper(POLICY, paper(POLICY, values_of(settings)))
@@ -83,12 +85,19 @@ def test_a_policy_without_its_parameters_is_refused_with_each_of_them(name: str)
         ({"policy": "two_bin", "container": 4, "automatic": True}, "automatic"),
         ({"target_permille": 1_000}, "target_permille"),
         ({"rounding": "down"}, "rounding"),
+        ({"dwell_s": 86_401}, "dwell_s"),
+        ({"dwell_levels": 0}, "dwell_levels"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_set_is_told_with_what_can(said: dict[str, Any], field: str) -> None:
     mistakes = read(POLICY, said).mistakes
     assert [one.field for one in mistakes] == [field]
     assert mistakes[0].allowed
+
+
+def test_what_nobody_said_of_the_dwell_is_at_once() -> None:
+    settings = settings_of(read(POLICY, {"policy": "min_max"}).values, PolicySettings())
+    assert (settings.dwell_s, settings.dwell_levels) == (0, 1)
 
 
 def test_only_the_bin_can_say_whether_a_level_fits_it() -> None:

@@ -144,3 +144,42 @@ def test_who_holds_a_bin_is_told_whether_something_is_still_to_be_followed(
     assert bins.lock_state_if_free(conn, shelf.bin_id) == bins.Held(behind=True)
     shelf.admin.execute("DELETE FROM bin_levels")
     assert bins.lock_state_if_free(conn, shelf.bin_id) == bins.Held(behind=True)
+
+
+def test_who_may_join_is_near_its_level_or_has_usage_planned(
+    make_shelf: Callable[[str], Any], conn: psycopg.Connection
+) -> None:
+    one, near, planned, far = (make_shelf(f"B-{number}") for number in range(4))
+    one.admin.execute(
+        "UPDATE bins SET (supplier_id, site_id) ="
+        " (SELECT supplier_id, site_id FROM bins WHERE bin_id = %s)",
+        (one.bin_id,),
+    )
+    for shelf, pieces in ((one, 412), (near, 900), (planned, 1_400), (far, 1_300)):
+        shelf.admin.execute(
+            "INSERT INTO bin_policies (bin_id, policy, parameters)"
+            """ VALUES (%s, 'can_order', '{"can_order": 900}')""",
+            (shelf.bin_id,),
+        )
+        shelf.weigh(pieces, NOON)
+    one.admin.execute(
+        "INSERT INTO planned_usage (bin_id, from_day, to_day, pieces, by, because, at)"
+        " VALUES (%s, '2026-11-21', '2026-11-21', 800, 'ada', 'batch', %s)",
+        (planned.bin_id, NOON),
+    )
+    site_id = one.rows("bins")[0]["site_id"]
+
+    def may_join(limit: int, *, consigned: bool | None) -> list[int]:
+        return bins.may_join(
+            conn,
+            one.bin_id,
+            supplier_id=one.supplier_id,
+            site_id=site_id,
+            consigned=consigned,
+            limit=limit,
+        )
+
+    assert may_join(9, consigned=False) == [near.bin_id, planned.bin_id]
+    assert may_join(9, consigned=None) == [near.bin_id, planned.bin_id]
+    assert may_join(9, consigned=True) == []
+    assert may_join(1, consigned=False) == [near.bin_id]

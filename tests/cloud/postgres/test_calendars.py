@@ -15,6 +15,7 @@ CALENDAR = Calendar(
     lead_kind=LeadKind.CALENDAR,
     delivery_days=(1,),
     holidays=(date(2026, 12, 24), date(2026, 12, 25)),
+    gathers=True,
 )
 
 

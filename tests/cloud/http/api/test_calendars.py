@@ -13,7 +13,7 @@ def test_it_is_set_by_version_and_says_what_it_comes_to(world, browser) -> None:
     assert (empty["supplier"], empty["version"], empty["chances"]) == ("Ferro AG", 0, [])
     said = ops.put(FERRO_CALENDAR, json={"version": 0, "because": "truck", **CALENDAR_EXAMPLE})
     assert said.status_code == 200
-    assert said.json()["version"] == 1
+    assert (said.json()["version"], said.json()["gathers"]) == (1, True)
     # A Friday before 14:00 in Berlin; three working days, then the Thursday.
     assert said.json()["chances"][0] == EXAMPLE["chances"][0]  # type: ignore[index] # a list
     late = ops.put(FERRO_CALENDAR, json={"version": 0, **CALENDAR_EXAMPLE})

@@ -2,9 +2,11 @@
 
 import pytest
 
+from cloud.core.breaches import Dwell
 from cloud.core.nouns import read
 from cloud.core.policy_settings import POLICY
 from cloud.http.api.policies import EXAMPLE, PLANNED_EXAMPLE, SAYS_EXAMPLE, SET_EXAMPLE
+from cloud.postgres import breaches
 from tests.cloud.http.world import OPERATIONS
 
 BIN = "/api/bins/LND-R04-B2"  # minimum 500 of 2,000, packs of 100
@@ -48,6 +50,19 @@ def test_what_changed_meanwhile_and_what_is_wrong_is_told(world, browser) -> Non
     assert wrong.status_code == 422
     (mistake,) = wrong.json()["mistakes"]
     assert mistake["allowed"] == "from the minimum 500 to below the order-up-to level 2000"
+
+
+def test_the_dwell_that_is_set_is_the_one_a_bin_is_watched_by(world, browser) -> None:
+    ops = browser(OPERATIONS)
+    set_ = ops.patch(f"{BIN}/policy", json={"version": 0, "dwell_s": 600, "dwell_levels": 3})
+    assert (set_.json()["dwell_s"], set_.json()["dwell_levels"]) == (600, 3)
+    with world.database.connect("binline_jobs") as conn:
+        bin_id = conn.execute("SELECT bin_id FROM bins WHERE code = 'LND-R04-B2'").fetchone()[0]
+        assert breaches.dwell_of(conn, bin_id) == Dwell(seconds=600, levels=3)
+    other = ops.patch(f"{BIN}/policy", json={"version": 1, "moq": 5}).json()
+    assert (other["dwell_s"], other["dwell_levels"]) == (600, 3)
+    (change, _) = ops.get(f"{BIN}/policy/history").json()
+    assert change["after"]["dwell_s"] == 600
 
 
 def test_a_preview_keeps_nothing(world, browser) -> None:

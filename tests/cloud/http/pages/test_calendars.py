@@ -53,6 +53,19 @@ def test_it_is_saved_as_a_version_that_both_sides_see(world, ops, browser) -> No
     assert "new truck" not in own
 
 
+def test_whether_orders_wait_for_each_other_is_set_and_told_to_both_sides(ops, browser) -> None:
+    ops.post(PAGE, data=TYPED)
+    assert "each leaves at once" in browser(FERRO).get("/p/calendar").text
+    ops.post(PAGE, data={**TYPED, "version": "1", "gathers": "yes"})
+    page = ops.get(PAGE).text
+    assert '<option value="yes" selected>yes</option>' in page
+    assert "Orders wait for each other" in page.partition('id="history"')[2]
+    assert "until shortly before 14:00" in browser(FERRO).get("/p/calendar").text
+    wrong = ops.post(PAGE, data={**TYPED, "version": "2", "gathers": "maybe"})
+    assert wrong.status_code == 422
+    assert "Allowed: yes or no." in wrong.text
+
+
 def test_what_is_wrong_is_told_beside_it_and_nothing_is_lost(ops) -> None:
     wrong = {**TYPED, "zone": "Mars", "order_days": [], "lead_days": "soon", "holidays": "never"}
     page = ops.post(PAGE, data=wrong)

@@ -65,6 +65,20 @@ def test_what_changed_meanwhile_is_told_and_may_be_written_over(ops) -> None:
     assert ops.post(PAGE, data={"version": "1", "moq": "60"}).status_code == 303
 
 
+def test_how_long_it_must_be_low_is_set_in_the_form_and_told_in_its_history(ops) -> None:
+    assert "When it is called low" in ops.get(PAGE).text
+    typed = {"version": "0", "dwell_s": "600", "dwell_levels": "3"}
+    assert ops.post(PAGE, data=typed).status_code == 303
+    page = ops.get(PAGE).text
+    assert 'name="dwell_s" value="600"' in page
+    assert 'name="dwell_levels" value="3"' in page
+    ops.post(PAGE, data={"version": "1", "dwell_s": "0", "dwell_levels": "3"})
+    assert "Low for, seconds" in ops.get(PAGE).text.partition('id="history"')[2]
+    wrong = ops.post(PAGE, data={"version": "2", "dwell_levels": "101"})
+    assert wrong.status_code == 422
+    assert 'value="101"' in wrong.text
+
+
 def test_a_form_without_its_version_saves_nothing(ops) -> None:
     assert ops.post(PAGE, data={"moq": "60"}).status_code == 409
 
