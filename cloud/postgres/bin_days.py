@@ -81,20 +81,20 @@ SELECT s.bin_id, s.heard_at + %(intervals)s * b.interval_s * interval '1 s', %(t
   FROM asked JOIN bin_state s USING (bin_id) JOIN bins b USING (bin_id)
  WHERE s.heard_at + %(intervals)s * b.interval_s * interval '1 s' < %(to)s
  ORDER BY bin_id, from_at
-"""  # noqa: S608
+"""  # noqa: S608 - as above
 _HEARD = f"""
 {_ASKED}
 SELECT a.bin_id, r.day, max(r.heard_last_at) FROM asked a, LATERAL
        (SELECT (hour AT TIME ZONE 'UTC')::date AS day, heard_last_at FROM portal_rollups
          WHERE bin_id = a.bin_id AND hour >= a.from_at AND hour < %(to)s OFFSET 0) r
  GROUP BY 1, 2
-"""  # noqa: S608
+"""  # noqa: S608 - as above
 _COUNTED = f"""
 {_ASKED}
 SELECT c.bin_id, c.counted_at, c.pieces, c.level_pieces FROM asked a JOIN counts c USING (bin_id)
  WHERE c.counted_at >= a.from_at AND c.counted_at < %(to)s AND c.level_pieces IS NOT NULL
    AND c.kind <> 'tare' ORDER BY c.counted_at
-"""  # noqa: S608
+"""  # noqa: S608 - as above
 _KEEP_DAYS = """
 INSERT INTO bin_days (bin_id, day, supplier_id, item_id, upto_at, window_ms, known_ms, empty_ms,
                       piece_hours, stock_outs, resumed_empty, held, used, filled, counts,

@@ -8,6 +8,7 @@ from cloud.core.refusals import LinkExpired, Refusal
 
 GIVEN: dict[type[Refusal], tuple[object, ...]] = {
     refusals.ChangedMeanwhile: (3, ["minimum"]),
+    refusals.DeliveryFarOff: (500, 120),
     refusals.NotAsAllowed: ([Mistake(field="pack", given="0", allowed="1 or more")],),
     refusals.SheetUnreadable: ("it is empty",),
 }

@@ -23,7 +23,7 @@ def test_every_refusal_of_the_rules_has_a_status() -> None:
 def test_a_refusal_keeps_its_sentence() -> None:
     problem = problems.of_refusal(refusals.OrderAlreadyClosed())
     assert problem.what == "The order is closed"
-    assert problem.why == "The scale has seen the refill."
+    assert problem.why == "What was to come has come."
     assert problem.what_to_do
 
 
@@ -44,7 +44,7 @@ def test_an_address_nobody_made_is_told_the_same_way(browser) -> None:
 
 
 def test_a_method_that_is_not_offered_is_a_problem_too(browser) -> None:
-    answer = browser(OPERATIONS).post("/api/orders")
+    answer = browser(OPERATIONS).post("/api/kpis")
     assert answer.status_code == 405
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.headers["allow"] == "GET"

@@ -149,8 +149,8 @@ def test_a_supplier_who_is_not_shown_levels_sees_none(
 ) -> None:
     shelf.weigh(700, NINE)
     shelf.admin.execute(
-        "INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces)"
-        " VALUES (%s, %s, 5, 5)",
+        "INSERT INTO breaches (bin_id, opened_at, opened_pieces, lowest_pieces, cycle)"
+        " VALUES (%s, %s, 5, 5, 1)",
         (shelf.bin_id, NINE),
     )
     shelf.admin.execute(

@@ -102,14 +102,14 @@ def test_a_bin_struck_off_while_it_is_being_moved_is_on_the_list_again(
     conn.commit()
     with database.connect("binline_jobs") as jobs, ThreadPoolExecutor(1) as threads:
         assert bins.lock_state_if_free(jobs, first)
-        moving = threads.submit(bin_state.move, conn, {first: number(1, 2)}, NOW)
+        moving = threads.submit(bin_state.move, conn, {first: condition(1, "fault", 2)}, NOW)
         assert wait([moving], timeout=0.3).not_done, "it did not wait for who assesses"
         assert bins.take_due(jobs, first)
         jobs.commit()
         moving.result(10)
         conn.commit()
     assert cases.due(admin) == {first}
-    assert cases.state(admin, first, "weight_mg") == (2,)
+    assert cases.state(admin, first, "condition") == ("fault",)
 
 
 def test_a_change_can_be_asked_for_by_transaction(site: Any) -> None:

@@ -1,5 +1,7 @@
 """The nouns over the API: listed in pages, added, changed by version, all mistakes told."""
 
+from typing import Any
+
 import pytest
 
 from cloud.core.nouns import NOUNS, read
@@ -62,8 +64,14 @@ def test_an_item_is_added_changed_and_its_value_is_for_operations_alone(world, b
 
 def test_who_supplies_an_item_is_seen_by_each_supplier_for_itself(world, browser) -> None:
     ops = browser(OPERATIONS)
-    for supplier, sku in (("Ferro AG", "FE-1"), ("Norrby", "NF-1")):
-        line = {"supplier": supplier, "supplier_sku": sku, "price_e4": 10, "currency": "EUR"}
+    (known,) = ops.get("/api/items/1/suppliers").json()
+    assert known["supplier"] == "Ferro AG"
+    named: tuple[dict[str, Any], ...] = (
+        {"supplier": "Ferro AG", "supplier_sku": "FE-1", "version": known["version"]},
+        {"supplier": "Norrby", "supplier_sku": "NF-1"},
+    )
+    for one in named:
+        line = {**one, "price_e4": 10, "currency": "EUR"}
         assert ops.put("/api/items/1/suppliers", json=line).status_code == 200
     again = ops.put("/api/items/1/suppliers", json={"supplier": "Norrby", "pack": 7, "version": 1})
     assert (again.json()["pack"], again.json()["supplier_sku"]) == (7, "NF-1")

@@ -13,7 +13,7 @@ from tests.cloud.http.world import OPERATIONS
         ("/bins?shown=unused", "Nothing matches"),
         ("/items", "Lock nut M8"),
         ("/bins?supplier=Norrby", "Supplier: Norrby"),
-        ("/items/1/edit", "Nobody is named yet"),
+        ("/items/1/edit", "Ferro AG"),
         ("/items/1/history", "new"),
     ],
 )
