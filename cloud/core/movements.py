@@ -73,7 +73,9 @@ def settle_until(state: Followed, now: datetime, rules: Rules) -> Step:
     return Step(state=weighing.done(), movements=weighing.movements)
 
 
-def counted_beside(state: Followed, pieces: int, at: datetime, rules: Rules) -> Step:
+def counted_beside(
+    state: Followed, pieces: int, at: datetime, rules: Rules, *, is_seen: bool = True
+) -> Step:
     """What a count by hand says of changes that are seen and not confirmed yet.
 
     If it agrees with them, they are confirmed. If it agrees with the level before, they are none of
@@ -88,7 +90,7 @@ def counted_beside(state: Followed, pieces: int, at: datetime, rules: Rules) -> 
         weighing.confirm_all()
         if weighing.pieces == pieces:
             return Step(state=weighing.done(), movements=weighing.movements)
-    if _is_blind(state, to_us(at), rules):
+    if is_seen and _is_blind(state, to_us(at), rules):
         return Step(state=_counted_blind(state, pieces, rules), movements=[])
     if not waits:
         return Step(state=state, movements=[])

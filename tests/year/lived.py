@@ -439,7 +439,7 @@ class Year:
                 packs = -(-missing // shelf.demand.pack)
                 self.ordering.ask(self.codes[case.bin_id], packs * shelf.demand.pack, self.now)
             case Kind.COUNT_DIFFERS:
-                self._say_count(case.bin_id, shelf.pieces, look)
+                self._say_count(case.bin_id, shelf.pieces)
             case _:
                 pass
 
@@ -448,14 +448,14 @@ class Year:
         chance = self.luck.random()
         if shelf.miscounted:
             if chance < (0.5 if calm else 0.1):
-                self._say_count(bin_id, shelf.pieces, look)
+                self._say_count(bin_id, shelf.pieces)
         elif chance < 1 / 180 and not calm:
             wrong = self.luck.random() < 0.5
             off = self.luck.randint(-9, 9) if wrong else 0
-            self._say_count(bin_id, max(0, shelf.pieces + off), look)
+            self._say_count(bin_id, max(0, shelf.pieces + off))
 
-    def _say_count(self, bin_id: int, pieces: int, look: int) -> None:
-        """Right or not; while its scale is stuck, what is right now is taken off again later."""
+    def _say_count(self, bin_id: int, pieces: int) -> None:
+        """Right or not, and whether its scale tells anything at the time or not."""
         asked = Asked(kind="audit", pieces=pieces, counted_at=None, because="a round")
         try:
             with self.portal.transaction():
@@ -465,7 +465,7 @@ class Year:
             self.result.refused[type(no).__name__] += 1
         else:
             shelf = self.shelves[bin_id]
-            shelf.miscounted = pieces != shelf.pieces or look <= shelf.stuck_until
+            shelf.miscounted = pieces != shelf.pieces
             self.result.mishaps["miscounted"] += shelf.miscounted
 
     # ---------------------------------------------------------------- the end
