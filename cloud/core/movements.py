@@ -90,7 +90,7 @@ def counted_beside(
         weighing.confirm_all()
         if weighing.pieces == pieces:
             return Step(state=weighing.done(), movements=weighing.movements)
-    if is_seen and _is_blind(state, to_us(at), rules):
+    if is_seen and _is_blind(state, pieces, to_us(at), rules):
         return Step(state=_counted_blind(state, pieces, rules), movements=[])
     if not waits:
         return Step(state=state, movements=[])
@@ -107,7 +107,7 @@ def counted_beside(
     return Step(state=stands, movements=[])
 
 
-def _is_blind(state: Followed, at_us: int, rules: Rules) -> bool:
+def _is_blind(state: Followed, pieces: int, at_us: int, rules: Rules) -> bool:
     """Whether what lies in the bin at the time is something else than the scale last told of.
 
     More than one sign of life late is enough: a weight that comes back unchanged undoes it.
@@ -122,7 +122,11 @@ def _is_blind(state: Followed, at_us: int, rules: Rules) -> bool:
         return True
     shown_mg = state.pending[-1].mean_mg if state.pending else state.reference_mg
     least_mg = max(NO_MOVEMENT_PIECES * rules.calibration.unit_mg, SURE_SIGMAS * state.sigma_mg)
-    return bool(state.window) and abs(state.window[-1].weight_mg - shown_mg) >= least_mg
+    if not state.window:
+        return False
+    # A hand on a live scale explains no count: what is unconfirmed must go where it was counted to.
+    news_mg = state.window[-1].weight_mg - shown_mg
+    return abs(news_mg) >= least_mg and news_mg * (pieces - state.pieces) > 0
 
 
 def _counted_blind(state: Followed, pieces: int, rules: Rules) -> Followed:
