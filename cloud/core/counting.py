@@ -174,7 +174,8 @@ def recount(state: Followed, pieces: int, at: datetime, because: str) -> Step:
     first, last = state.plateau_first, state.plateau_last
     nowhere = ReadingRange(ReadingRef(0, 0), ReadingRef(0, 0))
     beside = ReadingRange(ReadingRef(*first), ReadingRef(*last)) if first and last else nowhere
-    weighs = None if state.reference_mg is None else round(state.reference_mg)
+    weighs_mg = state.reference_mg if state.seen_mg is None else state.seen_mg
+    weighs = None if weighs_mg is None else round(weighs_mg)
     known_at = from_us(state.last[0]) if state.last else at
     movement = Movement(
         kind=MovementKind.OPENING if before is None else MovementKind.CORRECTION,

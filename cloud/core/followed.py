@@ -160,6 +160,7 @@ class Followed:
     plateau_first: tuple[int, int] | None = None
     plateau_last: tuple[int, int] | None = None
     reference_mg: float | None = None  # the weight of the plateau; follows drift
+    seen_mg: float | None = None  # what was weighed before a count that was made blind; else None
     sigma_mg: float = 0.0
     unrest_mg: tuple[int, ...] = ()  # what neighbouring weights lay apart, newest last
     unrest_count: int = 0

@@ -25,6 +25,7 @@ class Counted(NamedTuple):
     at: datetime
     pieces: int
     because: str
+    is_seen: bool = True  # False: it follows from the weight, and tells nothing of what moved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ def catch_up(
         movements += step.movements
         if waiting and (place == len(seen) or waiting[0].at <= seen[place].at):
             count = waiting.pop(0)
-            beside = counted_beside(now, count.pieces, count.at, rules)
+            beside = counted_beside(now, count.pieces, count.at, rules, is_seen=count.is_seen)
             step = recounted(beside.state, count.pieces, count.at, count.because)
             now = step.state
             movements += beside.movements + step.movements

@@ -82,6 +82,7 @@ class Weighing:
         self.plateau_first = state.plateau_first
         self.plateau_last = state.plateau_last
         self.reference_mg = state.reference_mg
+        self.seen_mg = state.seen_mg
         self.number_us = state.number_us
         self.window = list(state.window)
         self.pending = list(state.pending)
@@ -110,7 +111,7 @@ class Weighing:
         return Followed(
             pieces=self.pieces,
             sd_pieces=sd,
-            exact=exact and not doubts and not self.pending,
+            exact=exact and not doubts and not self.pending and self.seen_mg is None,
             doubts=doubts,
             last=self.last,
             level_us=self.level_us,
@@ -118,6 +119,7 @@ class Weighing:
             plateau_first=self.plateau_first,
             plateau_last=self.plateau_last,
             reference_mg=self.reference_mg,
+            seen_mg=self.seen_mg,
             number_us=self.number_us,
             window=tuple(self.window),
             pending=tuple(self.pending),
@@ -283,6 +285,9 @@ class Weighing:
     def _look(self) -> None:
         window = self.window
         newest = window[-1]
+        if self.seen_mg is not None and self.unrest.is_stuck(self.number_us):
+            window.clear()  # it was counted beside it, and is still not to be believed
+            return
         needed = min(WINDOW_MAX, self.patience * self._needed(settled=newest.settled))
         hold_us = self._hold_us(newest)
         if hold_us:
@@ -350,6 +355,10 @@ class Weighing:
             SURE_SIGMAS * self.unrest.sigma_mg * math.sqrt(1.25 / count),
         )
         apart = mean_mg - self.reference_mg
+        if self.seen_mg is not None and abs(mean_mg - self.seen_mg) < least <= abs(apart):
+            # Nothing went or came meanwhile: the count is one of what is weighed here.
+            self.reference_mg = self.seen_mg
+            apart = mean_mg - self.reference_mg
         if self.patience > 1:
             newer_mg = mean_mg  # the window began anew with the plateau: all of it is of that
         if abs(apart) < least:
@@ -378,6 +387,7 @@ class Weighing:
             self.between += 1
             share = share if self.between > count else share / 8
         self.borne_out += 1
+        self.seen_mg = None
         self.reference_mg += share * (older_mg - self.reference_mg)
         self.pending.clear()
         self.unconfirmed = 0
@@ -424,6 +434,7 @@ class Weighing:
 
     def _stand_on(self, plateau: Plateau, newest: Spot) -> None:
         self.reference_mg = plateau.mean_mg
+        self.seen_mg = None
         self.between = 0
         self.borne_out = len(self.window)
         self.plateau_us = plateau.since_us
@@ -562,11 +573,29 @@ class Weighing:
         if self.rezeroed:
             because = f"The scale may have been zeroed with the bin on it; it now shows {said} "
             return MovementKind.CORRECTION, because + ("less." if change < 0 else "more.")
+        if self.seen_mg is not None:
+            return self._kind_beside_count(change, plateau, said)
         if change < 0:
             return MovementKind.USAGE, f"The bin became lighter by {said}.{when}"
         because = f"The bin became heavier by {said}, and stayed so for two minutes.{when}"
         if change < self._rules.refill_pieces:
             return MovementKind.PUT_BACK, because
+        return (MovementKind.SWAP if plateau.after_absence else MovementKind.REFILL), because
+
+    def _kind_beside_count(
+        self, change: int, plateau: Plateau, said: str
+    ) -> tuple[MovementKind, str]:
+        """What the scale and a count made while it could not be read leave between them.
+
+        Taking goes on after a count; goods of a refill close an order. A few pieces more are rather
+        overlooked by who counted than put back.
+        """
+        because = f"It was counted while the scale could not be read; it shows {said} "
+        if change < 0:
+            return MovementKind.USAGE, because + "less than was counted."
+        because += "more than was counted."
+        if change < self._rules.refill_pieces:
+            return MovementKind.CORRECTION, because
         return (MovementKind.SWAP if plateau.after_absence else MovementKind.REFILL), because
 
     def _pieces_of(self, apart_mg: float) -> int | None:

@@ -258,7 +258,7 @@ def counts_after(
     conn: psycopg.Connection, since: Mapping[int, tuple[int, datetime]]
 ) -> dict[int, list[Counted]]:
     rows = conn.execute(
-        "SELECT c.bin_id, c.counted_at, c.pieces, c.because"
+        "SELECT c.bin_id, c.counted_at, c.pieces, c.because, c.kind <> 'tare'"
         "  FROM unnest(%s::int[], %s::int[], %s::timestamptz[]) AS t(bin_id, item_id, since)"
         "  JOIN counts c ON c.bin_id = t.bin_id AND c.item_id = t.item_id"
         "   AND c.counted_at > t.since"

@@ -439,9 +439,9 @@ class Year:
                 packs = -(-missing // shelf.demand.pack)
                 self.ordering.ask(self.codes[case.bin_id], packs * shelf.demand.pack, self.now)
             case Kind.COUNT_DIFFERS:
-                self._say_count(case.bin_id, shelf.pieces, look)
+                self._say_count(case.bin_id, shelf.pieces)
             case Kind.SENSOR_DOWN if not (shelf.is_blind(look) or shelf.foreign_mg):
-                self._say_count(case.bin_id, shelf.pieces, look)  # it is heard, and doubted
+                self._say_count(case.bin_id, shelf.pieces)  # it is heard, and doubted
             case _:
                 pass
 
@@ -450,17 +450,14 @@ class Year:
         chance = self.luck.random()
         if shelf.miscounted:
             if chance < (0.5 if calm else 0.1):
-                self._say_count(bin_id, shelf.pieces, look)
+                self._say_count(bin_id, shelf.pieces)
         elif chance < 1 / 180 and not calm:
             wrong = self.luck.random() < 0.5
             off = self.luck.randint(-9, 9) if wrong else 0
-            self._say_count(bin_id, max(0, shelf.pieces + off), look)
+            self._say_count(bin_id, max(0, shelf.pieces + off))
 
-    def _say_count(self, bin_id: int, pieces: int, look: int) -> None:
-        """Right or not. What was taken before a count and is seen after it is taken off twice.
-
-        So it goes while a scale is stuck, silent or without its bin: it is counted again later.
-        """
+    def _say_count(self, bin_id: int, pieces: int) -> None:
+        """Right or not, and whether its scale tells anything at the time or not."""
         asked = Asked(kind="audit", pieces=pieces, counted_at=None, because="a round")
         try:
             with self.portal.transaction():
@@ -470,7 +467,7 @@ class Year:
             self.result.refused[type(no).__name__] += 1
         else:
             shelf = self.shelves[bin_id]
-            shelf.miscounted = pieces != shelf.pieces or shelf.is_blind(look)
+            shelf.miscounted = pieces != shelf.pieces
             self.result.mishaps["miscounted"] += shelf.miscounted
 
     # ---------------------------------------------------------------- the end

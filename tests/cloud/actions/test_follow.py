@@ -262,6 +262,35 @@ def test_a_count_is_a_correction_never_usage_and_stands_in_its_time(
     assert known[0] == 448
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_what_was_counted_while_the_scale_was_silent_is_not_taken_off_again_with_the_weight(
+    come: Come, jobs: psycopg.Connection, bin_id: int, *, late: bool
+) -> None:
+    memory: dict[int, Remembered] = {}
+    before, silent, after = batches([480] * 10 + [None] * 10 + [455] * 10, 10)
+    come([before] if late else [before, silent])
+    follow(jobs, memory)
+    jobs.execute(
+        "INSERT INTO counts (bin_id, item_id, kind, pieces, counted_at, entered_at, by, because)"
+        " SELECT bin_id, item_id, 'cycle', 460, %s, %s, 'ann', 'counted by hand'"
+        " FROM bins WHERE bin_id = %s",
+        (cases.NOW + timedelta(minutes=19, seconds=30), NOW, bin_id),
+    )
+    follow(jobs, memory)
+    assert level(jobs, bin_id)[0] == 460
+    come([after])
+    follow(jobs, memory)
+    if late:
+        come([silent])
+        follow(jobs)
+    assert [(kind, pieces) for kind, pieces, *_ in told(jobs, bin_id)] == [
+        ("opening", 480),
+        ("correction", -20),
+        ("usage", -5),
+    ]
+    assert level(jobs, bin_id)[0] == 455
+
+
 def test_another_tare_is_a_correction_and_another_item_begins_anew(
     database: Any, come: Come, jobs: psycopg.Connection, bin_id: int
 ) -> None:

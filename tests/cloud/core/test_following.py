@@ -41,6 +41,23 @@ def levels() -> st.SearchStrategy[list[int]]:
     )
 
 
+def broken(story: Sequence[int], conditions: Sequence[str | None]) -> list[Seen]:
+    """The same, where the scale now and then says nothing, or is silent without a word."""
+    told = seen(story, step_s=50)
+    said = [*conditions, *[None] * len(told)]
+    return [
+        one if what is None else one._replace(weight_mg=None, condition=what)
+        for one, what in zip(told, said, strict=False)
+        if what != "mute"
+    ]
+
+
+def conditions() -> st.SearchStrategy[list[str | None]]:
+    what = st.sampled_from([None, None, "silent", "unstable", "mute"])
+    spell = st.tuples(what, st.integers(1, 6))
+    return st.lists(spell, max_size=8).map(lambda told: [one for one, n in told for _ in range(n)])
+
+
 def counts() -> st.SearchStrategy[list[Counted]]:
     at = st.integers(0, 40 * 60).map(lambda s: NOON + timedelta(seconds=s))
     one = st.tuples(at, st.integers(0, 400)).map(lambda c: Counted(c[0], c[1], "by hand"))
@@ -60,6 +77,32 @@ def test_it_does_not_matter_when_somebody_looked(
     )
     assert [*first.movements, *rest.movements] == at_once.movements
     assert rest.state == at_once.state
+
+
+@given(story=levels(), said=conditions(), counted=counts(), cut=st.integers(0, 40))
+def test_nor_when_the_scale_was_blind(
+    story: list[int], said: list[str | None], counted: list[Counted], cut: int
+) -> None:
+    readings = broken(story, said)
+    at_once = catch_up(None, readings, counted, RULES)
+    until = readings[cut].at if cut < len(readings) else NOON + timedelta(days=1)
+    first = catch_up(None, readings[:cut], [one for one in counted if one.at <= until], RULES)
+    kept = Followed.from_json(first.state.to_json())
+    late = [one for one in counted if one.at > until]
+    rest = catch_up(kept, readings[cut:], late, RULES, first.fed)
+    assert [*first.movements, *rest.movements] == at_once.movements
+    assert rest.state == at_once.state
+    happened = [one.event_at for one in at_once.movements]
+    assert happened == sorted(happened), "each where its time is"
+    assert sum(one.pieces for one in at_once.movements) == (at_once.state.pieces or 0)
+
+
+def test_another_weight_of_the_empty_bin_tells_nothing_of_what_moved_meanwhile() -> None:
+    counted = Counted(NOON + timedelta(minutes=6), 310, "another tare", is_seen=False)
+    readings = seen([300] * 3 + [280] * 9)
+    blind = [*readings[:3], *readings[8:]]
+    assert catch_up(None, blind, [counted], RULES).state.pieces == 290
+    assert catch_up(None, blind, [counted._replace(is_seen=True)], RULES).state.pieces == 280
 
 
 @given(story=levels(), counted=counts())
