@@ -370,7 +370,7 @@ def asked_together() -> Iterator[tuple[str, dict[str, int]]]:
 
 @pytest.mark.parametrize(
     ("address", "who"),
-    asked_together(),
+    list(asked_together()),
     ids=lambda one: one if isinstance(one, str) else "-".join(one),
 )
 def test_who_sees_what(world, browser, address: str, who: dict[str, int]) -> None:
