@@ -22,7 +22,10 @@ from cloud.channels.webhook import WebhookChannel, body_of
 from cloud.core.notices import Notice, Told
 from cloud.core.signatures import secret_of
 
-NOW = datetime.now(UTC)  # the reference implementation of the receiver asks the clock
+
+def now() -> datetime:
+    """The reference implementation of the receiver asks the clock, when it is asked."""
+    return datetime.now(UTC)
 
 
 def channel(*allowed_hosts: str) -> WebhookChannel:
@@ -87,7 +90,7 @@ def receiver() -> Iterator[Receiver]:
 def test_a_webhook_arrives_signed_as_the_reference_implementation_wants_it(
     notice: Notice, receiver: Receiver
 ) -> None:
-    answer = channel("127.0.0.1").send(replace(notice, address=receiver.url), NOW)
+    answer = channel("127.0.0.1").send(replace(notice, address=receiver.url), now())
     assert answer == Sent(detail="HTTP 204")
     ((path, headers, body),) = receiver.seen
     assert path == "/hook"
@@ -146,7 +149,7 @@ def test_a_reminder_names_no_order(notice: Notice) -> None:
 def test_every_try_carries_the_same_id_and_body(notice: Notice, receiver: Receiver) -> None:
     for tries in (0, 1):
         again = replace(notice, address=receiver.url, tries=tries)
-        channel("127.0.0.1").send(again, NOW)
+        channel("127.0.0.1").send(again, now())
     (first, again_seen) = receiver.seen
     assert first[1]["webhook-id"] == again_seen[1]["webhook-id"]
     assert first[2] == again_seen[2]
@@ -157,7 +160,7 @@ def test_while_a_secret_is_exchanged_both_signatures_go_out(
 ) -> None:
     fresh = secret_of(bytes(range(9, 41)))
     both = replace(notice, address=receiver.url, secret=f"{notice.secret} {fresh}")
-    channel("127.0.0.1").send(both, NOW)
+    channel("127.0.0.1").send(both, now())
     ((_, headers, body),) = receiver.seen
     for secret in (notice.secret, fresh):
         Webhook(secret).verify(body.decode(), headers)
@@ -165,7 +168,7 @@ def test_while_a_secret_is_exchanged_both_signatures_go_out(
 
 @pytest.mark.parametrize("secret", ["", "geheim", "whsec_c2hvcnQ="])
 def test_nothing_goes_out_unsigned(notice: Notice, receiver: Receiver, secret: str) -> None:
-    answer = channel("127.0.0.1").send(replace(notice, address=receiver.url, secret=secret), NOW)
+    answer = channel("127.0.0.1").send(replace(notice, address=receiver.url, secret=secret), now())
     assert answer == Failed(because="the signing secret of this channel is not usable", retry=False)
     assert receiver.seen == []
 
@@ -185,14 +188,14 @@ def test_only_a_2xx_is_a_yes(
     notice: Notice, receiver: Receiver, status: int, because: str, retry: object
 ) -> None:
     receiver.status = status
-    answer = channel("127.0.0.1").send(replace(notice, address=receiver.url), NOW)
+    answer = channel("127.0.0.1").send(replace(notice, address=receiver.url), now())
     assert answer == Failed(because=because, retry=bool(retry))
 
 
 def test_a_redirect_is_not_followed(notice: Notice, receiver: Receiver) -> None:
     with Receiver() as elsewhere:
         receiver.status, receiver.headers = 302, {"location": elsewhere.url}
-        answer = channel("127.0.0.1").send(replace(notice, address=receiver.url), NOW)
+        answer = channel("127.0.0.1").send(replace(notice, address=receiver.url), now())
         assert answer == Failed(because="HTTP 302: redirects are not followed", retry=True)
         assert elsewhere.seen == []
 
@@ -205,7 +208,7 @@ def test_a_receiver_may_ask_to_be_left_alone_within_reason(
     notice: Notice, receiver: Receiver, retry_after: str, wait_s: int
 ) -> None:
     receiver.status, receiver.headers = 503, {"retry-after": retry_after}
-    answer = channel("127.0.0.1").send(replace(notice, address=receiver.url), NOW)
+    answer = channel("127.0.0.1").send(replace(notice, address=receiver.url), now())
     assert answer == Failed(because="HTTP 503", retry=True, wait_s=wait_s)
 
 
@@ -219,7 +222,7 @@ def test_a_receiver_may_ask_with_a_date(notice: Notice, receiver: Receiver) -> N
 def test_an_endless_reply_is_not_read(notice: Notice, receiver: Receiver) -> None:
     receiver.status, receiver.endless = 200, True
     begun = time.monotonic()
-    answer = channel("127.0.0.1").send(replace(notice, address=receiver.url), NOW)
+    answer = channel("127.0.0.1").send(replace(notice, address=receiver.url), now())
     assert answer == Sent(detail="HTTP 200")
     assert time.monotonic() - begun < 5
 
@@ -260,7 +263,7 @@ def test_an_answer_that_drips_is_left_when_the_time_is_up(
     with dripping() as port:
         begun = time.monotonic()
         slow = replace(notice, address=f"http://127.0.0.1:{port}/")
-        answer = channel("127.0.0.1").send(slow, NOW)
+        answer = channel("127.0.0.1").send(slow, now())
     assert answer == Failed(because="no answer within 1 s", retry=True)
     assert time.monotonic() - begun < 3
 
@@ -273,11 +276,11 @@ def test_one_that_drips_does_not_slow_the_others(
     with ExitStack() as stack, ThreadPoolExecutor(21) as threads:
         ports = [stack.enter_context(dripping()) for _ in range(20)]
         slow = [
-            threads.submit(sender.send, replace(notice, address=f"http://127.0.0.1:{port}/"), NOW)
+            threads.submit(sender.send, replace(notice, address=f"http://127.0.0.1:{port}/"), now())
             for port in ports
         ]
         begun = time.monotonic()
-        answer = sender.send(replace(notice, address=receiver.url), NOW)
+        answer = sender.send(replace(notice, address=receiver.url), now())
         assert isinstance(answer, Sent)
         assert time.monotonic() - begun < 1.5
         assert all(isinstance(each.result(), Failed) for each in slow)
@@ -287,7 +290,7 @@ def test_a_receiver_that_is_away_or_talks_nonsense_is_tried_again(notice: Notice
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         gone = replace(notice, address=f"http://127.0.0.1:{closed.getsockname()[1]}/")
-        answer = channel("127.0.0.1").send(gone, NOW)
+        answer = channel("127.0.0.1").send(gone, now())
     assert answer == Failed(
         because="the connection is refused or the host is not reached", retry=True
     )
@@ -301,12 +304,12 @@ def test_a_receiver_that_is_away_or_talks_nonsense_is_tried_again(notice: Notice
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=babble, args=(server,), daemon=True).start()
         odd = replace(notice, address=f"http://127.0.0.1:{server.getsockname()[1]}/")
-        answer = channel("127.0.0.1").send(odd, NOW)
+        answer = channel("127.0.0.1").send(odd, now())
     assert answer == Failed(because="the answer is not HTTP, or the connection was cut", retry=True)
 
 
 def test_a_name_that_does_not_resolve_is_tried_again(notice: Notice) -> None:
-    answer = channel().send(replace(notice, address="https://no-such-host.invalid/"), NOW)
+    answer = channel().send(replace(notice, address="https://no-such-host.invalid/"), now())
     assert answer == Failed(because="the host name does not resolve", retry=True)
 
 
@@ -327,7 +330,7 @@ def test_our_own_house_is_never_called(
         listener.settimeout(0)
         port = listener.getsockname()[1]
         monkeypatch.setattr(webhook, "PORTS", (port,))
-        answer = channel().send(replace(notice, address=f"https://{host}:{port}/"), NOW)
+        answer = channel().send(replace(notice, address=f"https://{host}:{port}/"), now())
         assert isinstance(answer, Failed)
         assert answer.because in (
             "the host is not on the public internet",
@@ -354,7 +357,7 @@ def test_our_own_house_is_never_called(
 def test_an_address_that_may_not_be_called_is_given_up(
     notice: Notice, address: str, because: str
 ) -> None:
-    answer = channel().send(replace(notice, address=address), NOW)
+    answer = channel().send(replace(notice, address=address), now())
     assert answer == Failed(because=because, retry=False)
 
 
@@ -377,7 +380,7 @@ def test_one_inner_address_among_several_is_enough_to_refuse(
 ) -> None:
     answers = {"two-faced.example": [["8.8.8.8", "127.0.0.1"]]}
     monkeypatch.setattr(socket, "getaddrinfo", _resolver(answers))
-    answer = channel().send(replace(notice, address="https://two-faced.example/"), NOW)
+    answer = channel().send(replace(notice, address="https://two-faced.example/"), now())
     assert answer == Failed(because="the host is not on the public internet", retry=False)
 
 
@@ -388,7 +391,7 @@ def test_a_name_that_changes_its_mind_gains_nothing(
     answers = {"rebinding.example": [["127.0.0.2"], ["127.0.0.1"]]}
     monkeypatch.setattr(socket, "getaddrinfo", _resolver(answers))
     address = f"http://rebinding.example:{receiver.port}/"
-    answer = channel("rebinding.example").send(replace(notice, address=address), NOW)
+    answer = channel("rebinding.example").send(replace(notice, address=address), now())
     assert isinstance(answer, Failed)
     assert receiver.seen == []
 
@@ -399,7 +402,7 @@ def test_the_next_address_of_a_name_is_tried_while_nothing_was_sent(
     answers = {"two-homes.example": [["127.0.0.2", "127.0.0.1"]]}
     monkeypatch.setattr(socket, "getaddrinfo", _resolver(answers))
     address = f"http://two-homes.example:{receiver.port}/"
-    answer = channel("two-homes.example").send(replace(notice, address=address), NOW)
+    answer = channel("two-homes.example").send(replace(notice, address=address), now())
     assert isinstance(answer, Sent)
     assert receiver.seen[0][1]["host"] == f"two-homes.example:{receiver.port}"
 
@@ -409,9 +412,9 @@ def test_an_allowed_host_may_be_given_with_its_port(
     notice: Notice, receiver: Receiver, exempt: str
 ) -> None:
     allowed = exempt.format(port=receiver.port)
-    sent = channel(allowed).send(replace(notice, address=receiver.url), NOW)
+    sent = channel(allowed).send(replace(notice, address=receiver.url), now())
     assert isinstance(sent, Sent)
-    refused = channel("127.0.0.1:1").send(replace(notice, address=receiver.url), NOW)
+    refused = channel("127.0.0.1:1").send(replace(notice, address=receiver.url), now())
     assert isinstance(refused, Failed)
 
 
@@ -443,7 +446,7 @@ def test_the_certificate_is_checked_against_the_name_though_the_number_is_called
     monkeypatch.setattr(socket, "getaddrinfo", _resolver({name: [["127.0.0.1"]]}))
     with Receiver(tls) as receiver:
         address = f"https://{name}:{receiver.port}/hook"
-        answer = channel(name).send(replace(notice, address=address), NOW)
+        answer = channel(name).send(replace(notice, address=address), now())
     assert names == [name]
     if name == "hook.example":
         assert answer == Sent(detail="HTTP 204")
@@ -458,5 +461,5 @@ def test_a_certificate_nobody_vouches_for_is_refused(notice: Notice, certificate
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
     with Receiver(tls) as receiver:
-        answer = channel("127.0.0.1").send(replace(notice, address=receiver.url), NOW)
+        answer = channel("127.0.0.1").send(replace(notice, address=receiver.url), now())
     assert answer == Failed(because="the certificate of the host is not valid for it", retry=True)
