@@ -621,7 +621,7 @@ class Weighing:
     @staticmethod
     def _share(count: int) -> float:
         """Of a window in the reference, each time it is looked at: what drifts is followed."""
-        return min(0.25, 1 / count)
+        return min(0.25, 2 / count)
 
     def _noise_mg(self) -> float:
         """Of the difference of two means: of the window, and of what the reference rests on."""
