@@ -119,7 +119,8 @@ class Site:
         """
         copy = self.home / "copy.db"
         for part in self.home.glob("spool.db*"):
-            copy.with_name(part.name.replace("spool", "copy")).write_bytes(part.read_bytes())
+            with contextlib.suppress(FileNotFoundError):  # SQLite has done with it since
+                copy.with_name(part.name.replace("spool", "copy")).write_bytes(part.read_bytes())
         try:
             with contextlib.closing(sqlite3.connect(copy)) as conn:
                 waiting = conn.execute(
