@@ -7,8 +7,8 @@ from tests.counting.stories import STORIES, Teller
 from tests.counting.tables import untouched
 
 SEEDS = 40
-# Whatever follows drift more slowly gets these right, too, and lets an untouched bin move in a month
-# that drifts: the lesser evil, told by numbers.
+# Who follows drift more slowly gets these right, too, and lets an untouched bin move in a month of
+# drift: the lesser evil.
 RIGHT_AT_LEAST = {("vibration", "raw"): 39, ("bins_touch", "raw"): 39}
 
 
