@@ -84,7 +84,7 @@ def ask_policy(
             return Undecided(because="It joins no order of others.")
         beside = isinstance(policy, Joins) and pieces <= bin_.limits.minimum
         needs = _needs(policy, in_cycle, now, low_beside=beside)
-        seen = _seen(conn, bin_, policy, pieces, needs, now)
+        seen = _seen(conn, bin_, policy, pieces, cycle, needs, now)
         answer = ask(settings, bin_.limits, bin_.pack, seen, now, joins=joins)
     except (CalendarNeverOpens, PolicyUnreadable) as refusal:
         return Undecided(because=refusal.sentence)
@@ -132,10 +132,10 @@ def _seen(  # noqa: PLR0917 - one call, above
     bin_: Bin,
     policy: Policy,
     pieces: int,
+    cycle: int,
     needs: list[LineOfBin],
     now: datetime,
 ) -> Seen:
-    cycle = breaches.cycle_of(conn, bin_.bin_id)
     lines = [
         replace(
             orders.as_open_line(line, order_label(line.order_number), now),

@@ -93,7 +93,7 @@ def place_order(conn: psycopg.Connection, need: Need, now: datetime) -> Done:
     doing = course_of(agreed.clauses, place, value=value, today=today, now=now)
     match doing.course:
         case Course.SEND | Course.DRAFT:
-            return _order(conn, need, agreed, doing, now)
+            return _order(conn, need, agreed, doing, value, now)
         case Course.TELL:
             if need.breach_id is None:
                 because = f"Told when it is low: {doing.because}"
@@ -123,8 +123,13 @@ def consigned(agreed: Agreed, bin_: Bin) -> bool:
     return agreed.clauses.ownership is Ownership.CONSIGNED if agreed.version else bin_.consigned
 
 
-def _order(
-    conn: psycopg.Connection, need: Need, agreed: Agreed, doing: Doing, now: datetime
+def _order(  # noqa: PLR0917 - one call, above
+    conn: psycopg.Connection,
+    need: Need,
+    agreed: Agreed,
+    doing: Doing,
+    value: int | None,
+    now: datetime,
 ) -> Done:
     bin_, place = need.found.bin, need.place
     sends = doing.course is Course.SEND
@@ -146,7 +151,7 @@ def _order(
     )
     begun = Begun(
         destination=_destination(agreed, bin_),
-        value=prices.value_of(conn, bin_.item_id, place.quantity),
+        value=value,
         limit=agreed.clauses.value_limit if sends else None,
     )
     if new.leaves_at is not None and (waiting := orders.find_waiting(conn, new, now)):
