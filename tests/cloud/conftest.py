@@ -88,6 +88,14 @@ class Shelf:
                 "INSERT INTO bin_due VALUES (%s) ON CONFLICT DO NOTHING", (self.bin_id,)
             )
 
+    def begin_anew(self) -> None:
+        """As if nothing had ever been decided, ordered or moved: for the next example of many."""
+        self.admin.execute(
+            "TRUNCATE breaches, orders, order_lines, order_acts, order_receipts, order_events,"
+            " order_evidence, notices, attempts, decisions, movements, bin_watches, bin_levels,"
+            " shadow_orders, findings, bin_days, bin_weeks, bin_days_due"
+        )
+
     def rows(self, table: str) -> list[dict[str, Any]]:
         with self.admin.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall()

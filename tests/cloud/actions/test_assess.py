@@ -177,11 +177,7 @@ def test_an_inactive_channel_is_not_told(shelf: Any, conn: psycopg.Connection) -
 def test_the_same_reading_again_and_again_orders_once(
     shelf: Any, conn: psycopg.Connection, steps: list[tuple[int, int]]
 ) -> None:
-    shelf.admin.execute(
-        "TRUNCATE breaches, orders, order_lines, order_acts, order_receipts, order_events,"
-        " order_evidence, notices, attempts, decisions, movements, bin_watches, bin_levels,"
-        " shadow_orders, findings, bin_days, bin_weeks, bin_days_due"
-    )
+    shelf.begin_anew()
     for pieces, repeats in steps:
         shelf.weigh(pieces, NOON)
         for _ in range(repeats):

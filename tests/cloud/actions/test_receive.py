@@ -143,11 +143,7 @@ def test_a_rest_that_never_comes_is_closed_by_a_person(ordered: Desk) -> None:
 def test_what_is_booked_is_what_came_however_often_it_is_looked_at(
     desk: Desk, parts: list[int], looks: int
 ) -> None:
-    desk.shelf.admin.execute(
-        "TRUNCATE breaches, orders, order_lines, order_acts, order_receipts, order_events,"
-        " order_evidence, notices, attempts, decisions, movements, bin_watches, bin_levels,"
-        " shadow_orders, findings, bin_days, bin_weeks, bin_days_due"
-    )
+    desk.shelf.begin_anew()
     desk.weigh(5)
     level, came = 5, 0
     for minute, part in enumerate(parts, start=1):
