@@ -112,7 +112,11 @@ class _Agent:
             spool=spool,
             readings=parts.readings,
             line=self._uplink,
-            commit=Commit(after_s=settings.spool.commit_s, readings=settings.spool.commit_readings),
+            commit=Commit(
+                after_s=settings.spool.commit_s,
+                offline_after_s=settings.spool.commit_offline_s,
+                readings=settings.spool.commit_readings,
+            ),
             clock=parts.timekeeper,
             backlog_bytes_per_s=settings.spool.drain_bytes_per_s,
         )

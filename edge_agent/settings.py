@@ -103,7 +103,8 @@ class Spool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     path: Path
     commit_s: Annotated[float, Meta(gt=0, le=60)] = 0.5
-    commit_readings: Annotated[int, Meta(ge=1, le=5_000)] = 200
+    commit_offline_s: Annotated[float, Meta(gt=0, le=60)] = 0.75
+    commit_readings: Annotated[int, Meta(ge=1, le=5_000)] = 1_000
     bytes_max: Annotated[int, Meta(ge=1024 * 1024)] = 512 * 1024 * 1024
     tail_bytes: Annotated[int, Meta(ge=0)] = 50 * 1024 * 1024
     tail_hours: Annotated[float, Meta(ge=0, le=24 * 366)] = 24.0

@@ -76,9 +76,14 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Commit:
-    """How long readings may wait for each other, and how many for one commit."""
+    """How long readings may wait for each other, and how many for one commit.
+
+    While the broker is away nobody waits for them, and each commit costs a memory card a page or
+    two whatever is in it: then they may wait longer, by as much as a cut of power may take.
+    """
 
     after_s: float
+    offline_after_s: float
     readings: int
 
 
@@ -194,7 +199,8 @@ class Drain:
 
     def _commit_if_due(self) -> None:
         now_s = self._monotonic_s()
-        waited = now_s - self._in_hand.since_s >= self._commit.after_s
+        after_s = self._commit.after_s if self._sender.is_up else self._commit.offline_after_s
+        waited = now_s - self._in_hand.since_s >= after_s
         enough = len(self._in_hand.readings) >= self._commit.readings
         if self._in_hand.readings and (waited or enough) and now_s >= self._in_hand.not_before_s:
             self._commit_now()

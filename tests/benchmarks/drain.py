@@ -210,7 +210,7 @@ def drain(
         spool=spool,
         readings=waiting,
         line=link,
-        commit=Commit(after_s=0.5, readings=200),
+        commit=Commit(after_s=0.5, offline_after_s=0.75, readings=200),
         clock=Timekeeper(trusts=lambda: True),
         **pace,
     )

@@ -82,6 +82,7 @@ class Site:
             [spool]
             path = "spool.db"
             commit_s = {self.commit_s}
+            commit_offline_s = {self.commit_s}
             {ports}
             """
         )

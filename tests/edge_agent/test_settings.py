@@ -36,7 +36,8 @@ def refusal(text: str) -> str:
 
 def test_what_is_not_said_has_a_default() -> None:
     read = settings()
-    assert (read.spool.commit_s, read.spool.commit_readings) == (0.5, 200)
+    assert (read.spool.commit_s, read.spool.commit_offline_s) == (0.5, 0.75)
+    assert read.spool.commit_readings == 1_000
     assert read.spool.bytes_max == 512 * 1024 * 1024
     [device] = read.ports[0].devices
     assert (device.poll_s, device.sensors[0].heartbeat_s) == (0.5, 60.0)

@@ -32,7 +32,7 @@ from tests.system.ledger_checker import message_in
 
 EVIDENCE_MAX = 8
 
-# From an answer to the disk of the gateway: the group commit (0.5 s) and a slow machine.
+# Around the death of an agent that was no plain kill: the group commit, and a slow machine.
 UNWRITTEN_MS_MAX = 3_000
 STOPPED_MS_MAX = 1_500  # an answer on the cable while the agent stops is nobody's
 STAMP_MS_MAX = 2_000  # between the scale's word and the agent's stamp, on a machine this busy
@@ -216,7 +216,7 @@ def _counts(sensor: str) -> bool:
 
 
 def _unwritten(world: World, answer: Answer, at_ms: int) -> bool:
-    """Shown so shortly before a kill that no disk can have had it; or while nobody listened."""
+    """On its way when the agent was killed; or shown while nobody listened, or no disk took it."""
     if any(answer in found for found in world.spooled.values()):
         return False
     for excuse in world.excuses("killed", "stopped", "lost spool", "unread"):
@@ -225,8 +225,22 @@ def _unwritten(world: World, answer: Answer, at_ms: int) -> bool:
         first, last = excuse.get("from", excuse["at"]), excuse.get("to", excuse["at"])
         slack = STOPPED_MS_MAX if excuse["excuse"] == "stopped" else UNWRITTEN_MS_MAX
         if first - slack <= at_ms <= last + slack:
-            return True
+            plain = excuse["excuse"] == "killed" and "from" not in excuse
+            if not plain or at_ms >= _last_shown_ms(world, answer[:2], excuse["at"]):
+                return True
     return False
+
+
+def _last_shown_ms(world: World, scale: tuple[str, str], until_ms: int) -> int:
+    """A kill takes the one answer that was on its way, or not yet looked at: no earlier one."""
+    return max(
+        (
+            at_ms
+            for at_ms, gateway, sensor, *_ in world.shown
+            if (gateway, sensor) == scale and at_ms <= until_ms
+        ),
+        default=0,
+    )
 
 
 def _keyed(holes: Iterable[Hole]) -> list[tuple[tuple[str, int], Hole]]:

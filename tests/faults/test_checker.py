@@ -100,9 +100,9 @@ def killed(at_ms: int, gateway: str = G) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize(
     ("n", "gateway", "excused"),
-    [(50, G, True), (62, G, True), (90, G, False), (50, "other", False)],
+    [(50, G, True), (62, G, True), (49, G, False), (90, G, False), (50, "other", False)],
 )
-def test_a_kill_excuses_what_was_shown_around_it_on_that_gateway(
+def test_a_kill_excuses_the_one_answer_before_it_and_those_nobody_heard_after_it(
     n: int, gateway: str, *, excused: bool
 ) -> None:
     judged = world(rows=[row(k) for k in range(1, 101) if k != n])

@@ -37,7 +37,9 @@ class Habits:
 
     interval_ms: int = 2_000
     burst: int = 3  # readings at a time
-    commit: Commit = field(default_factory=lambda: Commit(after_s=0.5, readings=100))
+    commit: Commit = field(
+        default_factory=lambda: Commit(after_s=0.5, offline_after_s=0.75, readings=100)
+    )
     bytes_max: int = 64 * 1024 * 1024
     tail_bytes: int = 50 * 1024 * 1024
     dies_in_commit: float = 0.0

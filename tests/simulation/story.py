@@ -122,7 +122,7 @@ class Story:
         return Habits(
             interval_ms=chance.choice((1_000, 3_000, 10_000)),
             burst=chance.choice((1, 3) if thin else (1, 5, 20)),
-            commit=Commit(after_s=0.5, readings=chance.choice((10, 100))),
+            commit=Commit(after_s=0.5, offline_after_s=0.75, readings=chance.choice((10, 100))),
             bytes_max=chance.choice((20, 32)) * 4096 if chance.random() < 0.1 else 64 * 1024 * 1024,
             tail_bytes=8 * 1024 if chance.random() < 0.1 else 50 * 1024 * 1024,
             dies_in_commit=0.01 if chance.random() < 0.3 else 0.0,

@@ -159,7 +159,9 @@ class Rig:
 
     path: Path
     bytes_max: int = 64 * MIB
-    commit: Commit = field(default_factory=lambda: Commit(after_s=0.5, readings=50))
+    commit: Commit = field(
+        default_factory=lambda: Commit(after_s=0.5, offline_after_s=0.5, readings=50)
+    )
     now_s: float = 1_000.0
     wall_ahead_ms: int = 1_700_000_000_000
     trusted: bool = True
@@ -233,6 +235,25 @@ def test_readings_wait_for_each_other_and_then_share_a_commit(rig: Rig) -> None:
     assert rig.spool.backlog() == 0
     rig.turn(0.06)
     assert [(b.first_seq, b.last_seq) for b in rig.spool.oldest(0, 9)] == [(1, 5)]
+
+
+def test_while_the_broker_is_away_readings_wait_longer_for_each_other(tmp_path: Path) -> None:
+    commit = Commit(after_s=0.5, offline_after_s=0.75, readings=50)
+    rig = Rig(path=tmp_path / "spool.db", commit=commit)
+    rig.start()
+    for is_up, waited_s in ((False, 0.75), (True, 0.5), (False, 0.75)):
+        before = rig.spool.newest_no
+        if is_up:
+            rig.line.connect()
+        else:
+            rig.line.disconnect()
+        rig.turn()
+        rig.measure(1)
+        rig.turn()
+        rig.turn(waited_s - 0.01)
+        assert rig.spool.newest_no == before
+        rig.turn(0.02)
+        assert rig.spool.newest_no == before + 1
 
 
 def test_many_readings_do_not_wait(rig: Rig) -> None:
