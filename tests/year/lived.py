@@ -148,8 +148,10 @@ class Year:
         bins_count: int,
         days: int,
         seed: int = 0,
+        counted_every: int = 180,
     ) -> None:
         self.admin, self.days = admin, days
+        self._counted_every = counted_every  # days, of each bin; half of it wrongly
         self.luck = Random(f"year {seed}")
         self.now = moment(0)
         self.ingest, self.portal = connect("binline_ingest"), connect("binline_portal")
@@ -451,7 +453,7 @@ class Year:
         if shelf.miscounted:
             if chance < (0.5 if calm else 0.1):
                 self._say_count(bin_id, shelf.pieces)
-        elif chance < 1 / 180 and not calm:
+        elif chance < 1 / self._counted_every and not calm:
             wrong = self.luck.random() < 0.5
             off = self.luck.randint(-9, 9) if wrong else 0
             self._say_count(bin_id, max(0, shelf.pieces + off))
