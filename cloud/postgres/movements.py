@@ -236,20 +236,6 @@ def restatements(conn: psycopg.Connection, bin_id: int, limit: int) -> list[Rest
     ).fetchall()
 
 
-def used_since(
-    conn: psycopg.Connection, bin_id: int, since: datetime
-) -> tuple[int, datetime | None]:
-    """What was taken and not given back since then, and the first movement there was."""
-    row = conn.execute(
-        "SELECT coalesce(-sum(pieces) FILTER (WHERE kind IN ('usage', 'put_back')), 0),"
-        "       min(event_at)"
-        "  FROM movements WHERE bin_id = %s AND replaced_at IS NULL AND event_at >= %s",
-        (bin_id, since),
-    ).fetchone()
-    assert row is not None
-    return int(row[0]), row[1]
-
-
 def came_since(conn: psycopg.Connection, bin_id: int, since: datetime) -> int:
     """What was filled in since then."""
     row = conn.execute(

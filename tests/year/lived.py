@@ -31,7 +31,7 @@ from cloud.core.refusals import Refusal
 from cloud.intake import translate
 from cloud.loops.follow import FollowLoop
 from cloud.loops.work import AssessLoop
-from cloud.postgres import asking, bins, partitions, tracks
+from cloud.postgres import asking, bins, partitions, tracks, usage
 from edge_agent.wire import codec, messages, topics
 from tests.year.ordering import OPERATIONS, Ordering, Sent
 from tests.year.shelves import (
@@ -148,6 +148,7 @@ class Year:
         bins_count: int,
         days: int,
         seed: int = 0,
+        *,
         counted_every: int = 180,
     ) -> None:
         self.admin, self.days = admin, days
@@ -406,6 +407,7 @@ class Year:
         partitions_every = 7 * LOOKS_PER_DAY
         if look % partitions_every == 0:
             partitions.make_ahead(self.workers[0], self.now, self.now - timedelta(days=400))
+        usage.compute(self.workers[0], self.now)
         bins.mark_low(self.workers[0])
         self.ordering.keep_time(self.now)
         with self.portal.transaction():
