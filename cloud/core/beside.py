@@ -1,6 +1,7 @@
 """What a person counts, beside what the scale shows: which of both is believed, and of what.
 
     it agrees with a change that waits     the change is confirmed
+    it agrees with the weight of now       that is believed, whatever the level was thought to be
     the scale shows nothing of now         the count is of a weight that nobody has seen: what comes
                                            next is compared with that
     the scale shows another weight         the count is believed, and the difference is one of the
@@ -23,6 +24,7 @@ from cloud.core.followed import (
     Measure,
     Movement,
     MovementKind,
+    Plateau,
     Rules,
     Seen,
     Step,
@@ -87,23 +89,51 @@ def counted_beside(
         weighing.confirm_all()
         if weighing.pieces == pieces:
             return Step(state=weighing.done(), movements=weighing.movements)
+    shown = _shown(state, pieces, to_us(at), rules) if is_seen else None
+    if shown is not None:
+        return Step(state=_stands_on(state, shown), movements=[])
     if is_seen and _is_blind(state, pieces, to_us(at), rules):
         return Step(state=_counted_blind(state, pieces, rules), movements=[])
     if not waits:
         told = _told(state, pieces, rules) if is_seen else state.told
         return Step(state=replace(state, told=told), movements=[])
-    newest = state.pending[-1]
-    stands = replace(
+    return Step(state=_stands_on(state, state.pending[-1]), movements=[])
+
+
+def _shown(state: Followed, pieces: int, at_us: int, rules: Rules) -> Plateau | None:
+    """The newest weight, if it is not believed yet and says by itself what was counted.
+
+    However far the level was off: weight and count agree, and neither knows of the other.
+    """
+    if not state.window or state.condition or state.absent_us is not None or len(rules.sensors) > 1:
+        return None
+    newest = state.window[-1]
+    lives = at_us - newest.at_us <= rules.interval_s * 1_000_000
+    if not lives or level_of(newest.weight_mg, rules.calibration).pieces != pieces:
+        return None
+    if state.reference_mg is None:
+        return None
+    if abs(newest.weight_mg - state.reference_mg) < _least_mg(state.sigma_mg, rules):
+        return None
+    weight_mg = float(newest.weight_mg)
+    ref = (newest.stream_no, newest.seq)
+    return Plateau(newest.at_us, ref, ref, weight_mg, after_absence=False, after_gap=False)
+
+
+def _stands_on(state: Followed, plateau: Plateau) -> Followed:
+    """The count is of what is weighed here, whatever led there."""
+    return replace(
         state,
-        reference_mg=newest.mean_mg,
-        plateau_us=newest.since_us,
-        plateau_first=newest.first,
-        plateau_last=newest.last,
+        reference_mg=plateau.mean_mg,
+        seen_mg=None,
+        plateau_us=plateau.since_us,
+        plateau_first=plateau.first,
+        plateau_last=plateau.last,
         pending=(),
         unconfirmed=0,
+        patience=1,
         told=None,
     )
-    return Step(state=stands, movements=[])
 
 
 def _is_blind(state: Followed, pieces: int, at_us: int, rules: Rules) -> bool:

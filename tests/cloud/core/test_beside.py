@@ -135,3 +135,17 @@ def test_a_wrong_count_that_is_set_right_while_the_scale_is_silent_is_no_refill(
     seen = [*levels(100, 100, 100), said(200, "silent", 4), *_again(600, 100)]
     caught = catch_up(None, seen, [counted(90, 40), counted(500, 100)], SCALE)
     assert booked(caught) == [("correction", -60), ("correction", 60)]
+
+
+def test_a_count_that_agrees_with_a_weight_nobody_believed_yet_is_of_that_weight() -> None:
+    """Another part lay in it, so that a longer look is taken; meanwhile it is gone, and counted."""
+    foreign = [weighed(120 + 60 * n, 121.5, 3 + n) for n in range(5)]
+    gone = [weighed(420, 80, 8)]
+    after = [weighed(480 + 60 * n, 80, 9 + n) for n in range(8)]
+    before = catch_up(None, [*levels(100, 100), *foreign, *gone], [], SCALE)
+    assert before.state.unconfirmed
+    caught = catch_up(before.state, after, [counted(430, 80)], SCALE)
+    assert [(str(one.kind), one.pieces) for one in caught.movements] == [("correction", -20)]
+    assert (caught.state.pieces, caught.state.exact) == (80, True)
+    used = catch_up(caught.state, [weighed(1_000, 77, 30)], [], SCALE).movements
+    assert [one.pieces for one in used] == [-3]
