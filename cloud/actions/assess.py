@@ -78,6 +78,7 @@ def assess_bin(conn: psycopg.Connection, bin_id: int, now: datetime) -> Assessme
             return Assessment(outcome=Outcome.NOT_TRUSTED, because="Never heard of.")
         judgement = trust_of(found.state, now)
         if not judgement.may_act:
+            _receive_counted(conn, found, now)
             return Assessment(
                 outcome=Outcome.NOT_TRUSTED, bin_code=found.bin.code, because=judgement.because
             )
@@ -86,6 +87,26 @@ def assess_bin(conn: psycopg.Connection, bin_id: int, now: datetime) -> Assessme
                 outcome=Outcome.NOT_TRUSTED, bin_code=found.bin.code, because="Not followed yet."
             )
         return _act(conn, found, found.level, now)
+
+
+def _receive_counted(conn: psycopg.Connection, found: Assessable, now: datetime) -> None:
+    """What a person counted needs no scale: the order is received, and the need that it met over.
+
+    Whether the bin is low again is for when its number may be acted on.
+    """
+    bin_, level = found.bin, found.level
+    if level is None:
+        return
+    booked = receive(
+        conn, bin_.bin_id, level=level.pieces, sd_pieces=level.sd_pieces, now=now, may_act=False
+    )
+    if not booked.pieces:
+        return
+    bins.touch(conn, bin_.bin_id)
+    before = breaches.watch_of(conn, bin_.bin_id)
+    if before.breach_id is not None and before.breach_id in booked.breaches:
+        breaches.save_watch(conn, bin_.bin_id, closed(before.watch))
+        _close(conn, bin_, before.breach_id, level, now)
 
 
 def _act(
@@ -138,7 +159,7 @@ def _watched(conn: psycopg.Connection, look: _Look) -> Watch:
 
 def _not_low(conn: psycopg.Connection, look: _Look, watch: Watch) -> Assessment:
     """Rounds, containers, steps and planned usage may want an order of a bin that is not low."""
-    bin_, pieces, booked = look.found.bin, look.level.pieces, look.booked.pieces
+    bin_, pieces, booked = look.found.bin, look.level.pieces, look.booked
     asked = ask_policy(conn, bin_, pieces, look.now)
     falling = watch.low_since is not None
     if isinstance(asked, Asked):
@@ -147,8 +168,8 @@ def _not_low(conn: psycopg.Connection, look: _Look, watch: Watch) -> Assessment:
         keep_decision(conn, bin_, asked, look.now, breach_id=None)
     if look.before.breach_id is not None:
         because = f"{pieces:,} in the bin"
-        if booked:
-            because = f"refill seen by the scale: {booked:,} came, {because}"
+        if booked.pieces:
+            because = f"{booked.because}, {because}"
         return Assessment(outcome=Outcome.CLOSED, bin_code=bin_.code, because=because)
     return Assessment(outcome=Outcome.FALLING if falling else Outcome.UNCHANGED, bin_code=bin_.code)
 

@@ -12,7 +12,6 @@ from uuid import UUID
 import psycopg
 
 from cloud.core.bin_policies import (
-    USAGE_WINDOW,
     Answer,
     Seen,
     Used,
@@ -30,7 +29,7 @@ from cloud.core.policies.two_bin import TwoBin
 from cloud.core.policy_settings import PolicySettings
 from cloud.core.refusals import CalendarNeverOpens, PolicyUnreadable
 from cloud.core.stock import is_overdue
-from cloud.postgres import breaches, movements, orders, planned_usage, policies
+from cloud.postgres import bin_levels, breaches, orders, planned_usage, policies
 from cloud.postgres.orders import LineOfBin
 from cloud.postgres.policies import NewDecision
 
@@ -153,7 +152,7 @@ def _seen(  # noqa: PLR0917 - one call, above
         cycle=cycle_of(policy, cycle, now),
         lines=tuple(lines),
         orders_in_cycle=len(needs),
-        used=_used(conn, bin_.bin_id, now) if asks else None,
+        used=_used(conn, bin_.bin_id) if asks else None,
         planned=planned,
     )
 
@@ -181,8 +180,10 @@ def keep_decision(
     policies.note(conn, new, now)
 
 
-def _used(conn: psycopg.Connection, bin_id: int, now: datetime) -> Used | None:
-    pieces, since = movements.used_since(conn, bin_id, now - USAGE_WINDOW)
-    if since is None:
+def _used(conn: psycopg.Connection, bin_id: int) -> Used | None:
+    """As it is told everywhere else: of the last weeks, without the days that nobody knows."""
+    known = bin_levels.usage_of(conn, bin_id)
+    if known is None:
         return None
-    return Used(pieces=max(0, pieces), over=max(_DAY, now - since))
+    per_day, days = known
+    return Used(pieces=round(per_day * days), over=days * _DAY)

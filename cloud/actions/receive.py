@@ -7,6 +7,9 @@ a movement otherwise; and what was shipped is never added to what lies on the sc
 Goods go to the order that is due first, and what is too much to the last. An order that is whole,
 as far as a scale can tell, is closed; one that is not waits for the rest. Packs come whole: what
 is nearer to all of them than to one less is all of them, and the difference was taken meanwhile.
+
+What came while the scale could not be read, and was counted by a person, is received, too: by that
+person, on the count, and said so. That does not wait for the scale.
 """
 
 from dataclasses import dataclass
@@ -29,32 +32,53 @@ class Booked:
     """What a look at one bin has booked."""
 
     pieces: int = 0
+    because: str = ""  # who saw it come, and how much
     closed: tuple[str, ...] = ()  # orders that are whole with it
     breaches: frozenset[int] = frozenset()  # whose need was met
 
 
 def receive(
-    conn: psycopg.Connection, bin_id: int, *, level: int, sd_pieces: float, now: datetime
+    conn: psycopg.Connection,
+    bin_id: int,
+    *,
+    level: int,
+    sd_pieces: float,
+    now: datetime,
+    may_act: bool = True,
 ) -> Booked:
-    """Book what came into the bin. Its present is locked by the caller; its orders are here."""
+    """Book what came into the bin. Its present is locked by the caller; its orders are here.
+
+    `may_act`: whether the scale is to be believed; else only what a person has counted is booked.
+    """
     lines = [line for line in orders.open_lines(conn, bin_id) if line.sent_at is not None]
     if not lines:
         return Booked()
     since = min(line.sent_at for line in lines if line.sent_at is not None)
     refill = movements.last_refill(conn, bin_id, since)
     unbooked = movements.came_since(conn, bin_id, since) - orders.booked_since(conn, bin_id, since)
-    if refill is None or unbooked <= 0:
+    if refill is None or unbooked <= 0 or not (may_act or refill.counted_by):
         return Booked()
     closed, met = [], set()
     parts = _shared_out(lines, unbooked)
     for line, pieces in sorted(parts, key=lambda part: part[0].order_id):
-        because = f"refill seen by the scale: {pieces:,} came, {level:,} in the bin"
+        because = f"{_seen_by(refill)}: {pieces:,} came, {level:,} in the bin"
         order, whole = _book(conn, line, pieces, refill, because, sd_pieces, now)
         if order.state is State.CLOSED:
             closed.append(order.label)
         if line.breach_id is not None and line.line in whole:
             met.add(line.breach_id)
-    return Booked(pieces=unbooked, closed=tuple(sorted(closed)), breaches=frozenset(met))
+    return Booked(
+        pieces=unbooked,
+        because=f"{_seen_by(refill)}: {unbooked:,} came",
+        closed=tuple(sorted(closed)),
+        breaches=frozenset(met),
+    )
+
+
+def _seen_by(refill: movements.Refill) -> str:
+    if refill.counted_by is None:
+        return "refill seen by the scale"
+    return f"refill counted by {refill.counted_by}, not weighed"
 
 
 def _shared_out(lines: list[LineOfBin], pieces: int) -> list[tuple[LineOfBin, int]]:
@@ -85,13 +109,14 @@ def _book(  # noqa: PLR0917 - so much of one refill onto one line
     now: datetime,
 ) -> tuple[Order, set[int]]:
     """The order with it, and which of its lines are whole."""
+    actor = refill.counted_by or ACTOR_SCALE
     order = orders.lock(conn, line.order_id)
     assert order is not None, "its line was read in this transaction"
     act = Receive(
         receipt_id=f"movement-{refill.movement_id}-{len(order.receipts) + 1}",
         counts=(Count(line=line.line, pieces=pieces),),
     )
-    after = keep_act(conn, order, act, now, actor=ACTOR_SCALE, because=because, touch=False)
+    after = keep_act(conn, order, act, now, actor=actor, because=because, touch=False)
     orders.insert_receipt(conn, order, act, refill.event_at)
     packs = orders.packs_of(conn, order.order_id)
     whole = {
@@ -103,8 +128,9 @@ def _book(  # noqa: PLR0917 - so much of one refill onto one line
         return after, whole
     total = sum(one.received for one in after.lines)
     asked = sum(one.quantity for one in after.lines)
-    end = End(verb=Verb.CLOSE, by=ACTOR_SCALE, because=f"{total:,} of {asked:,} came")
-    return keep_act(conn, after, end, now, actor=ACTOR_SCALE, touch=False), whole
+    said = "came, as counted" if refill.counted_by else "came"
+    end = End(verb=Verb.CLOSE, by=actor, because=f"{total:,} of {asked:,} {said}")
+    return keep_act(conn, after, end, now, actor=actor, touch=False), whole
 
 
 def _is_whole(asked: int, received: int, pack: int, sd_pieces: float) -> bool:

@@ -27,7 +27,6 @@ from cloud.core.stock import OpenLine, stock_of
 
 LEAD_DAYS_UNSAID = 7
 GRACE_UNSAID = timedelta(hours=24)
-USAGE_WINDOW = timedelta(days=28)
 _NUMBERS_OF_A_DECISION = ("because", "rush")
 
 

@@ -146,6 +146,13 @@ class Plateau(NamedTuple):
     after_gap: bool
 
 
+class Told(NamedTuple):
+    """What was counted beside a scale that has shown nothing of it yet: it may be stuck."""
+
+    weight_mg: float  # below none: so much less than it shows
+    again: bool  # counted more than once, and it moved meanwhile
+
+
 @dataclass(frozen=True, kw_only=True)
 class Followed:
     """Everything remembered of one bin. `to_json` and `from_json` lose nothing."""
@@ -161,6 +168,7 @@ class Followed:
     plateau_last: tuple[int, int] | None = None
     reference_mg: float | None = None  # the weight of the plateau; follows drift
     seen_mg: float | None = None  # what was weighed before a count that was made blind; else None
+    told: Told | None = None
     sigma_mg: float = 0.0
     unrest_mg: tuple[int, ...] = ()  # what neighbouring weights lay apart, newest last
     unrest_count: int = 0
@@ -220,6 +228,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
 
 
 _READ: dict[str, Callable[[Any], Any]] = {
+    "told": lambda value: None if value is None else Told(*value),
     "doubts": lambda value: tuple(Doubt(Doubting(kind), because) for kind, because in value),
     "window": lambda value: tuple(Spot(*spot) for spot in value),
     "pending": lambda value: tuple(Plateau(*_plain(plateau)) for plateau in value),

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from cloud.core.beside import counted
 from cloud.core.followed import Followed, Movement, MovementKind, Rules, Seen, from_us
 from cloud.core.levels import Calibration, level_of
-from cloud.core.movements import counted_beside, follow, recounted
+from cloud.core.movements import follow
 
 # A late reading has at most so many followed again, and one of a quiet bin at most a day of them.
 FEED_MAX = 2_000
@@ -58,10 +59,9 @@ def catch_up(
         movements += step.movements
         if waiting and (place == len(seen) or waiting[0].at <= seen[place].at):
             count = waiting.pop(0)
-            beside = counted_beside(now, count.pieces, count.at, rules, is_seen=count.is_seen)
-            step = recounted(beside.state, count.pieces, count.at, count.because)
+            step = counted(now, count.pieces, count.at, count.because, rules, is_seen=count.is_seen)
             now = step.state
-            movements += beside.movements + step.movements
+            movements += step.movements
         elif now.last is not None and place < len(seen) and not now.pending:
             # Not while a gain may be revoked: that may be decided by the clock, and a state from
             # before would decide it again.
@@ -126,24 +126,30 @@ def restated(movements: Iterable[Movement], calibration: Calibration) -> list[Mo
     """
     told = []
     pieces = 0
+    weighed: tuple[int, int] | None = None  # the level that follows from weights alone, and where
     for movement in movements:
-        counted = movement.kind is MovementKind.CORRECTION and movement.before == movement.after
-        if movement.after_mg is None or counted:
+        counted_here = movement.before is not None and movement.before == movement.after
+        if movement.after_mg is None or counted_here:
             become = movement.after_pieces
-        elif movement.before_mg is None:
+        elif movement.before_mg is not None:
+            become = max(0, pieces + _apart(movement.before_mg, movement.after_mg, calibration))
+        elif weighed is None or movement.kind is MovementKind.OPENING:
             become = level_of(movement.after_mg, calibration).pieces
         else:
-            apart_ug = (movement.after_mg - movement.before_mg) * 1_000
-            become = max(0, pieces + _nearest(apart_ug, calibration.unit_weight_ug))
+            # What was counted since lies between; what is left is what it takes to get there.
+            become = max(0, weighed[0] + _apart(weighed[1], movement.after_mg, calibration))
         told.append(
             replace(movement, before_pieces=pieces, after_pieces=become, pieces=become - pieces)
         )
         pieces = become
+        if movement.after_mg is not None and not counted_here:
+            weighed = (become, movement.after_mg)
     return told
 
 
-def _nearest(apart_ug: int, unit_ug: int) -> int:
+def _apart(before_mg: int, after_mg: int, calibration: Calibration) -> int:
     """To the nearest whole, halves away from zero, so that a take and its return are alike."""
+    apart_ug, unit_ug = (after_mg - before_mg) * 1_000, calibration.unit_weight_ug
     whole = (2 * abs(apart_ug) + unit_ug) // (2 * unit_ug)
     return whole if apart_ug >= 0 else -whole
 

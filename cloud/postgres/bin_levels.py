@@ -58,6 +58,15 @@ def doubts_of(said: Sequence[Sequence[str]] | None) -> tuple[Doubt, ...]:
     return tuple(Doubt(Doubting(kind), because) for kind, because in said or ())
 
 
+def usage_of(conn: psycopg.Connection, bin_id: int) -> tuple[float, int] | None:
+    """What is used a day, and of how many days that is known; None: of none yet. See `usage`."""
+    row = conn.execute(
+        "SELECT usage_per_day, usage_days FROM bin_levels WHERE bin_id = %s AND usage_days > 0",
+        (bin_id,),
+    ).fetchone()
+    return None if row is None else (float(row[0]), int(row[1]))
+
+
 def runs_out_at(conn: psycopg.Connection, bin_id: int) -> datetime | None:
     """When a bin is empty, as it is used from day to day; None: nobody knows, or may not see it."""
     row = conn.execute(

@@ -236,20 +236,6 @@ def restatements(conn: psycopg.Connection, bin_id: int, limit: int) -> list[Rest
     ).fetchall()
 
 
-def used_since(
-    conn: psycopg.Connection, bin_id: int, since: datetime
-) -> tuple[int, datetime | None]:
-    """What was taken and not given back since then, and the first movement there was."""
-    row = conn.execute(
-        "SELECT coalesce(-sum(pieces) FILTER (WHERE kind IN ('usage', 'put_back')), 0),"
-        "       min(event_at)"
-        "  FROM movements WHERE bin_id = %s AND replaced_at IS NULL AND event_at >= %s",
-        (bin_id, since),
-    ).fetchone()
-    assert row is not None
-    return int(row[0]), row[1]
-
-
 def came_since(conn: psycopg.Connection, bin_id: int, since: datetime) -> int:
     """What was filled in since then."""
     row = conn.execute(
@@ -265,15 +251,22 @@ def came_since(conn: psycopg.Connection, bin_id: int, since: datetime) -> int:
 class Refill(NamedTuple):
     movement_id: int
     event_at: datetime
+    counted_by: str | None  # None: it was weighed
 
 
 def last_refill(conn: psycopg.Connection, bin_id: int, since: datetime) -> Refill | None:
-    """The newest one since then, if there was any."""
+    """The newest one since then, if there was any.
+
+    One that rests on the same readings before and after is of a count that was made in its time.
+    """
     row = conn.execute(
-        "SELECT movement_id, event_at FROM movements"
-        " WHERE bin_id = %s AND replaced_at IS NULL AND event_at >= %s"
-        "   AND kind IN ('refill', 'swap') AND pieces > 0"
-        " ORDER BY event_at DESC, movement_id DESC LIMIT 1",
+        "SELECT m.movement_id, m.event_at,"
+        "       CASE WHEN m.before_refs = m.after_refs THEN c.by END"
+        "  FROM movements m LEFT JOIN counts c ON c.bin_id = m.bin_id AND c.counted_at = m.event_at"
+        "   AND c.kind <> 'tare'"
+        " WHERE m.bin_id = %s AND m.replaced_at IS NULL AND m.event_at >= %s"
+        "   AND m.kind IN ('refill', 'swap') AND m.pieces > 0"
+        " ORDER BY m.event_at DESC, m.movement_id DESC LIMIT 1",
         (bin_id, since),
     ).fetchone()
-    return None if row is None else Refill(int(row[0]), row[1])
+    return None if row is None else Refill(int(row[0]), row[1], row[2])

@@ -17,6 +17,8 @@ from datetime import datetime
 
 import psycopg
 
+from cloud.core.forecasts.demand import KINDS
+
 DAYS = 28
 
 # A silence is looked for only before a movement that is the first for a day: no other can end one.
@@ -58,7 +60,7 @@ silent AS MATERIALIZED (
      WHERE p.event_at - last.at > interval '1 day'),
 used AS (
     SELECT bin_id, day, -sum(pieces)::int AS pieces FROM moved
-     WHERE kind IN ('usage', 'put_back') GROUP BY bin_id, day)
+     WHERE kind IN ({demanded}) GROUP BY bin_id, day)
 """
 # A portal reads readings through its view, and no supplier the table of sensors.
 _READ_OF = "sensors s JOIN readings r USING (sensor_id) WHERE s.bin_id"
@@ -76,7 +78,10 @@ days AS (
            AS d(day)
       LEFT JOIN used u ON u.bin_id = a.bin_id AND u.day = d.day)
 """
-_MOVED_READ, _MOVED_SEEN = (_MOVED.format(read_of=one) for one in (_READ_OF, _SEEN_OF))
+_DEMANDED = ", ".join(f"'{kind}'" for kind in KINDS)
+_MOVED_READ, _MOVED_SEEN = (
+    _MOVED.format(read_of=one, demanded=_DEMANDED) for one in (_READ_OF, _SEEN_OF)
+)
 _DAYS_READ, _DAYS_SEEN = (_DAYS.format(moved=one) for one in (_MOVED_READ, _MOVED_SEEN))
 _RATES = f"""
 {_DAYS_READ},

@@ -49,6 +49,9 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--seed", type=int, default=0, help="of the first bin")
     parser.add_argument("--database", action="store_true", help="through the actions")
+    parser.add_argument(
+        "--counted-every", type=int, default=180, help="days, of each bin; 12 is a stress"
+    )
     asked = parser.parse_args()
     wrong = through_database(asked) if asked.database else through_rules(asked)
     for line in wrong[:50]:
@@ -73,7 +76,9 @@ def through_database(asked: argparse.Namespace) -> list[str]:
     users = ("binline_ingest", "binline_jobs", "binline_portal")
     # Nothing of it outlives the run, and what a power cut does is proven elsewhere.
     with server(*users, options=("fsync=off",)) as made, connected(made, None) as admin:
-        year = Year(partial(connected, made), admin, asked.bins, asked.days, asked.seed)
+        year = Year(
+            partial(connected, made), admin, asked.bins, asked.days, asked.seed, asked.counted_every
+        )
         result = year.run()
         wrong = [*result.defects, *judge(admin)]
     practice = practise(asked.bins, asked.days, asked.seed)

@@ -31,7 +31,7 @@ from cloud.core.refusals import Refusal
 from cloud.intake import translate
 from cloud.loops.follow import FollowLoop
 from cloud.loops.work import AssessLoop
-from cloud.postgres import asking, bins, partitions, tracks
+from cloud.postgres import asking, bins, partitions, tracks, usage
 from edge_agent.wire import codec, messages, topics
 from tests.year.ordering import OPERATIONS, Ordering, Sent
 from tests.year.shelves import (
@@ -148,8 +148,11 @@ class Year:
         bins_count: int,
         days: int,
         seed: int = 0,
+        *,
+        counted_every: int = 180,
     ) -> None:
         self.admin, self.days = admin, days
+        self._counted_every = counted_every  # days, of each bin; half of it wrongly
         self.luck = Random(f"year {seed}")
         self.now = moment(0)
         self.ingest, self.portal = connect("binline_ingest"), connect("binline_portal")
@@ -404,6 +407,7 @@ class Year:
         partitions_every = 7 * LOOKS_PER_DAY
         if look % partitions_every == 0:
             partitions.make_ahead(self.workers[0], self.now, self.now - timedelta(days=400))
+        usage.compute(self.workers[0], self.now)
         bins.mark_low(self.workers[0])
         self.ordering.keep_time(self.now)
         with self.portal.transaction():
@@ -451,7 +455,7 @@ class Year:
         if shelf.miscounted:
             if chance < (0.5 if calm else 0.1):
                 self._say_count(bin_id, shelf.pieces)
-        elif chance < 1 / 180 and not calm:
+        elif chance < 1 / self._counted_every and not calm:
             wrong = self.luck.random() < 0.5
             off = self.luck.randint(-9, 9) if wrong else 0
             self._say_count(bin_id, max(0, shelf.pieces + off))

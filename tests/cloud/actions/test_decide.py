@@ -140,18 +140,11 @@ def test_an_order_from_before_there_were_calendars_covers(
     assert _kept(shelf)[-1] == ("wait", None, None)
 
 
-def test_what_the_scale_saw_come_and_what_was_used_is_read_from_movements(
+def test_what_the_scale_saw_come_covers_and_what_is_used_a_day_makes_a_rush(
     shelf: Any, conn: psycopg.Connection
 ) -> None:
-    for kind, before, after, at in (
-        ("usage", 1_812, 412, NOON - timedelta(days=7)),  # 200 a day, and a week to wait
-    ):
-        shelf.admin.execute(
-            "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces, after_pieces,"
-            " event_at, confirmed_at, known_at, after_refs, because)"
-            " SELECT bin_id, item_id, %s, %s, %s, %s, %s, %s, %s, '{1,1,1,1}', '' FROM bins",
-            (kind, after - before, before, after, at, at, at),
-        )
+    shelf.weigh(800, NOON - timedelta(minutes=1))
+    shelf.admin.execute("UPDATE bin_levels SET usage_per_day = 200, usage_days = 7")
     _look(shelf, conn, (412, NOON), (512, NOON + timedelta(minutes=2)))
     assert shelf.the_order()["rush"]
     stock = json.loads(shelf.rows("decisions")[-1]["inputs"])["stock"]

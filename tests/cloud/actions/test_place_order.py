@@ -172,13 +172,8 @@ def test_what_gathers_past_the_cut_off_of_today_leaves_before_that_of_the_next_d
 def test_a_rush_waits_for_nobody(desk: Desk) -> None:
     _gathering(desk)
     desk.shelf.admin.execute("UPDATE supplier_calendars SET lead_days = 5")
-    desk.shelf.admin.execute(
-        "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces, after_pieces,"
-        " event_at, confirmed_at, known_at, after_refs, because)"
-        " SELECT bin_id, item_id, 'usage', -1500, 1912, 412, %s, %s, %s, '{1,1,1,1}', ''"
-        "   FROM bins",
-        (NOON - DAY,) * 3,
-    )
+    desk.weigh(1_912, NOON - DAY)
+    desk.shelf.admin.execute("UPDATE bin_levels SET usage_per_day = 1500, usage_days = 1")
     desk.weigh(412)
     order = desk.shelf.the_order()
     assert (order["rush"], order["state"]) == (True, "sent")

@@ -1,6 +1,6 @@
 """The scale takes in: nothing twice, parts as parts, and whole when it is whole."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -164,3 +164,57 @@ def test_on_a_number_that_is_not_trusted_nothing_is_booked(
     ordered.shelf.weigh(1_912, NOON + MINUTE, **trust)
     ordered.assess(NOON + MINUTE)
     assert (ordered.state, _received(ordered)) == ("sent", [0])
+
+
+def _count(desk: Desk, pieces: int, at: datetime) -> None:
+    """What whoever follows books of a count that was made while the scale could not be read."""
+    admin, bin_id = desk.shelf.admin, desk.shelf.bin_id
+    admin.execute(
+        "INSERT INTO counts (bin_id, item_id, kind, pieces, counted_at, entered_at, by, because)"
+        " SELECT bin_id, item_id, 'cycle', %s, %s, %s, %s, 'it is silent' FROM bins"
+        "  WHERE bin_id = %s",
+        (pieces, at, at, ADA, bin_id),
+    )
+    admin.execute(
+        "INSERT INTO movements (bin_id, item_id, kind, pieces, before_pieces, after_pieces,"
+        " event_at, confirmed_at, known_at, before_refs, after_refs, because)"
+        " SELECT b.bin_id, b.item_id, 'refill', %s - l.pieces, l.pieces, %s, %s, %s, %s,"
+        " '{1,1,1,1}', '{1,1,1,1}', '' FROM bins b JOIN bin_levels l USING (bin_id)"
+        "  WHERE b.bin_id = %s",
+        (pieces, pieces, at, at, at, bin_id),
+    )
+    admin.execute("UPDATE bin_levels SET pieces = %s, exact = false", (pieces,))
+
+
+def test_what_came_unseen_and_was_counted_closes_the_order_before_the_scale_is_back(
+    ordered: Desk,
+) -> None:
+    later = NOON + 2 * DAY
+    assert ordered.assess(later).outcome is Outcome.NOT_TRUSTED
+    _count(ordered, 1_912, later)
+    assert ordered.assess(later).outcome is Outcome.NOT_TRUSTED, "nothing is concluded of its level"
+    order = ordered.shelf.the_order()
+    assert (order["state"], order["ended_by"]) == ("closed", ADA)
+    assert order["ended_because"] == "1,500 of 1,500 came, as counted"
+    assert ordered.events()[1:] == [("received", ADA), ("closed", ADA)]
+    (received,) = [row for row in ordered.shelf.rows("order_events") if row["event"] == "received"]
+    assert received["detail"] == (
+        f"refill counted by {ADA}, not weighed: 1,500 came, 1,912 in the bin"
+    )
+    assert [row["closed_at"] for row in ordered.shelf.rows("breaches")] == [later]
+    ordered.weigh(1_900, later + DAY)
+    ordered.weigh(400, later + 2 * DAY)
+    orders = ordered.shelf.rows("orders ORDER BY number --")
+    assert [one["state"] for one in orders] == ["closed", "sent"], "the next need has its order"
+
+
+def test_a_part_that_was_counted_leaves_the_order_waiting_and_the_rest_is_weighed(
+    ordered: Desk,
+) -> None:
+    _count(ordered, 912, NOON + 2 * DAY)
+    ordered.assess(NOON + 2 * DAY)
+    assert (ordered.state, _received(ordered)) == ("part_delivered", [500])
+    assert [row["closed_at"] for row in ordered.shelf.rows("breaches")] == [None]
+    ordered.weigh(1_912, NOON + 3 * DAY)
+    assert (ordered.state, _received(ordered)) == ("closed", [1_500])
+    assert ordered.shelf.the_order()["ended_by"] == "scale"

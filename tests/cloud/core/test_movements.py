@@ -465,8 +465,10 @@ AFTER_BLIND: list[tuple[list[int], float, list[tuple[str, int]]]] = [
     ([80], 80, [("correction", -20)]),  # nothing more
     ([80], 75, [("correction", -20), ("usage", -5)]),
     ([80], 100, [("correction", -20)]),  # nothing moved: who counted has corrected the level
-    ([180], 180, [("correction", 80)]),  # a refill, counted after
-    ([180], 170, [("correction", 80), ("usage", -10)]),
+    ([180], 180, [("refill", 80)]),  # came unseen, and was counted after
+    ([180], 170, [("refill", 80), ("usage", -10)]),
+    ([140], 140, [("correction", 40)]),  # less than comes at a time
+    ([40, 120], 120, [("correction", -60), ("correction", 80)]),  # the first count was wrong
     ([78], 80, [("correction", -22), ("correction", 2)]),  # two were overlooked
     ([80], 300, [("correction", -20), ("refill", 220)]),
     ([90, 80], 78, [("correction", -10), ("correction", -10), ("usage", -2)]),

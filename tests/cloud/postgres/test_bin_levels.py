@@ -45,3 +45,15 @@ def test_open_pages_hear_of_what_they_would_show_and_of_nothing_else(
     (row,) = shelf.rows("bin_levels")
     assert bin_levels.doubts_of(row["doubts"]) == (doubt,)
     assert row["followed_at"] == NOON + timedelta(minutes=3)
+
+
+def test_what_is_used_a_day_is_known_when_a_day_of_it_is(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    assert bin_levels.usage_of(conn, shelf.bin_id) is None
+    bin_levels.save(conn, [of(shelf, NOON, 400)])
+    assert bin_levels.usage_of(conn, shelf.bin_id) is None
+    shelf.admin.execute("UPDATE bin_levels SET usage_per_day = NULL, usage_days = 0")
+    assert bin_levels.usage_of(conn, shelf.bin_id) is None
+    shelf.admin.execute("UPDATE bin_levels SET usage_per_day = 2.5, usage_days = 4")
+    assert bin_levels.usage_of(conn, shelf.bin_id) == (2.5, 4)

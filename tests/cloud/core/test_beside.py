@@ -1,0 +1,151 @@
+"""A count beside a scale: nothing that it told is told again, however the scale comes to itself."""
+
+from datetime import timedelta
+
+import pytest
+
+from cloud.core.followed import Followed, MovementKind, Seen
+from cloud.core.following import CaughtUp, Counted, catch_up, restated
+from cloud.core.levels import Calibration
+from cloud.core.movements import settle_until
+from tests.cloud.core.test_movements import (
+    NOON,
+    SCALE,
+    TARE_MG,
+    UNIT_MG,
+    levels,
+    said,
+    weighed,
+)
+
+
+def counted(at_s: float, pieces: int) -> Counted:
+    return Counted(NOON + timedelta(seconds=at_s), pieces, "Ada counted.")
+
+
+def booked(caught: CaughtUp) -> list[tuple[str, int]]:
+    return [(str(one.kind), one.pieces) for one in caught.movements[1:]]
+
+
+def told(counts: list[int], shows: list[float]) -> CaughtUp:
+    """A scale that says 100 through all the counts, one a minute, and then these."""
+    same = [100.0] * (len(counts) + 2)
+    here = [counted(90 + 60 * n, pieces) for n, pieces in enumerate(counts)]
+    return catch_up(None, levels(*same, *shows), here, SCALE)
+
+
+STUCK: list[tuple[list[int], list[float], list[tuple[str, int]]]] = [
+    # It wakes where the count says, or where less lies by now: nothing is used twice.
+    ([60], [60] * 4, [("correction", -40)]),
+    ([60], [55] * 4, [("correction", -40), ("usage", -5)]),
+    ([62], [63] * 4, [("correction", -38), ("correction", 1)]),  # one was overlooked
+    ([170], [160] * 4, [("correction", 70), ("usage", -10)]),  # filled, counted, taken of
+    # Counted again with another number, while it said the same: it sleeps, whatever came since.
+    ([80, 60], [140] * 4, [("correction", -20), ("correction", -20), ("refill", 80)]),
+    ([80, 60], [97] * 4, [("correction", -20), ("correction", -20), ("correction", 37)]),
+]
+LIVES: list[tuple[list[int], list[float], list[tuple[str, int]]]] = [
+    # It goes on from the weight that it showed: the count has corrected the level, as ever.
+    ([60], [97, 97, 97], [("correction", -40), ("usage", -3)]),
+    ([98], [95, 95, 95], [("correction", -2), ("usage", -5)]),  # two may be as well an oversight
+    ([160], [180] * 4, [("correction", 60), ("refill", 80)]),  # more than was told
+    ([160], [90, 90, 90], [("correction", 60), ("usage", -10)]),
+    ([60, 100], [97, 97, 97], [("correction", -40), ("correction", 40), ("usage", -3)]),
+    # Somebody leaned on it, and it shows what it showed: so it lives.
+    ([80, 60], [150, 100, 100, 95, 95], [("correction", -20), ("correction", -20), ("usage", -5)]),
+]
+
+
+@pytest.mark.parametrize(("counts", "shows", "expected"), STUCK)
+def test_what_was_counted_beside_a_stuck_scale_is_not_told_again_when_it_wakes(
+    counts: list[int], shows: list[float], expected: list[tuple[str, int]]
+) -> None:
+    caught = told(counts, shows)
+    assert booked(caught) == expected
+    assert caught.state.pieces == shows[-1]
+    assert (caught.state.told, caught.state.seen_mg) == (None, None)
+    for one in caught.movements[1 + len(counts) :]:
+        assert "while the scale went on showing the weight of before" in one.because
+
+
+@pytest.mark.parametrize(("counts", "shows", "expected"), LIVES)
+def test_a_count_beside_a_scale_that_lives_corrects_the_level_and_what_moves_comes_after(
+    counts: list[int], shows: list[float], expected: list[tuple[str, int]]
+) -> None:
+    caught = told(counts, shows)
+    assert booked(caught) == expected
+    assert caught.state.told is None
+
+
+def test_what_the_weight_may_be_off_by_is_no_sign_of_a_stuck_scale() -> None:
+    """Nobody said how well a piece is known: of a thousand pieces some thirty are no wonder."""
+    seen = levels(1_000, 1_000, 1_000, 960, 960)
+    caught = catch_up(None, seen, [counted(90, 970)], SCALE)
+    assert booked(caught) == [("correction", -30), ("usage", -40)]
+
+
+def test_a_gain_beside_a_stuck_scale_may_be_settled_by_the_clock() -> None:
+    caught = catch_up(None, levels(100, 100, 100, 160), [counted(90, 40), counted(100, 30)], SCALE)
+    kept = Followed.from_json(caught.state.to_json())
+    assert (kept, kept.pieces) == (caught.state, 30)
+    early = settle_until(kept, NOON + timedelta(seconds=200), SCALE)
+    assert (early.movements, early.state) == ([], kept)
+    slow = catch_up(kept, [weighed(240, 160, 5)], [], SCALE)
+    (moved,) = catch_up(slow.state, [weighed(300, 160, 6)], [], SCALE).movements
+    (timely,) = settle_until(slow.state, NOON + timedelta(seconds=300), SCALE).movements
+    assert (moved.kind, moved.pieces) == (MovementKind.REFILL, 130)
+    assert (timely.pieces, timely.before_mg, timely.because) == (130, None, moved.because)
+
+
+def _blind(shows: float) -> list[Seen]:
+    return [*levels(100, 100), said(120, "silent", 3), *_again(600, shows)]
+
+
+def _again(at_s: float, pieces: float) -> list[Seen]:
+    return [weighed(at_s + 60 * n, pieces, 10 + n) for n in range(4)]
+
+
+def test_what_is_left_between_a_count_and_a_weight_names_no_weight_of_before() -> None:
+    """The scale has never shown what was counted: nothing may be learnt from the difference."""
+    caught = catch_up(None, _blind(75), [counted(500, 80)], SCALE)
+    _, corrected, rest = caught.movements
+    assert (corrected.before_mg, corrected.after_mg) == (TARE_MG + 100 * UNIT_MG,) * 2
+    assert (rest.pieces, rest.before, rest.before_mg) == (-5, None, None)
+    assert rest.after_mg == TARE_MG + 75 * UNIT_MG
+    (used,) = catch_up(caught.state, [weighed(2_000, 70, 99)], [], SCALE).movements
+    assert used.before_mg == rest.after_mg, "and from then on it is weighed again"
+
+
+def test_by_another_unit_weight_what_was_counted_stays_and_what_is_left_is_told_anew() -> None:
+    caught = catch_up(None, _blind(50), [counted(500, 80)], SCALE)
+    heavier = Calibration(tare_mg=TARE_MG, unit_weight_ug=UNIT_MG * 1_250)
+    assert [one.after_pieces for one in caught.movements] == [100, 80, 50]
+    assert [one.after_pieces for one in restated(caught.movements, heavier)] == [80, 80, 40]
+
+
+def test_goods_that_came_unseen_and_were_counted_are_a_refill_that_rests_on_the_count() -> None:
+    caught = catch_up(None, _blind(175), [counted(500, 180)], SCALE)
+    _, refill, _ = caught.movements
+    assert (refill.kind, refill.pieces) == (MovementKind.REFILL, 80)
+    assert refill.before == refill.after, "no weight has moved"
+    assert refill.because == ("Counted while the scale could not be read: 80 more. Ada counted.")
+
+
+def test_a_wrong_count_that_is_set_right_while_the_scale_is_silent_is_no_refill() -> None:
+    seen = [*levels(100, 100, 100), said(200, "silent", 4), *_again(600, 100)]
+    caught = catch_up(None, seen, [counted(90, 40), counted(500, 100)], SCALE)
+    assert booked(caught) == [("correction", -60), ("correction", 60)]
+
+
+def test_a_count_that_agrees_with_a_weight_nobody_believed_yet_is_of_that_weight() -> None:
+    """Another part lay in it, so that a longer look is taken; meanwhile it is gone, and counted."""
+    foreign = [weighed(120 + 60 * n, 121.5, 3 + n) for n in range(5)]
+    gone = [weighed(420, 80, 8)]
+    after = [weighed(480 + 60 * n, 80, 9 + n) for n in range(8)]
+    before = catch_up(None, [*levels(100, 100), *foreign, *gone], [], SCALE)
+    assert before.state.unconfirmed
+    caught = catch_up(before.state, after, [counted(430, 80)], SCALE)
+    assert [(str(one.kind), one.pieces) for one in caught.movements] == [("correction", -20)]
+    assert (caught.state.pieces, caught.state.exact) == (80, True)
+    used = catch_up(caught.state, [weighed(1_000, 77, 30)], [], SCALE).movements
+    assert [one.pieces for one in used] == [-3]
