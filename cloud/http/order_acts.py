@@ -94,9 +94,7 @@ def _promises(order: OrderRow, acting: Acting) -> tuple[Promise, ...]:
         line.number: acting.said(f"day-{line.number}") or acting.said("day") for line in order.lines
     }
     return tuple(
-        Promise(line=number, at=_by_the_end_of(day, order))
-        for number, day in days.items()
-        if day
+        Promise(line=number, at=_by_the_end_of(day, order)) for number, day in days.items() if day
     )
 
 

@@ -56,7 +56,9 @@ def evidence_page(request: Request, session: Anyone, number: OrderNumber) -> Res
         "evidence.html",
         layout="operations.html" if operations else "supplier.html",
         supplier=supplier,
-        back=f"/orders/{order_label(proof.order.number)}" if operations else f"/p/orders/{proof.order.order_id}",
+        back=f"/orders/{order_label(proof.order.number)}"
+        if operations
+        else f"/p/orders/{proof.order.order_id}",
         session=session,
         now=parts.now(),
         zone=words.zone(proof.order.time_zone),

@@ -254,9 +254,7 @@ def _id_of(conn: psycopg.Connection, number: str) -> UUID:
     return order.order_id
 
 
-def _page(
-    request: Request, session: Session, number: str, tried: Tried | None = None
-) -> Response:
+def _page(request: Request, session: Session, number: str, tried: Tried | None = None) -> Response:
     parts = parts_of(request)
     with auth.asked_by(parts, session) as conn:
         order = portal.order_by_number(conn, number_of(number))
