@@ -55,7 +55,7 @@ _RULES = ("", "binline")
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One station of an order; `at` is when it was reached, `state` is done, next or todo."""
+    """One station of an order; `at` is when it was reached, `state` is done, next, todo or stopped."""
 
     title: str
     text: str
@@ -145,9 +145,10 @@ def _told_step(order: OrderRow, notices: list[NoticeRow]) -> Step:
 def _answered_step(order: OrderRow) -> Step:
     answered, ended = order.answered_at is not None, order.state in ENDED
     text = order.answered_by or ("on its way" if answered else "not yet")
-    if ended and not answered:
-        text = "ended without an answer"
-    state = "done" if answered else "todo" if ended or order.sent_at is None else "next"
+    if not answered and (ended or order.received):
+        text = "ended without an answer" if ended else "came without an answer"
+    waits = not ended and not order.received and order.sent_at is not None
+    state = "done" if answered else "next" if waits else "todo"
     return Step(title="Answered", text=text, at=order.answered_at, state=state)
 
 
@@ -176,7 +177,7 @@ def _last_step(order: OrderRow) -> Step:
         case State.REFUSED | State.CANCELLED | State.EXPIRED:
             text = ": ".join(part for part in (order.ended_by, order.ended_because) if part)
             title = STATES[order.state][0]
-            return Step(title=title, text=text, at=order.ended_at, state="done")
+            return Step(title=title, text=text, at=order.ended_at, state="stopped")
         case _:
             answered = order.answered_at is not None and order.state != State.CHANGED
             waits = answered or order.received > 0
