@@ -57,9 +57,11 @@ class Field:
         """What is allowed, in words."""
         match self.kind:
             case Kind.NUMBER:
+                decimals = "decimal" if self.digits == 1 else "decimals"
+                what = f"up to {self.digits} {decimals}" if self.digits else "a whole number"
                 low, high = paper_of(self, self.low), paper_of(self, self.high)
-                what = f"up to {self.digits} decimals" if self.digits else "a whole number"
-                return f"{what}, from {low} to {high}" + ("" if self.required else ", or nothing")
+                reach = f"{low} or more" if self.high == INT_MAX else f"from {low} to {high}"
+                return f"{what}, {reach}" + ("" if self.required else ", or nothing")
             case Kind.CHOICE:
                 return "one of " + ", ".join(self.choices)
             case Kind.FLAG:

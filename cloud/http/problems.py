@@ -215,7 +215,9 @@ def answer(scope: Scope, problem: Problem) -> Response:
             media_type="application/problem+json",
         )
     theme = rendering.theme_of(HTTPConnection(scope))
-    html = rendering.render("problem.html", problem=problem, path=scope["path"], theme=theme)
+    # An address that asked for too much is still that of a page: without what was asked it opens.
+    anew = scope["path"] if scope["method"] == "GET" and scope["query_string"] else ""
+    html = rendering.render("problem.html", problem=problem, anew=anew, theme=theme)
     return Response(html, problem.status, headers, "text/html")
 
 
@@ -289,6 +291,8 @@ def _not_understood(request: Request, exc: Exception) -> Response:
     places = [".".join(str(part) for part in error["loc"]) for error in exc.errors()]
     if any(place.startswith("path.") for place in places):
         return answer(request.scope, NOT_FOUND)
+    if not request.url.path.startswith("/api/"):
+        places = [place.rpartition(".")[2] for place in places]  # where it came from tells nobody
     return answer(
         request.scope, replace(NOT_UNDERSTOOD, why=f"Not as expected: {', '.join(places)}.")
     )

@@ -55,7 +55,7 @@ _RULES = ("", "binline")
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One station of an order; `at` is when it was reached, `state` is done, next, todo or stopped."""
+    """One station of an order. `at`: when it was reached; `state`: done, next, todo or stopped."""
 
     title: str
     text: str
