@@ -174,7 +174,8 @@ def _line_rows(notice: Notice, line: NoticeLine) -> list[Row]:
         weighed = _local(line.measured_at, notice.time_zone)
         more = f"minimum {line.minimum:,}, weighed {weighed}"
         rows.append(_row("Left", f"{line.pieces:,} of {line.capacity:,}", more))
-    rows.append(_row("Suggested", f"{line.quantity:,} pieces", in_packs))
+    wanted = "Suggested" if notice.order_number is None else "Wanted"
+    rows.append(_row(wanted, f"{line.quantity:,} pieces", in_packs))
     return rows
 
 

@@ -245,7 +245,10 @@ def _orders(clauses: Clauses) -> str:
             if clauses.value_limit is None:
                 return "Orders leave by themselves."
             worth = f"{clauses.value_limit // 100:,}.{clauses.value_limit % 100:02}"
-            return f"Orders leave by themselves up to a value of {worth}. Above it {draft}"
+            return (
+                f"Orders leave by themselves up to a value of {worth}, in the currency of their"
+                f" prices. Above it {draft}"
+            )
         case Mode.APPROVE:
             return f"A person approves every order: {draft}"
         case Mode.NOTIFY:

@@ -139,7 +139,7 @@ def check_zero(zero_error_mg: int, calibration: Calibration) -> ZeroCheck:
     pieces = zero_error_mg / calibration.unit_mg
     bearable = abs(zero_error_mg) <= max(calibration.unit_mg / 2, 3 * calibration.scale_sd_mg)
     said = f"Without the bin the scale shows {zero_error_mg / 1000:,.1f} g"
-    verdict = "within half a piece." if bearable else f"that is {pieces:,.1f} pieces: zero it."
+    verdict = "within half a piece." if bearable else f"that is {pieces:,.1f} pieces. Zero it."
     return ZeroCheck(
         zero_error_mg=zero_error_mg,
         error_pieces=pieces,

@@ -104,6 +104,9 @@ def may_postpone(
         return Liberty(allowed=False, because="The bin runs out before that.")
     days = clauses.band.postpone_days
     allowed = to - due_at <= timedelta(days=days)
+    if not days:
+        later = "That is later than asked for, and no later day was agreed on."
+        return Liberty(allowed=allowed, because="That is no later." if allowed else later)
     word = "within" if allowed else "more than"
     unit = "day" if days == 1 else "days"
     return Liberty(allowed=allowed, because=f"That is {word} {days} {unit} later.")

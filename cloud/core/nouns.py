@@ -57,9 +57,11 @@ class Field:
         """What is allowed, in words."""
         match self.kind:
             case Kind.NUMBER:
+                decimals = "decimal" if self.digits == 1 else "decimals"
+                what = f"up to {self.digits} {decimals}" if self.digits else "a whole number"
                 low, high = paper_of(self, self.low), paper_of(self, self.high)
-                what = f"up to {self.digits} decimals" if self.digits else "a whole number"
-                return f"{what}, from {low} to {high}" + ("" if self.required else ", or nothing")
+                reach = f"{low} or more" if self.high == INT_MAX else f"from {low} to {high}"
+                return f"{what}, {reach}" + ("" if self.required else ", or nothing")
             case Kind.CHOICE:
                 return "one of " + ", ".join(self.choices)
             case Kind.FLAG:
@@ -432,7 +434,12 @@ BIN = Noun(
             choices=("weight", "counter_out", "counter_in", "tags", "steps", "two_bin"),
         ),
         Field(
-            name="pieces_per_count", label="Pieces per count", kind=Kind.NUMBER, low=1, default=1
+            name="pieces_per_count",
+            label="Pieces per count",
+            kind=Kind.NUMBER,
+            low=1,
+            default=1,
+            hint="what is not weighed: what one count stands for",
         ),
         Field(
             name="interval_s",
@@ -441,15 +448,23 @@ BIN = Noun(
             low=1,
             high=86_400,
             default=60,
+            hint="silent for three of these: stale",
         ),
         Field(
             name="ownership",
-            label="Owned",
+            label="Whose its parts are",
             kind=Kind.CHOICE,
             default="owned",
             choices=("owned", "consignment"),
+            hint="consignment: the supplier's until they are used",
         ),
-        Field(name="critical", label="Critical", kind=Kind.FLAG, default=False),
+        Field(
+            name="critical",
+            label="Critical",
+            kind=Kind.FLAG,
+            default=False,
+            hint="yes: its cases stand before others that are as urgent",
+        ),
         _ACTIVE,
     ),
     rule=_bin_rule,

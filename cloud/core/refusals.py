@@ -371,7 +371,7 @@ class LineUnknown(Refusal):
 
 
 class QuantityImpossible(Refusal):
-    """A quantity is a whole number above zero."""
+    """A quantity is a whole number of pieces above zero, below a thousand million."""
 
     what_to_do = "Leave out what does not come, or refuse the order."
 

@@ -57,7 +57,7 @@ TRUST_WORDS: Mapping[Trust, TrustWords] = MappingProxyType(
             do="Look into the bin, count it, or weigh a counted sample.",
         ),
         Trust.UNKNOWN: TrustWords(
-            word="No weight",
+            word="No level",
             means="The scale is heard, but there is no level yet.",
             do="Let the bin rest on its scale, or enter a count.",
         ),

@@ -16,6 +16,7 @@ from cloud.core.order_machine import Change, Count, Other, Promise, Ship
 from cloud.core.order_states import EDGES, State, Verb
 from cloud.core.refusals import DayUnreadable, NoChangeProposed, OrderUnknown, QuantityImpossible
 from cloud.http import words
+from cloud.http.problems import Problem
 from cloud.postgres import portal
 from cloud.postgres.portal import OrderRow
 
@@ -33,6 +34,15 @@ class Acting:
 
     def said(self, name: str) -> str:
         return self.fields.get(name, "").strip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """An act that was refused: said beside its form, with nothing lost of what was typed."""
+
+    verb: Verb
+    fields: Mapping[str, str]
+    problem: Problem
 
 
 def offered(order: OrderRow, verbs: tuple[Verb, ...]) -> tuple[Verb, ...]:
@@ -84,9 +94,7 @@ def _promises(order: OrderRow, acting: Acting) -> tuple[Promise, ...]:
         line.number: acting.said(f"day-{line.number}") or acting.said("day") for line in order.lines
     }
     return tuple(
-        Promise(line=number, at=_end_of(day, order.time_zone))
-        for number, day in days.items()
-        if day
+        Promise(line=number, at=_by_the_end_of(day, order)) for number, day in days.items() if day
     )
 
 
@@ -94,7 +102,7 @@ def _change(order: OrderRow, acting: Acting, because: str) -> Change:
     others = []
     for line in order.lines:
         day = acting.said(f"day-{line.number}") or acting.said("day")
-        at = _end_of(day, order.time_zone) if day else line.promised_at or order.due_at
+        at = _by_the_end_of(day, order) if day else line.promised_at or order.due_at
         said = acting.said(f"pieces-{line.number}")
         pieces = _pieces(said) if said else line.quantity
         if pieces != line.quantity or day:
@@ -114,7 +122,7 @@ def _ship(order: OrderRow, acting: Acting) -> Ship:
     return Ship(
         shipment_id=acting.said("shipment_id") or f"page-{uuid4().hex[:12]}",
         counts=tuple(counts),
-        expected_at=_end_of(day, order.time_zone) if day else None,
+        expected_at=_by_the_end_of(day, order) if day else None,
     )
 
 
@@ -134,9 +142,18 @@ def _pieces(said: str) -> int:
     return int(plain)
 
 
-def _end_of(day: str, time_zone: str) -> datetime:
+def due_day(order: OrderRow) -> str:
+    """The day it is expected on, as a form has it; empty where none is."""
+    where = words.zone(order.time_zone)
+    return "" if order.due_at is None else order.due_at.astimezone(where).date().isoformat()
+
+
+def _by_the_end_of(day: str, order: OrderRow) -> datetime:
+    """Whoever names the day it is expected on means the hour of that, and nothing later."""
+    if order.due_at is not None and day == due_day(order):
+        return order.due_at
     try:
         date = datetime.strptime(day, "%Y-%m-%d").date()  # noqa: DTZ007 - a day of the site
     except ValueError as error:
         raise DayUnreadable from error
-    return datetime.combine(date, DAY_ENDS, words.zone(time_zone))
+    return datetime.combine(date, DAY_ENDS, words.zone(order.time_zone))

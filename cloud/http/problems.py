@@ -15,6 +15,7 @@ import psycopg_pool
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import Scope
 
@@ -95,7 +96,7 @@ NOT_UNDERSTOOD = Problem(
     code="not_understood",
     what="The request was not understood",
     why="A part of it is missing or has another form than expected.",
-    what_to_do="Compare it with /api/openapi.json.",
+    what_to_do="Go back and try once more. A program compares with /api/openapi.json.",
 )
 CURSOR_UNKNOWN = Problem(
     status=422,
@@ -213,7 +214,10 @@ def answer(scope: Scope, problem: Problem) -> Response:
             headers=headers,
             media_type="application/problem+json",
         )
-    html = rendering.render("problem.html", problem=problem, path=scope["path"])
+    theme = rendering.theme_of(HTTPConnection(scope))
+    # An address that asked for too much is still that of a page: without what was asked it opens.
+    anew = scope["path"] if scope["method"] == "GET" and scope["query_string"] else ""
+    html = rendering.render("problem.html", problem=problem, anew=anew, theme=theme)
     return Response(html, problem.status, headers, "text/html")
 
 
@@ -287,6 +291,8 @@ def _not_understood(request: Request, exc: Exception) -> Response:
     places = [".".join(str(part) for part in error["loc"]) for error in exc.errors()]
     if any(place.startswith("path.") for place in places):
         return answer(request.scope, NOT_FOUND)
+    if not request.url.path.startswith("/api/"):
+        places = [place.rpartition(".")[2] for place in places]  # where it came from tells nobody
     return answer(
         request.scope, replace(NOT_UNDERSTOOD, why=f"Not as expected: {', '.join(places)}.")
     )

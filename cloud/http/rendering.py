@@ -14,6 +14,7 @@ from typing import Any
 
 import jinja2
 from fastapi import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, Response
 
 from cloud.http import words
@@ -65,17 +66,29 @@ def page(
     template: str,
     /,
     status: int = 200,
+    *,
+    at: str = "",
     **values: Any,  # noqa: ANN401 - a template takes what it names
 ) -> HTMLResponse:
-    theme = request.cookies.get(THEME_COOKIE, "auto")
+    """`at` is where this page is got again, when a form was sent to another address than its own.
+
+    Whoever reloads a page that answers a form wants the page, and not to send the form once more.
+    """
+    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     html = render(
         template,
-        theme=theme if theme in THEMES else "auto",
+        theme=theme_of(request),
         path=request.url.path,
-        here=request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        here=at or asked,
+        got_at="" if request.method == "GET" else at or asked,
         **values,
     )
     return HTMLResponse(html, status)
+
+
+def theme_of(visitor: HTTPConnection) -> str:
+    chosen = visitor.cookies.get(THEME_COOKIE, "auto")
+    return chosen if chosen in THEMES else "auto"
 
 
 def _static_file(path: Path) -> StaticFile:
@@ -108,6 +121,7 @@ def _templates() -> jinja2.Environment:
         "static": static_url,
         "words": words,
         "theme": "auto",
+        "got_at": "",
         "utc": UTC,
         "from_ms": lambda ms: datetime.fromtimestamp(ms / 1000, UTC),
         "from_text": datetime.fromisoformat,

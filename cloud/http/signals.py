@@ -77,7 +77,7 @@ def _ago(at: datetime, now: datetime) -> str:
 
 
 _SILENT = {Trust.STALE, Trust.OFFLINE}
-_OF_THE_SCALE = {Trust.STALE, Trust.STUCK, Trust.SUSPECT, Trust.ABSENT, Trust.NOT_ZEROED}
+_OF_THE_SCALE = {*_SILENT, Trust.STUCK, Trust.SUSPECT, Trust.ABSENT, Trust.NOT_ZEROED}
 
 
 def _scale(row: BinRow, judgement: Judgement, now: datetime) -> Station:
@@ -149,14 +149,20 @@ def _gateway(gateway: GatewayRow | None, now: datetime) -> Station:
             says="no sensor watches this bin",
             kind="stale",
         )
-    since = "" if gateway.presence_at is None else f" since {_ago(gateway.presence_at, now)}"
+    says = f"{gateway.name} is {gateway.presence}"
+    if gateway.presence_at is not None:
+        lasting = words.span((now - gateway.presence_at).total_seconds())
+        says = f"{gateway.name} has been {gateway.presence} for {lasting}"
     backlog = gateway.backlog_batches
     waiting = f"{words.plural(backlog, 'batch', 'batches')} waiting"
+    online = gateway.presence == "online"
+    said = waiting if backlog else "nothing waits"
     return Station(
         name="Gateway",
-        number=waiting if backlog else "nothing waits",
-        says=f"{gateway.name} is {gateway.presence}{since.replace(' ago', '')}",
-        kind="ok" if gateway.presence == "online" else "low",
+        # What waits grows while it is away, and nobody here can know it.
+        number=said if online else "backlog not known",
+        says=says,
+        kind="ok" if online else "low",
     )
 
 
@@ -214,6 +220,6 @@ def _level(row: BinRow, judgement: Judgement) -> Station:
     return Station(
         name="Level",
         number=f"{shown:,}" if off is None else f"{shown:,} ±{off:,}",
-        says=f"{known}{exact}, one sd is {row.sd_pieces or 0:.2f} pieces",
+        says=f"{known}{exact}; two times in three within {row.sd_pieces or 0:.2f} pieces",
         kind="stale" if known else "ok" if row.exact else "low",
     )

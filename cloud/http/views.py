@@ -426,7 +426,7 @@ def _delay(rows: Sequence[BinRow], tiles: Sequence[Tile]) -> str:
     )
     if not delays:
         return "no fresh reading"
-    return f"reading delay p95 {delays[(len(delays) - 1) * 95 // 100]:.1f} s"
+    return f"95 % of readings here within {delays[(len(delays) - 1) * 95 // 100]:.1f} s"
 
 
 # ------------------------------------------------------------------ needs a person

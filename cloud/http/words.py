@@ -60,6 +60,11 @@ def clock_s(moment: datetime, where: tzinfo) -> str:
     return f"{moment.astimezone(where):%H:%M:%S %Z}"
 
 
+def zone_name(moment: datetime, where: tzinfo) -> str:
+    """CET, CEST, UTC: what the zone is called at that time."""
+    return f"{moment.astimezone(where):%Z}"
+
+
 def exact(moment: datetime, where: tzinfo) -> str:
     local = moment.astimezone(where)
     return f"{local:%a} {local.day} {local:%b %Y, %H:%M:%S %Z}"

@@ -23,6 +23,16 @@ def test_two_clicks_from_the_mail_to_the_answer(visit, served, scripts: bool, wi
     assert not page.broken
 
 
+def test_two_clicks_from_the_mail_to_a_day_that_is_promised(visit, served) -> None:
+    page = visit("", width=320)
+    link = served.url + served.world.link("LND-R04-B2")
+    page.set_content(f'<a href="{link}">Open the order to answer it</a>')
+    page.click("text=Open the order to answer it")  # one
+    page.click("text=Confirm 1,500 for")  # two
+    expect(page.locator(".message")).to_contain_text("Thank you, answered.")
+    assert served.world.order_state("LND-R04-B2") == "confirmed"
+
+
 def test_a_robot_that_opens_the_link_and_runs_its_scripts_answers_nothing(visit, served) -> None:
     page = visit(served.world.link("LND-R04-B2"))
     for link in page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)"):

@@ -265,3 +265,16 @@ def wait_for(holds, limit_s: float = 10) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it did not come to hold"
         time.sleep(0.05)
+
+
+def test_no_word_of_a_tile_is_cut_where_count_and_order_are_long(visit, served) -> None:
+    with served.world.database.admin() as conn:
+        conn.execute("UPDATE bin_levels SET exact = false, sd_pieces = 2.1")
+    for width in (390, 1280):
+        page = visit("/wall", OPERATIONS, width=width)
+        cut = page.eval_on_selector_all(
+            ".tile-says, .tile-count b, .figure-sub",
+            "all => all.filter(one => one.scrollWidth > one.clientWidth + 1 && one.clientWidth)"
+            ".map(one => one.textContent)",
+        )
+        assert cut == []

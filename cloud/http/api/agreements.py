@@ -100,7 +100,7 @@ VERSION_EXAMPLE: dict[str, JsonValue] = {
 }
 WHOLE_EXAMPLE: dict[str, JsonValue] = LINE_EXAMPLE | {
     "clauses": CLAUSES_EXAMPLE,
-    "in_words": {"Orders": "Orders leave by themselves up to a value of 500.00."},
+    "in_words": {"Orders": "Orders leave by themselves."},
     "limits": [LIMIT_EXAMPLE],
     "versions": [VERSION_EXAMPLE],
     "proposals": [PROPOSAL_EXAMPLE],

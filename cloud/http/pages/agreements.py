@@ -334,6 +334,7 @@ def _page(
         request,
         "agreement.html",
         status=_status(refused),
+        at="" if refused is None else f"/agreements/{agreement}",
         **layout,
         session=session,
         now=now,

@@ -228,6 +228,7 @@ def _page(
         request,
         "bin.html",
         status=200 if said is None or said.problem is None else said.problem.status,
+        at="" if said is None else f"/bins/{code}",
         session=session,
         now=now,
         row=row,

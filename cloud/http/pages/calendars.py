@@ -169,6 +169,7 @@ def _page(request: Request, session: Session, ident: str, said: Said | None) -> 
         request,
         "calendar.html",
         status=200 if said is None or said.problem is None else said.problem.status,
+        at="" if said is None else f"/suppliers/{ident}/calendar",
         session=session,
         now=parts.now(),
         row=row,

@@ -11,6 +11,7 @@ from cloud.actions.prove import Verdict, prove
 from cloud.core.evidence import Kind, Record
 from cloud.core.orders import number_of, order_label
 from cloud.core.plain import Plain
+from cloud.core.policy_settings import POLICY_WORDS
 from cloud.core.refusals import OrderUnknown
 from cloud.http import auth, rendering, words
 from cloud.http.auth import Anyone
@@ -56,7 +57,9 @@ def evidence_page(request: Request, session: Anyone, number: OrderNumber) -> Res
         "evidence.html",
         layout="operations.html" if operations else "supplier.html",
         supplier=supplier,
-        back="/orders" if operations else f"/p/orders/{proof.order.order_id}",
+        back=f"/orders/{order_label(proof.order.number)}"
+        if operations
+        else f"/p/orders/{proof.order.order_id}",
         session=session,
         now=parts.now(),
         zone=words.zone(proof.order.time_zone),
@@ -94,18 +97,20 @@ def _told(kind: Kind, body: Mapping[str, Plain]) -> tuple[str, str, Plain]:
         case Kind.MOVEMENT:
             moved, left = body.get("pieces"), body.get("after_pieces")
             said = str(body.get("kind", "")).replace("_", "-").capitalize()
-            count = f"{moved:+,}" if isinstance(moved, int) else "?"
+            count = words.signed(moved) if isinstance(moved, int) else "?"
             after = f"{left:,} left" if isinstance(left, int) else ""
-            detail = f"movement {body.get('movement')} · {body.get('because', '')}"
+            detail = f"no. {body.get('movement')} · {body.get('because', '')}"
             return f"{said} of {count}, {after}", detail, body.get("event_at")
         case Kind.POSITION:
-            return str(body.get("told", "")), "the position", body.get("level_at")
+            meant = "on hand and on order, less what is planned"
+            return str(body.get("told", "")), meant, body.get("level_at")
         case Kind.DECISION:
             policy, decision = body.get("policy"), body.get("decision")
             named = policy if isinstance(policy, dict) else {}
             said = str(decision.get("because", "")) if isinstance(decision, dict) else ""
-            by = f"policy {named.get('name')}, version {named.get('version')}"
-            return said, by.replace("_", " "), body.get("now")
+            policy_words = POLICY_WORDS.get(str(named.get("name")))
+            by = policy_words[0] if policy_words else str(named.get("name"))
+            return said, f"{by}, version {named.get('version')}", body.get("now")
         case Kind.EVENT:
             text = f"{body.get('event', '')} by {body.get('actor', '')}".capitalize()
             return text, str(body.get("detail", "")), body.get("at")

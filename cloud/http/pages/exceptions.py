@@ -102,6 +102,7 @@ def _page(request: Request, session: Session, refused: str = "") -> Response:
         request,
         "exceptions.html",
         status=422 if refused else 200,
+        at="/exceptions",
         session=session,
         now=now,
         rows=[_row(case, looked, now) for case in looked.cases.open[:LISTED_MAX]],

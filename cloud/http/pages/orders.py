@@ -14,9 +14,8 @@ from cloud.core.orders import number_of, order_label
 from cloud.core.refusals import OrderUnknown, Refusal
 from cloud.http import auth, order_acts, problems, rendering, words
 from cloud.http.auth import Operations
-from cloud.http.order_acts import Acting
+from cloud.http.order_acts import Acting, Tried
 from cloud.http.parts import OrderNumber, Parts, parts_of
-from cloud.http.problems import Problem
 from cloud.postgres import portal
 from cloud.postgres.portal import EventRow, NoticeRow, OrderRow
 from cloud.postgres.sessions import Session
@@ -56,7 +55,7 @@ _RULES = ("", "binline")
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One station of an order; `at` is when it was reached, `state` is done, next or todo."""
+    """One station of an order. `at`: when it was reached; `state`: done, next, todo or stopped."""
 
     title: str
     text: str
@@ -102,6 +101,10 @@ def _steps(order: OrderRow, notices: list[NoticeRow]) -> list[Step]:
         steps.append(_approved_step(order))
     if order.sent_at is not None or order.state not in ENDED:
         steps += [_told_step(order, notices), _answered_step(order), *_promised_steps(order)]
+    if order.state == State.CHANGED:
+        steps.append(
+            Step(title="Change proposed", text="waits for the customer", at=None, state="next")
+        )
     steps.append(_last_step(order))
     return steps
 
@@ -142,9 +145,10 @@ def _told_step(order: OrderRow, notices: list[NoticeRow]) -> Step:
 def _answered_step(order: OrderRow) -> Step:
     answered, ended = order.answered_at is not None, order.state in ENDED
     text = order.answered_by or ("on its way" if answered else "not yet")
-    if ended and not answered:
-        text = "ended without an answer"
-    state = "done" if answered else "todo" if ended or order.sent_at is None else "next"
+    if not answered and (ended or order.received):
+        text = "ended without an answer" if ended else "came without an answer"
+    waits = not ended and not order.received and order.sent_at is not None
+    state = "done" if answered else "next" if waits else "todo"
     return Step(title="Answered", text=text, at=order.answered_at, state=state)
 
 
@@ -173,9 +177,10 @@ def _last_step(order: OrderRow) -> Step:
         case State.REFUSED | State.CANCELLED | State.EXPIRED:
             text = ": ".join(part for part in (order.ended_by, order.ended_because) if part)
             title = STATES[order.state][0]
-            return Step(title=title, text=text, at=order.ended_at, state="done")
+            return Step(title=title, text=text, at=order.ended_at, state="stopped")
         case _:
-            waits = order.answered_at is not None or order.received > 0
+            answered = order.answered_at is not None and order.state != State.CHANGED
+            waits = answered or order.received > 0
             text = came if order.received else "closes the order"
             return Step(
                 title="Refill seen by the scale",
@@ -238,7 +243,8 @@ def _act(  # noqa: PLR0917 - one act of one form
     except OrderUnknown:
         raise
     except Refusal as refusal:
-        return _page(request, session, number, refused=problems.of_refusal(refusal))
+        tried = Tried(verb=verb, fields=fields, problem=problems.of_refusal(refusal))
+        return _page(request, session, number, tried)
     return RedirectResponse(f"/orders/{number}", 303)
 
 
@@ -249,9 +255,7 @@ def _id_of(conn: psycopg.Connection, number: str) -> UUID:
     return order.order_id
 
 
-def _page(
-    request: Request, session: Session, number: str, refused: Problem | None = None
-) -> Response:
+def _page(request: Request, session: Session, number: str, tried: Tried | None = None) -> Response:
     parts = parts_of(request)
     with auth.asked_by(parts, session) as conn:
         order = portal.order_by_number(conn, number_of(number))
@@ -261,12 +265,14 @@ def _page(
     return rendering.page(
         request,
         "order.html",
-        status=200 if refused is None else refused.status,
+        status=200 if tried is None else tried.problem.status,
+        at=f"/orders/{story.label}",
         session=session,
         now=parts.now(),
         story=story,
         order=order,
-        refused=refused,
+        tried=tried,
+        due=order_acts.due_day(order),
         zone=words.zone(order.time_zone),
         address=f"/orders/{story.label}",
         mine=order_acts.offered(order, order_acts.OF_CUSTOMER),

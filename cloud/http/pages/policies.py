@@ -200,6 +200,7 @@ def _page(request: Request, session: Session, code: str, said: Said | None) -> R
         request,
         "bin_ordering.html",
         status=200 if said is None or said.problem is None else said.problem.status,
+        at="" if said is None else f"/bins/{code}/ordering",
         session=session,
         now=now,
         zone=words.zone(found.row.time_zone),

@@ -10,10 +10,9 @@ from cloud.core.order_states import State, Verb
 from cloud.core.refusals import OrderUnknown, Refusal
 from cloud.http import auth, order_acts, problems, rendering, views, words
 from cloud.http.auth import Supplier
-from cloud.http.order_acts import Acting
+from cloud.http.order_acts import Acting, Tried
 from cloud.http.pages import orders
 from cloud.http.parts import parts_of
-from cloud.http.problems import Problem
 from cloud.postgres import agreements, portal, wall
 from cloud.postgres.sessions import Session
 
@@ -59,12 +58,13 @@ def _act(
     except OrderUnknown:
         raise
     except Refusal as refusal:
-        return _page(request, session, order_id, refused=problems.of_refusal(refusal))
+        tried = Tried(verb=verb, fields=fields, problem=problems.of_refusal(refusal))
+        return _page(request, session, order_id, tried)
     return RedirectResponse(f"/p/orders/{order_id}", 303)
 
 
 def _page(
-    request: Request, session: Session, order_id: UUID | None, refused: Problem | None = None
+    request: Request, session: Session, order_id: UUID | None, tried: Tried | None = None
 ) -> Response:
     """The list, and beside it the order that was chosen, else the one that waits longest."""
     assert session.supplier_id is not None
@@ -103,8 +103,10 @@ def _page(
         tile=None if row is None or row.withheld else views.tile_of(row, now),
         zone=words.zone("UTC" if chosen is None else chosen.time_zone),
         states=orders.STATES,
-        refused=refused,
-        status=200 if refused is None else refused.status,
+        tried=tried,
+        due="" if chosen is None else order_acts.due_day(chosen),
+        status=200 if tried is None else tried.problem.status,
+        at="/p" if order_id is None else f"/p/orders/{order_id}",
         theirs=() if chosen is None else order_acts.offered(chosen, order_acts.OF_SUPPLIER),
         address="" if chosen is None else f"/p/orders/{chosen.order_id}",
     )

@@ -9,6 +9,10 @@ let offset = Number(document.documentElement.dataset.now || loaded) - loaded;
 export const serverNow = () => Date.now() + offset;
 export const setServerNow = (at) => { offset = at - Date.now(); };
 
+// The answer to a form is a page like any other: reloading it gets it again, and sends nothing.
+const gotAt = document.documentElement.dataset.gotAt;
+if (gotAt) history.replaceState(null, "", gotAt + location.hash);
+
 // The same steps as `words.ago`.
 export function ago(ms) {
   const s = Math.max(0, Math.floor(ms / 1000));

@@ -100,7 +100,8 @@ def test_nothing_said_is_the_default_of_the_rules() -> None:
             Clauses(valid_from=DAY, mode=Mode.AUTO, value_limit=50_005),
             "Orders",
             (
-                "Orders leave by themselves up to a value of 500.05. Above it a draft waits a day,"
+                "Orders leave by themselves up to a value of 500.05, in the currency of their"
+                " prices. Above it a draft waits a day,"
                 " and after 8 hours the next person is asked."
             ),
         ),

@@ -41,7 +41,7 @@ def test_every_station_has_a_number_in_every_state(doubtful: World) -> None:
     assert marked == {
         Trust.FRESH: set(),
         Trust.STALE: {"Scale", "Broker and cloud"} | untrusted,
-        Trust.OFFLINE: {"Broker and cloud"} | untrusted,
+        Trust.OFFLINE: {"Scale", "Broker and cloud"} | untrusted,
         Trust.STUCK: {"Scale"} | untrusted,
         Trust.SUSPECT: {"Scale"} | untrusted,
         Trust.ABSENT: {"Scale"} | untrusted,
@@ -58,7 +58,8 @@ def test_the_numbers_are_those_of_the_bin(doubtful: World) -> None:
     assert found["Level"].number == "543 ±3"
     assert found["Follower"].number.startswith("noise 0.")
     offline = stations(doubtful, BIN_OF[Trust.OFFLINE])
-    assert offline["Gateway"].says == "hartmann-1 is offline since 3 h"
+    assert offline["Gateway"].says == "hartmann-1 has been offline for 3 h"
+    assert offline["Gateway"].number == "backlog not known", "it grows where nobody sees it"
     assert "last known" in offline["Level"].says
 
 

@@ -99,7 +99,7 @@ def summary(*rows: BinRow, gateways: tuple[GatewayRow, ...] = (gateway(),)) -> v
         (weighing(800, clock_trusted=False), "stale", "Doubtful"),
         (weighing(800, quality=1), "stale", "Doubtful"),
         (row(weight_mg=20_000), "stale", "Off scale"),
-        (row(weight_mg=None, measured_at=None), "stale", "No weight"),
+        (row(weight_mg=None, measured_at=None), "stale", "No level"),
         (row(weight_mg=None, measured_at=None, heard_at=None), "stale", "Stale"),
     ],
 )

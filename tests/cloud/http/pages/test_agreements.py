@@ -31,7 +31,7 @@ def test_what_holds_stands_there_in_plain_words(world, browser) -> None:
     agreement = world.agreement(mode="auto", value_limit=50_000, valid_until="2026-12-01")
     for email in (OPERATIONS, FERRO):
         page = browser(email).get(f"/agreements/{agreement}").text
-        assert "Orders leave by themselves up to a value of 500.00." in page
+        assert "Orders leave by themselves up to a value of 500.00, in the currency of" in page
         assert "ends soon" in page
         assert "Contract 4711" in page
 

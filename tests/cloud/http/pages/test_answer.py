@@ -41,7 +41,7 @@ def test_the_button_answers_once_and_then_says_who_and_when(world, browser) -> N
     world.now += timedelta(hours=2)
     visitor.post(link)
     page = text_of(visitor.get(link).text)
-    assert "Already answered 10:41 by Ferro AG, by the link in the mail" in page
+    assert "Already answered 10:41 CET by Ferro AG, by the link in the mail" in page
     assert "Acknowledge 1,500" not in page
 
 

@@ -12,7 +12,7 @@ def test_either_side_reads_the_chain_in_sentences(world, browser, email) -> None
     assert "<b>It fits.</b>" in page
     assert "2,080.4 g on the scale" in page
     assert "412 on hand, minimum 500, up to 2,000; 1,588 wanted, 15 packs of 100 ordered." in page
-    assert "policy min max, version 1" in page
+    assert "Minimum and maximum, version 1" in page
 
 
 def test_what_was_changed_is_pointed_at(world, browser) -> None:
