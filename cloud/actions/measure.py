@@ -4,78 +4,42 @@ Levels, use and counts come from days that were added up (`sum_days`), orders fr
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
-from statistics import median
-from typing import TypeVar
+from math import sqrt
 
 import psycopg
 
 from cloud.core import kpis
-from cloud.core.bin_days import day_of, midnight
+from cloud.core.asked import Asked, Group
+from cloud.core.bin_days import day_of
 from cloud.core.kpis import (
     Availability,
     CountSums,
-    Delivered,
     Demand,
     Forecast,
     ForecastAccuracy,
-    Held,
     Lasted,
     OrderAccuracy,
     OrderCycle,
-    OrderTimes,
     Overstock,
     Since,
     StockAccuracy,
     Turnover,
 )
-from cloud.postgres import bin_days
+from cloud.core.periods import Period, monday_of
+from cloud.postgres import bin_days, kpi_sums
 from cloud.postgres import kpis as kept
 from cloud.postgres.bin_days import Due
-from cloud.postgres.kpis import BinSums, BinWeek, Every, KpiOrder
+from cloud.postgres.kpi_sums import GroupBins, GroupForecasts, GroupOrders, InWeek, Key
+from cloud.postgres.kpis import BinSums, BinWeek, KpiOrder, One
 
 WEIGHED_TOLERANCE = 1  # pieces: the scale's own doubt is no mistake of the supplier's
 WEEKS_MIN = 4  # of fewer a variance says nothing
 _DAY, _WEEK = timedelta(days=1), timedelta(days=7)
-_MS, _TICK = timedelta(milliseconds=1), timedelta(microseconds=1)
-_LONGEST_MONTH = timedelta(days=31)
+_MS = timedelta(milliseconds=1)
 _MILLE = 1_000
-
-T = TypeVar("T")
-
-
-class Group(StrEnum):
-    SITE = "site"
-    ITEM = "item"
-    SUPPLIER = "supplier"
-    MONTH = "month"
-    WEEK = "week"
-
-
-_EVERY = {Group.MONTH: Every.MONTH, Group.WEEK: Every.WEEK}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """Of which time, by what, of whom."""
-
-    from_at: datetime
-    to_at: datetime
-    group: Group = Group.SITE
-    supplier_id: int | None = None  # None: all of them
-    supplier_prices: bool = False  # stock is worth what its supplier asks, and both sides see it
-    name: str | None = None  # only the group of that name
-
-    @property
-    def first(self) -> date:
-        return day_of(self.from_at)
-
-    @property
-    def last(self) -> date:
-        return day_of(self.to_at - _TICK)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +59,7 @@ class Measured:
 
     name: str
     asked: Asked  # its own time: that of its month or week, where it is one
-    bins: tuple[OfBin, ...]
-    orders: tuple[KpiOrder, ...]  # by line; of a bin the one line that is for it
-    weeks: tuple[BinWeek, ...]
+    bin_count: int
     counts: int
     fill_rate: float | None  # estimated: nobody sees who found a bin empty
     used: int
@@ -122,32 +84,61 @@ class Measured:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Happened:
-    """All of a group, before anything is made of it."""
+class Behind:
+    """What the numbers of one group were added up from."""
 
-    bins: Sequence[BinSums] = ()
-    orders: Sequence[KpiOrder] = ()
-    weeks: Sequence[BinWeek] = ()
+    asked: Asked
+    bins: tuple[OfBin, ...]
+    orders: tuple[KpiOrder, ...]  # by line; of a bin the one line that is for it
+    weeks: tuple[BinWeek, ...]
 
 
 def measure(conn: psycopg.Connection, asked: Asked) -> list[Measured]:
     """Groups in the order of their names, those of periods in the order of time."""
-    rows = kept.sums(
-        conn,
-        asked.first,
-        asked.last,
-        _EVERY.get(asked.group, Every.TIME),
-        supplier_id=asked.supplier_id,
-        supplier_prices=asked.supplier_prices,
-    )
-    orders = kept.orders(conn, asked.from_at, asked.to_at, supplier_id=asked.supplier_id)
-    weeks = kept.weeks(conn, asked.first, asked.last, supplier_id=asked.supplier_id)
-    grouped = _grouped(rows, orders, weeks, asked.group)
-    return [
-        _measured(name, grouped[name], _within(asked, grouped[name]))
-        for name in sorted(grouped)
-        if asked.name is None or name == asked.name
+    kpi_sums.with_room(conn)
+    of_bins = {row.key: row for row in kpi_sums.bins(conn, asked)}
+    of_orders = {row.key: row for row in kpi_sums.orders(conn, asked, WEIGHED_TOLERANCE)}
+    of_weeks = {row.key: row for row in kpi_sums.forecasts(conn, asked)}
+    used = _by_week(kpi_sums.used(conn, asked))
+    keys = set(of_bins)
+    if asked.group.period is not None:  # else an order of what has no bin here is of no group
+        keys |= {*of_orders, *of_weeks, *used}
+    found = [
+        _measured(
+            asked,
+            key,
+            of_bins.get(key),
+            of_orders.get(key),
+            of_weeks.get(key),
+            used.get(key, {}),
+        )
+        for key in keys
     ]
+    return sorted((one for one in found if one.name), key=lambda one: one.name)
+
+
+def behind(conn: psycopg.Connection, asked: Asked, name: str) -> Behind | None:
+    """The rows behind the numbers of the group of that name; None: there is no such group."""
+    period, whole = asked.group.period, asked
+    if period is None:
+        one = kept.find(conn, asked.group, name)
+    else:
+        first = _first_of(name, period)
+        one = None if first is None else One(key=first)
+        asked = asked if first is None else asked.within(period, first)
+    if one is None or asked.from_at >= asked.to_at:
+        return None
+    rows = kept.sums(conn, asked, one)
+    if period is None and not rows:
+        return None
+    return Behind(
+        asked=asked,
+        bins=tuple(
+            _of_bin(row, asked) for row in rows if period is None or row.window_ms is not None
+        ),
+        orders=tuple(kept.orders(conn, asked, one)),
+        weeks=tuple(kept.weeks(conn, whole, one)),  # one is of the month in which it begins
+    )
 
 
 def empty_times(
@@ -175,125 +166,124 @@ def empty_times(
     }
 
 
-# ------------------------------------------------------------------ who belongs to which group
-
-
-def _grouped(
-    rows: Sequence[BinSums], orders: Sequence[KpiOrder], weeks: Sequence[BinWeek], group: Group
-) -> dict[str, _Happened]:
-    if group in _EVERY:
-        rows = [row for row in rows if row.period is not None]
-    bins = _by(rows, _name_of(group))
-    names = _names(rows, group)
-    of_orders = _by(orders, lambda one: names(one, day_of(one.sent_at)))
-    of_weeks = _by(weeks, lambda one: names(one, one.week))
-    found = {*bins, *of_orders, *of_weeks} - {""}
-    return {
-        name: _Happened(
-            bins=bins.get(name, ()), orders=of_orders.get(name, ()), weeks=of_weeks.get(name, ())
-        )
-        for name in found
-    }
-
-
-def _by(many: Iterable[T], name_of: Callable[[T], str]) -> dict[str, list[T]]:
-    found: dict[str, list[T]] = defaultdict(list)
-    for one in many:
-        found[name_of(one)].append(one)
-    return found
-
-
-def _name_of(group: Group) -> Callable[[BinSums], str]:
-    match group:
-        case Group.SITE:
-            return lambda row: row.site or "no longer its bins"
-        case Group.ITEM:
-            return lambda row: f"{row.sku} {row.part}"
-        case Group.SUPPLIER:
-            return lambda row: row.supplier
-        case Group.MONTH | Group.WEEK:
-            return lambda row: _period(row.period, group)
-
-
-def _period(first: date | None, group: Group) -> str:
-    assert first is not None
-    return f"{first:%Y-%m}" if group is Group.MONTH else str(first - first.weekday() * _DAY)
-
-
-def _names(rows: Sequence[BinSums], group: Group) -> Callable[[KpiOrder | BinWeek, date], str]:
-    """The group of an order or a week: as the bins are called, by the number they share."""
-    name_of = _name_of(group)
-    match group:
-        case Group.MONTH | Group.WEEK:
-            return lambda _, day: _period(day, group)
-        case Group.SITE:
-            by_bin = {row.bin_id: name_of(row) for row in rows}
-            return lambda one, _: by_bin.get(one.bin_id, "")
-        case Group.ITEM:
-            by_item = {row.item_id: name_of(row) for row in rows}
-            return lambda one, _: by_item.get(one.item_id, "")
-        case Group.SUPPLIER:
-            by_supplier = {row.supplier_id: name_of(row) for row in rows}
-            return lambda one, _: by_supplier.get(one.supplier_id, "")
-
-
-def _within(asked: Asked, happened: _Happened) -> Asked:
-    """The month or the week that a group is; the whole time, where it is something else."""
-    firsts = {row.period for row in happened.bins if row.period is not None}
-    if not firsts:
-        return asked
-    first = midnight(min(firsts))
-    is_week = asked.group is Group.WEEK
-    end = first + _WEEK if is_week else (first + _LONGEST_MONTH).replace(day=1)
-    return replace(asked, from_at=max(first, asked.from_at), to_at=min(end, asked.to_at))
-
-
 # ------------------------------------------------------------------ what it comes to
 
 
-def _measured(name: str, happened: _Happened, asked: Asked) -> Measured:
-    bins = [_of_bin(row, asked) for row in happened.bins]
-    lasted = [_lasted(row, asked) for row in happened.bins]
-    lines = [_times(line) for line in happened.orders]
-    # An order is answered and touched once, however many bins it is for.
-    ids = [one.order_id for one in happened.orders]
-    times = [*dict(zip(ids, lines, strict=True)).values()]
-    known = sum((one.known for one in lasted), timedelta())
-    window = sum((one.window for one in lasted), timedelta())
-    empty = sum((one.empty for one in lasted), timedelta())
-    used = sum(one.used for one in bins)
-    unseen = sum(one.unseen for one in bins)
-    supplies = [one.days_of_supply for one in bins if one.days_of_supply is not None]
-    currency = _currency(happened.bins)
-    counts = _counts(happened.bins)
+def _measured(  # noqa: PLR0917 - what one group comes of
+    asked: Asked,
+    key: Key,
+    bins: GroupBins | None,
+    orders: GroupOrders | None,
+    forecast: GroupForecasts | None,
+    used: Mapping[date, int],
+) -> Measured:
+    bins = bins or _NO_BINS._replace(key=key, name=_name_of(asked.group, key))
+    orders = orders or _NO_ORDERS
+    known, window, empty = (ms * _MS for ms in (bins.known_ms, bins.window_ms, bins.empty_ms))
+    if asked.group.period is not None and isinstance(key, date):
+        asked = asked.within(asked.group.period, key)
+    counts = CountSums(
+        counts=bins.counts,
+        hits=bins.count_hits,
+        physical=bins.counted,
+        off=bins.counted_off,
+        net=bins.counted_net,
+    )
     return Measured(
-        name=name,
+        name=bins.name,
         asked=asked,
-        bins=tuple(bins),
-        orders=tuple(happened.orders),
-        weeks=tuple(happened.weeks),
+        bin_count=bins.bins,
         counts=counts.counts,
-        fill_rate=kpis.fill_rate([Demand(demanded=used + unseen, served=used)]).unit,
-        used=used,
-        unseen=unseen,
-        stock_outs=sum(one.stock_outs for one in lasted),
+        fill_rate=kpis.fill_rate([Demand(demanded=bins.used + bins.unseen, served=bins.used)]).unit,
+        used=bins.used,
+        unseen=bins.unseen,
+        stock_outs=bins.stock_outs,
         empty=empty,
         availability=1 - empty / known if known else None,
         coverage=known / window if window else None,
         accuracy=kpis.accuracy_of(counts),
-        order_count=len(times),
-        cycle=_cycle(times, lines),
-        delivered=_delivered(happened.orders),
-        rush=kpis.rush_share(times),
-        zero_touch=kpis.zero_touch_share(times),
-        days_of_supply=median(supplies) if supplies else None,
-        turnover=_turnover(happened.bins, currency),
-        overstock=_overstock(happened.bins),
-        currency=currency,
-        forecast=kpis.forecast_accuracy(forecasts(happened.weeks).values()),
-        bullwhip=_bullwhip(happened, asked),
-        reckoned_at=max((row.upto_at for row in happened.bins if row.upto_at), default=None),
+        order_count=orders.orders,
+        cycle=OrderCycle(
+            response_hours_median=orders.response_hours,
+            unanswered=orders.unanswered,
+            cycle_hours_mean=orders.cycle_hours,
+            cycle_hours_p90=orders.cycle_hours_p90,
+            open_orders=orders.open_lines,
+        ),
+        delivered=OrderAccuracy(
+            shipped_as_ordered=_share(orders.as_ordered, orders.shipped),
+            weighed_as_shipped=_share(orders.as_shipped, orders.shipped),
+        ),
+        rush=_share(orders.rush, orders.orders),
+        zero_touch=_share(orders.untouched, orders.orders),
+        days_of_supply=bins.supply_days,
+        turnover=_turnover(bins),
+        overstock=Overstock(value=bins.over_e4, share_of_bins=_share(bins.over, bins.held)),
+        currency=bins.currency,
+        forecast=_accuracy(forecast),
+        bullwhip=_bullwhip(asked, dict(zip(orders.mondays, orders.ordered, strict=True)), used),
+        reckoned_at=bins.upto_at,
     )
+
+
+_NO_BINS = GroupBins(
+    key=None, name="", bins=0, window_ms=0, known_ms=0, empty_ms=0, stock_outs=0, used=0, unseen=0,
+    supply_days=None, counts=0, count_hits=0, counted=0, counted_off=0, counted_net=0, held=0,
+    over=0, over_e4=0, one_item=False, currency=None, year_pieces=0.0, mean_pieces=0.0,
+    year_e4=0.0, mean_e4=0.0, upto_at=None,
+)  # fmt: skip
+_NO_ORDERS = GroupOrders(None, 0, None, 0, 0, 0, None, None, 0, 0, 0, 0, [], [])
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def _name_of(group: Group, key: Key) -> str:
+    """Of a period; it is in time even if no bin is."""
+    if not isinstance(key, date):
+        return ""
+    return f"{key:%Y-%m}" if group is Group.MONTH else str(key)
+
+
+def _first_of(name: str, period: Period) -> date | None:
+    """The first day of the period of that name; None: that is none."""
+    text = f"{name}-01" if period is Period.MONTH else name
+    try:
+        first = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return first if period is Period.MONTH or first.weekday() == 0 else None
+
+
+def _by_week(rows: Iterable[InWeek]) -> dict[Key, dict[date, int]]:
+    found: dict[Key, dict[date, int]] = defaultdict(dict)
+    for row in rows:
+        found[row.key][row.week] = row.pieces
+    return found
+
+
+def _turnover(bins: GroupBins) -> Turnover:
+    """Of bins whose price is known; where all hold one item, it needs none."""
+    if bins.one_item:
+        return kpis.turnover(round(bins.year_pieces), bins.mean_pieces)
+    if bins.currency is None:
+        return kpis.turnover(0, 0.0)
+    return kpis.turnover(round(bins.year_e4), bins.mean_e4)
+
+
+def _accuracy(said: GroupForecasts | None) -> ForecastAccuracy:
+    if said is None:
+        return kpis.forecast_accuracy([])
+    return ForecastAccuracy(
+        weeks=said.weeks,
+        rmsse=None if said.scaled is None else sqrt(said.scaled),
+        bias=(said.said - said.came) / said.came if said.came else None,
+        lead_time_wape=said.missed / said.in_leads if said.in_leads else None,
+    )
+
+
+# ------------------------------------------------------------------ one bin
 
 
 def _lasted(row: BinSums, asked: Asked) -> Lasted:
@@ -324,85 +314,6 @@ def _of_bin(row: BinSums, asked: Asked) -> OfBin:
     )
 
 
-def _times(order: KpiOrder) -> OrderTimes:
-    return OrderTimes(
-        sent_at=order.sent_at,
-        answered_at=order.answered_at,
-        received_at=order.came_at,
-        given_up=order.ended_at is not None and order.came_at is None,
-        rush=order.rush,
-        touches=order.touches,
-    )
-
-
-def _cycle(orders: Sequence[OrderTimes], lines: Sequence[OrderTimes]) -> OrderCycle:
-    """Answers by the order, arrivals by its lines."""
-    return replace(
-        kpis.order_cycle(lines),
-        response_hours_median=(answers := kpis.order_cycle(orders)).response_hours_median,
-        unanswered=answers.unanswered,
-    )
-
-
-def _delivered(lines: Iterable[KpiOrder]) -> OrderAccuracy:
-    """Of lines that were said to be shipped, and are over."""
-    return kpis.order_accuracy(
-        [
-            Delivered(ordered=one.quantity, shipped=one.shipped, weighed=one.received)
-            for one in lines
-            if one.shipped and one.is_over
-        ],
-        tolerance_pieces=WEIGHED_TOLERANCE,
-    )
-
-
-def _counts(rows: Iterable[BinSums]) -> CountSums:
-    total = CountSums()
-    for row in rows:
-        if row.counts:
-            total = total.plus(
-                CountSums(
-                    counts=row.counts,
-                    hits=row.count_hits,
-                    physical=row.counted,
-                    off=row.counted_off,
-                    net=row.counted_net,
-                )
-            )
-    return total
-
-
-def _currency(rows: Iterable[BinSums]) -> str | None:
-    """A sum of several currencies is no sum."""
-    currencies = {row.currency for row in rows if row.price_e4 is not None}
-    return currencies.pop() if len(currencies) == 1 else None
-
-
-def _turnover(rows: Sequence[BinSums], currency: str | None) -> Turnover:
-    """Of bins whose price is known; where all hold one item, it needs none."""
-    one_item = len({row.item_id for row in rows}) == 1
-    used, stock = 0.0, 0.0
-    for row in rows:
-        price = 1 if one_item else row.price_e4 if currency is not None else None
-        if price is None or row.known_ms == 0:
-            continue
-        known = row.known_ms * _MS
-        used += max(0, row.used) * price * (kpis.DAYS_PER_YEAR * _DAY / known)
-        stock += row.piece_hours / (known / timedelta(hours=1)) * price
-    return kpis.turnover(round(used), stock)
-
-
-def _overstock(rows: Iterable[BinSums]) -> Overstock:
-    """Of bins whose level was known at the end."""
-    return kpis.overstock(
-        [
-            Held(on_hand=row.held, maximum=row.maximum, price=row.price_e4 or 0)
-            for row in rows
-            if row.held is not None and row.maximum is not None
-        ]
-    )
-
-
 def forecasts(weeks: Iterable[BinWeek]) -> Mapping[int, list[Forecast]]:
     """Of each bin the weeks that something was said of, as accuracy is reckoned from."""
     found: dict[int, list[Forecast]] = defaultdict(list)
@@ -420,28 +331,30 @@ def forecasts(weeks: Iterable[BinWeek]) -> Mapping[int, list[Forecast]]:
     return found
 
 
-def _bullwhip(happened: _Happened, asked: Asked) -> float | None:
+# ------------------------------------------------------------------ week by week
+
+
+def _bullwhip(asked: Asked, ordered: Mapping[date, int], used: Mapping[date, int]) -> float | None:
     """Over the whole weeks from Monday in the time; of too few it is not defined."""
-    ordered, used = weekly(happened.orders, happened.weeks, asked)
-    return kpis.bullwhip(list(ordered.values()), list(used.values())) if ordered else None
+    mondays = asked.mondays
+    if len(mondays) < WEEKS_MIN:
+        return None
+    return kpis.bullwhip(
+        [ordered.get(monday, 0) for monday in mondays], [used.get(monday, 0) for monday in mondays]
+    )
 
 
-def weekly(
-    orders: Iterable[KpiOrder], weeks: Iterable[BinWeek], asked: Asked
-) -> tuple[dict[date, int], dict[date, int]]:
+def weekly(found: Behind) -> list[tuple[date, int, int]]:
     """Ordered and used in each whole week of the time; nothing, where there are too few."""
-    first = asked.first + -asked.first.weekday() % 7 * _DAY
-    count = (day_of(asked.to_at) - first) // _WEEK  # the day that is not over is of none
-    if count < WEEKS_MIN:
-        return {}, {}
-    mondays = [first + at * _WEEK for at in range(count)]
+    mondays = found.asked.mondays
+    if len(mondays) < WEEKS_MIN:
+        return []
     ordered, used = dict.fromkeys(mondays, 0), dict.fromkeys(mondays, 0)
-    for order in orders:
-        day = day_of(order.sent_at)
-        monday = day - day.weekday() * _DAY
+    for order in found.orders:
+        monday = monday_of(day_of(order.sent_at))
         if monday in ordered:
             ordered[monday] += order.asked
-    for week in weeks:
+    for week in found.weeks:
         if week.week in used:
             used[week.week] += week.used
-    return ordered, used
+    return [(monday, ordered[monday], used[monday]) for monday in mondays]

@@ -5,13 +5,14 @@ word: bins that were empty, orders that were late, short or not answered, what w
 of what both may see, so that both see the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import psycopg
 
-from cloud.actions.measure import Asked, Group, Measured, OfBin, measure
+from cloud.actions.measure import Behind, Measured, OfBin, behind, measure
+from cloud.core.asked import Asked, Group
 from cloud.core.bin_days import midnight
 from cloud.core.quarters import Quarter, quarter_of
 from cloud.core.refusals import SpanImpossible
@@ -56,6 +57,7 @@ class Review:
     before: Measured | None  # the quarter before
     months: Sequence[Month]
     exceptions: Exceptions
+    places: Mapping[int, str]  # of the bins: what lies there, and where
     changes: Sequence[Changed]
 
 
@@ -77,6 +79,7 @@ def review(
         supplier_prices=True,
     )
     whole = _only(measure(conn, asked))
+    rows = behind(conn, asked, name)
     before = replace(asked, from_at=midnight(quarter.before.first), to_at=from_at)
     months = {one.name: one for one in measure(conn, replace(asked, group=Group.MONTH))}
     return Review(
@@ -93,7 +96,8 @@ def review(
             for first in quarter.months
             if midnight(first) < now
         ],
-        exceptions=exceptions_of(whole, now),
+        exceptions=exceptions_of(rows, now),
+        places=_places(rows),
         changes=kept.changes(conn, supplier_id, from_at, asked.to_at, CHANGES_MAX),
     )
 
@@ -106,9 +110,9 @@ def last_quarters(now: datetime, count: int) -> list[Quarter]:
     return found
 
 
-def exceptions_of(whole: Measured | None, now: datetime) -> Exceptions:
-    bins = () if whole is None else whole.bins
-    orders = () if whole is None else whole.orders
+def exceptions_of(rows: Behind | None, now: datetime) -> Exceptions:
+    bins = () if rows is None else rows.bins
+    orders = () if rows is None else rows.orders
     empty = sorted(
         (one for one in bins if one.availability.empty),
         key=lambda one: (-(one.availability.empty // _MS), one.bin.bin_id),
@@ -142,6 +146,12 @@ def lateness(order: KpiOrder, now: datetime) -> timedelta:
 def waited(order: KpiOrder, now: datetime) -> timedelta:
     """How long nobody answered: until an answer, until it came unanswered, until now."""
     return (order.answered_at or order.came_at or order.ended_at or now) - order.sent_at
+
+
+def _places(rows: Behind | None) -> dict[int, str]:
+    if rows is None:
+        return {}
+    return {of.bin.bin_id: f"{of.bin.part}, {of.bin.place}" for of in rows.bins}
 
 
 def _only(measured: list[Measured]) -> Measured | None:

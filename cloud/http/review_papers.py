@@ -1,6 +1,6 @@
 """The review of a quarter as a paper: the same parts in the browser, on paper and as PDF."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from cloud.actions import review as reviews
@@ -65,7 +65,7 @@ def _facts(review: Review, now: datetime) -> list[tuple[str, str]]:
     whole = review.whole
     reckoned = None if whole is None else whole.reckoned_at
     return [
-        ("Bins", UNDEFINED if whole is None else f"{len(whole.bins):,}"),
+        ("Bins", UNDEFINED if whole is None else f"{whole.bin_count:,}"),
         ("Orders", UNDEFINED if whole is None else f"{whole.order_count:,}"),
         ("Used", UNDEFINED if whole is None else words.plural(whole.used, "piece")),
         ("Known", UNDEFINED if whole is None else f"{words.percent(whole.coverage)} of the time"),
@@ -111,7 +111,10 @@ def _cell(column: Column, one: Measured | None) -> Cell:
 
 def _exceptions(review: Review, now: datetime) -> list[Grid]:
     found = review.exceptions
-    place = _places(() if review.whole is None else review.whole.bins)
+
+    def place(bin_id: int) -> str:
+        return review.places.get(bin_id, "")
+
     return [
         Grid(
             title=f"Bins that were empty: {found.empty_in_all:,}",
@@ -157,11 +160,6 @@ def _exceptions(review: Review, now: datetime) -> list[Grid]:
             nothing="None that the scale saw.",
         ),
     ]
-
-
-def _places(bins: Iterable[OfBin]) -> Callable[[int], str]:
-    named = {of.bin.bin_id: f"{of.bin.part}, {of.bin.place}" for of in bins}
-    return lambda bin_id: named.get(bin_id, "")
 
 
 def _empty(of: OfBin) -> list[Cell]:

@@ -122,9 +122,41 @@ SELECT t.bin_id, t.day, o.supplier_id, o.item_id, t.upto_at, t.window_ms, t.know
 """
 _FORGET_DAYS = """
 WITH begun AS (SELECT * FROM unnest(%s::int[], %s::date[]) AS t(bin_id, first)),
-weeks AS (DELETE FROM bin_weeks w USING begun t WHERE w.bin_id = t.bin_id AND w.week + 6 < t.first)
+weeks AS (DELETE FROM bin_weeks w USING begun t WHERE w.bin_id = t.bin_id AND w.week + 6 < t.first),
+periods AS (
+    DELETE FROM bin_periods p USING begun t WHERE p.bin_id = t.bin_id AND p.last_day < t.first)
 DELETE FROM bin_days d USING begun t WHERE d.bin_id = t.bin_id AND d.day < t.first
 """
+# A period is a day that lasted longer: of its stock-outs it tells the first, and whether that one
+# goes on from before, as a day does (see `kpis`).
+_RESUMES = """bool_or(resumed_empty) AND min(day) FILTER (WHERE resumed_empty)
+                                    = min(day) FILTER (WHERE known_ms > 0)"""
+_BEGUN = "unnest(%(bin_ids)s::int[], %(firsts)s::date[]) AS a(bin_id, first)"
+_FORGET_PERIODS = f"""
+DELETE FROM bin_periods p USING {_BEGUN}
+ WHERE p.bin_id = a.bin_id AND p.first >= date_trunc(p.period, a.first)
+   AND NOT EXISTS (SELECT FROM bin_days d WHERE d.bin_id = p.bin_id AND d.day >= p.first
+                      AND d.day <= p.last_day AND d.supplier_id = p.supplier_id
+                      AND d.item_id = p.item_id)
+"""  # noqa: S608 - of constants
+_SUMMED = (
+    "last_day", "upto_at", "window_ms", "known_ms", "empty_ms", "piece_hours", "stock_outs",
+    "resumed_empty", "held", "used", "filled", "counts", "count_hits", "counted", "counted_off",
+    "counted_net",
+)  # fmt: skip
+_KEEP_PERIODS = f"""
+INSERT INTO bin_periods AS k (bin_id, period, first, supplier_id, item_id, {", ".join(_SUMMED)})
+SELECT d.bin_id, p.period, date_trunc(p.period, d.day)::date, d.supplier_id, d.item_id,
+       max(day), max(upto_at), sum(window_ms), sum(known_ms), sum(empty_ms), sum(piece_hours),
+       sum(stock_outs) - count(*) FILTER (WHERE resumed_empty) + ({_RESUMES})::int, {_RESUMES},
+       (array_agg(held ORDER BY day DESC))[1], sum(used), sum(filled), sum(counts),
+       sum(count_hits), sum(counted), sum(counted_off), sum(counted_net)
+  FROM {_BEGUN}, (VALUES ('week'), ('month')) AS p(period), bin_days d
+ WHERE d.bin_id = a.bin_id AND d.day >= date_trunc(p.period, a.first)
+ GROUP BY 1, 2, 3, 4, 5
+    ON CONFLICT (bin_id, period, first, supplier_id, item_id) DO UPDATE
+   SET ({", ".join(_SUMMED)}) = ({", ".join(f"EXCLUDED.{name}" for name in _SUMMED)})
+"""  # noqa: S608 - of constants
 _KEEP_WEEKS = """
 INSERT INTO bin_weeks (bin_id, week, supplier_id, item_id, used, seen, lead_weeks)
 SELECT w.bin_id, w.week, w.supplier_id, w.item_id, greatest(0, w.used),
@@ -238,7 +270,7 @@ def keep(
     days: Mapping[int, Sequence[BinDay]],
     heard_at: Mapping[tuple[int, date], datetime],
 ) -> list[int]:
-    """Write days, and the weeks they are part of; the bins that have a week they had not."""
+    """Write days, and what they are part of; the bins that have a week they had not."""
     firsts = {bin_id: of_bin[0].day for bin_id, of_bin in days.items() if of_bin}
     rows = [(bin_id, day) for bin_id, of_bin in days.items() for day in of_bin]
     if not rows:
@@ -252,6 +284,8 @@ def keep(
         "blind": BLIND_SHARE_MAX,
         "unsaid": LEAD_DAYS_UNSAID,
     }
+    conn.execute(_FORGET_PERIODS, weeks)
+    conn.execute(_KEEP_PERIODS, weeks)
     found = conn.execute(_KEEP_WEEKS, weeks).fetchall()
     return sorted({bin_id for bin_id, is_new in found if is_new})
 
@@ -272,6 +306,7 @@ def say(conn: psycopg.Connection, said: Sequence[Said]) -> None:
 
 def prune(conn: psycopg.Connection, before: datetime) -> int:
     gone = conn.execute("DELETE FROM bin_days WHERE day < %s", (before.date(),)).rowcount
+    conn.execute("DELETE FROM bin_periods WHERE last_day < %s", (before.date(),))
     return gone + conn.execute("DELETE FROM bin_weeks WHERE week < %s", (before.date(),)).rowcount
 
 

@@ -19,10 +19,11 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from fastapi.testclient import TestClient
 
-from cloud.actions.measure import Asked, Group, measure
+from cloud.actions.measure import measure
 from cloud.actions.review import review
 from cloud.actions.sum_days import go_on, sum_marked
 from cloud.core import kpis
+from cloud.core.asked import Asked, Group
 from cloud.core.kpis import Since
 from cloud.core.quarters import quarter_of
 from cloud.embedded import postgres

@@ -93,7 +93,8 @@ class Shelf:
         self.admin.execute(
             "TRUNCATE breaches, orders, order_lines, order_acts, order_receipts, order_events,"
             " order_evidence, notices, attempts, decisions, movements, bin_watches, bin_levels,"
-            " shadow_orders, findings, bin_days, bin_weeks, bin_days_due"
+            " shadow_orders, findings, bin_days, bin_weeks, bin_periods,"
+            " bin_days_due"
         )
 
     def rows(self, table: str) -> list[dict[str, Any]]:

@@ -76,6 +76,7 @@ SUPPLIER_SEES = {
     "bin_state",
     "bin_levels",
     "bin_days",
+    "bin_periods",
     "bin_weeks",
     "movements",
     "breaches",
@@ -130,6 +131,7 @@ RIGHTS = {
         "bin_items": "SELECT",
         "bin_levels": "DELETE INSERT SELECT UPDATE",
         "bin_parameters": "DELETE INSERT SELECT UPDATE",
+        "bin_periods": "DELETE INSERT SELECT UPDATE",
         "bin_policies": "SELECT UPDATE(parameters)",
         "bin_sensors": "SELECT",
         "bin_state": "DELETE SELECT UPDATE(changed_xid)",
@@ -190,6 +192,7 @@ RIGHTS = {
         "bin_items": "SELECT",
         "bin_levels": "SELECT",
         "bin_parameters": "SELECT",
+        "bin_periods": "SELECT",
         "bin_policies": "INSERT SELECT UPDATE",
         "bin_sensors": "SELECT",
         "bin_state": "SELECT UPDATE(changed_xid)",
@@ -363,6 +366,12 @@ def seed(admin: psycopg.Connection, canary: str, number: int) -> int:
         " counted, counted_off, counted_net) VALUES (%s, %s, %s, %s, %s, 1, 1, 0, 1, 0, false, %s,"
         " 1, 0, 0, 0, 0, 0, 0)",
         (bin_id, NOW, supplier, item, NOW, number),
+    )
+    admin.execute(
+        "INSERT INTO bin_periods SELECT bin_id, 'month', date_trunc('month', day)::date,"
+        " supplier_id, item_id, day, upto_at, 1, 1, 0, 1, 0, false, held, 1, 0, 0, 0, 0, 0, 0"
+        " FROM bin_days WHERE bin_id = %s",
+        (bin_id,),
     )
     admin.execute(
         "INSERT INTO bin_weeks VALUES (%s, date_trunc('week', %s::date), %s, %s, %s, true, 1)",

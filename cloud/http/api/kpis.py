@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from cloud.actions.measure import Asked, Group, Measured, measure
+from cloud.actions.measure import Measured, measure
+from cloud.core.asked import Asked, Group
 from cloud.http import auth
 from cloud.http.auth import Operations
 from cloud.http.parts import parts_of
@@ -126,7 +127,7 @@ def kpis(
 def out(m: Measured) -> KpiOut:
     return KpiOut(
         name=m.name,
-        bins=len(m.bins),
+        bins=m.bin_count,
         orders=m.order_count,
         counts=m.counts,
         coverage=m.coverage,

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlencode
@@ -12,8 +12,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from cloud.actions import measure
-from cloud.actions.measure import Asked, Group, Measured, OfBin
+from cloud.actions.measure import Behind, Measured, OfBin
 from cloud.core import kpis
+from cloud.core.asked import Asked, Group
 from cloud.core.orders import order_label
 from cloud.http import auth, problems, rendering, words
 from cloud.http.auth import Operations
@@ -74,7 +75,7 @@ def kpis_page(request: Request, session: Operations, asked: AskedFor) -> Respons
         session=session,
         now=parts.now(),
         columns=COLUMNS,
-        rows=[(one.name, len(one.bins), _cells(one, query)) for one in measured[:LISTED_MAX]],
+        rows=[(one.name, one.bin_count, _cells(one, query)) for one in measured[:LISTED_MAX]],
         more=max(0, len(measured) - LISTED_MAX),
         groups=list(Group),
         group=asked.group,
@@ -92,10 +93,10 @@ def behind_page(
         raise problems.Told(problems.NOT_FOUND)
     title, heads, rows_of = LISTS[behind]
     with auth.asked_by(parts, session) as conn:
-        found = measure.measure(conn, replace(asked, name=name))
-        if not found:
+        found = measure.behind(conn, asked, name)
+        if found is None:
             raise problems.Told(problems.NOT_FOUND)
-        rows = rows_of(conn, found[0])
+        rows = rows_of(conn, found)
     query = _query(asked)
     return rendering.page(
         request,
@@ -133,7 +134,7 @@ def _href(of: OfBin) -> str:
     return f"/bins/{of.bin.code}"
 
 
-def _bins(_conn: psycopg.Connection, one: Measured) -> list[Listed]:
+def _bins(_conn: psycopg.Connection, one: Behind) -> list[Listed]:
     return [
         Listed(
             href=_href(of),
@@ -154,7 +155,7 @@ def _bins(_conn: psycopg.Connection, one: Measured) -> list[Listed]:
     ]
 
 
-def _stock_outs(conn: psycopg.Connection, one: Measured) -> list[Listed]:
+def _stock_outs(conn: psycopg.Connection, one: Behind) -> list[Listed]:
     bins = {of.bin.bin_id: of for of in one.bins if of.availability.empty}
     some = list(bins)[:LISTED_MAX]
     return [
@@ -171,7 +172,7 @@ def _stock_outs(conn: psycopg.Connection, one: Measured) -> list[Listed]:
     ]
 
 
-def _orders(_conn: psycopg.Connection, one: Measured) -> list[Listed]:
+def _orders(_conn: psycopg.Connection, one: Behind) -> list[Listed]:
     return [
         Listed(
             href=f"/orders/{order_label(order.number)}/evidence",
@@ -191,7 +192,7 @@ def _orders(_conn: psycopg.Connection, one: Measured) -> list[Listed]:
     ]
 
 
-def _counts(conn: psycopg.Connection, one: Measured) -> list[Listed]:
+def _counts(conn: psycopg.Connection, one: Behind) -> list[Listed]:
     bins = {of.bin.bin_id: of for of in one.bins if of.bin.counts}
     return [
         Listed(
@@ -209,7 +210,7 @@ def _counts(conn: psycopg.Connection, one: Measured) -> list[Listed]:
     ]
 
 
-def _forecasts(_conn: psycopg.Connection, one: Measured) -> list[Listed]:
+def _forecasts(_conn: psycopg.Connection, one: Behind) -> list[Listed]:
     bins = {of.bin.bin_id: of for of in one.bins}
     then = Counter(week.bin_id for week in one.weeks if week.said_then)
     rows = []
@@ -236,14 +237,13 @@ def _forecasts(_conn: psycopg.Connection, one: Measured) -> list[Listed]:
     return rows
 
 
-def _weeks(_conn: psycopg.Connection, one: Measured) -> list[Listed]:
-    ordered, used = measure.weekly(one.orders, one.weeks, one.asked)
+def _weeks(_conn: psycopg.Connection, one: Behind) -> list[Listed]:
     return [
         Listed(
             href=f"/kpis?from={monday}&to={monday + 6 * _DAY}&group=week",
-            cells=(f"week of {monday}", f"{ordered[monday]:,}", f"{used[monday]:,}"),
+            cells=(f"week of {monday}", f"{ordered:,}", f"{used:,}"),
         )
-        for monday in ordered
+        for monday, ordered, used in measure.weekly(one)
     ]
 
 
@@ -251,7 +251,7 @@ def _after(begun: datetime, ended: datetime | None) -> str:
     return UNDEFINED if ended is None else words.lasting((ended - begun).total_seconds())
 
 
-Rows = Callable[[psycopg.Connection, Measured], list[Listed]]
+Rows = Callable[[psycopg.Connection, Behind], list[Listed]]
 LISTS: dict[str, tuple[str, tuple[str, ...], Rows]] = {
     "bins": (
         "Bins",

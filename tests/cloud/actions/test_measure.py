@@ -6,8 +6,9 @@ import psycopg
 import pytest
 
 from cloud.actions.assess import assess_bin
-from cloud.actions.measure import Asked, Group, Measured, empty_times, measure
+from cloud.actions.measure import Measured, behind, empty_times, measure, weekly
 from cloud.actions.sum_days import sum_marked
+from cloud.core.asked import Asked, Group
 from cloud.postgres import asking
 
 FROM = datetime(2026, 11, 2, tzinfo=UTC)
@@ -77,7 +78,10 @@ def test_a_time_begins_with_the_level_that_was_there(
     assert one.unseen == 54
     assert one.fill_rate == pytest.approx(700 / 754)
     assert one.days_of_supply == pytest.approx(80)
-    (bin_,) = one.bins
+    rows = behind(conn, Asked(from_at=FROM, to_at=TO), one.name)
+    assert rows is not None
+    (bin_,) = rows.bins
+    assert (bin_.unseen, bin_.days_of_supply) == (one.unseen, one.days_of_supply)
     assert empty_times(conn, [bin_.bin.bin_id], Asked(from_at=FROM, to_at=TO)) == {
         bin_.bin.bin_id: ((FROM + 7 * DAY, FROM + 9 * DAY),)
     }
@@ -200,6 +204,14 @@ def test_bullwhip_is_of_whole_weeks_and_of_enough_of_them(
         assess_bin(jobs, shelf.bin_id, at)
     add_up(TO)
     assert _one(conn).bullwhip == pytest.approx(168.75)  # 1,500 once in four; 421,875 by 2,500
+    rows = behind(conn, Asked(from_at=FROM, to_at=TO), _one(conn).name)
+    assert rows is not None
+    assert [(ordered, used) for _, ordered, used in weekly(rows)] == [
+        (1_500, 100),
+        (0, 200),
+        (0, 100),
+        (0, 200),
+    ]
     (short,) = measure(conn, Asked(from_at=FROM + DAY, to_at=TO))
     assert short.bullwhip is None
 
@@ -257,3 +269,20 @@ def test_of_a_bin_that_changed_hands_each_supplier_has_its_own_time(
     asking.as_supplier(conn, shelf.supplier_id)
     (own,) = measure(conn, asked)
     assert (own.name, own.used) == ("Ferro AG 1", 100)
+
+
+@pytest.mark.parametrize(
+    ("group", "name"),
+    [
+        (Group.SITE, "Nowhere"),
+        (Group.ITEM, ""),
+        (Group.SUPPLIER, "Nobody"),
+        (Group.MONTH, "2026-13"),
+        (Group.MONTH, "2025-01"),
+        (Group.WEEK, "2026-11-03"),
+    ],
+)
+def test_behind_what_is_no_group_there_is_no_list(
+    shelf: Any, conn: psycopg.Connection, group: Group, name: str
+) -> None:
+    assert behind(conn, Asked(from_at=FROM, to_at=TO, group=group), name) is None

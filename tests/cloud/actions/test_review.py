@@ -20,8 +20,8 @@ HOUR = timedelta(hours=1)
 
 def order(**changes: Any) -> KpiOrder:
     plain = KpiOrder(
-        order_id=UUID(int=1), number=1001, line=1, bin_id=1, item_id=1, supplier_id=1, asked=500,
-        quantity=500, shipped=0, received=0, sent_at=NOON - 48 * HOUR, answered_at=None,
+        order_id=UUID(int=1), number=1001, line=1, bin_id=1, item_id=1, supplier_id=1, site_id=1,
+        asked=500, quantity=500, shipped=0, received=0, sent_at=NOON - 48 * HOUR, answered_at=None,
         expected_at=None, came_at=None, ended_at=None, rush=False, touches=0,
     )  # fmt: skip
     return plain._replace(**changes)

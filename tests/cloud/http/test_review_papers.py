@@ -23,6 +23,7 @@ def review(*changes: Changed) -> Review:
         before=None,
         months=[Month(first=first, measured=None) for first in quarter.months[:2]],
         exceptions=exceptions_of(None, NOON),
+        places={},
         changes=changes,
     )
 

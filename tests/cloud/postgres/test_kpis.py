@@ -8,8 +8,10 @@ import psycopg
 import pytest
 
 from cloud.actions.assess import assess_bin
+from cloud.core.asked import Asked, Group
+from cloud.core.bin_days import midnight
 from cloud.postgres import asking, kpis
-from cloud.postgres.kpis import Every
+from cloud.postgres.kpis import NO_LONGER, One
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -38,6 +40,10 @@ def _day(shelf: Any, day: date, **changes: object) -> None:
     )
 
 
+def _of(first: date, last: date, **more: Any) -> Asked:
+    return Asked(from_at=midnight(first), to_at=midnight(last + DAY), **more)
+
+
 def test_a_stock_out_over_midnight_is_one_and_one_that_the_time_begins_with_counts(
     shelf: Any, conn: psycopg.Connection
 ) -> None:
@@ -46,7 +52,7 @@ def test_a_stock_out_over_midnight_is_one_and_one_that_the_time_begins_with_coun
     _day(shelf, FIRST + 2 * DAY, stock_outs=2, resumed_empty=True)
 
     def outs(first: date, last: date) -> int:
-        (row,) = kpis.sums(conn, first, last)
+        (row,) = kpis.sums(conn, _of(first, last, group=Group.SITE))
         return row.stock_outs
 
     assert outs(FIRST, FIRST) == 1
@@ -58,32 +64,29 @@ def test_a_stock_out_over_midnight_is_one_and_one_that_the_time_begins_with_coun
 def test_sums_are_of_the_time_and_hold_what_was_there_at_its_end(
     shelf: Any, conn: psycopg.Connection
 ) -> None:
-    for number in range(40):
+    for number in range(4):
         _day(shelf, FIRST + number * DAY, held=number)
-    (row,) = kpis.sums(conn, FIRST, FIRST + 9 * DAY)
-    assert (row.used, row.held, row.window_ms, row.piece_hours) == (30, 9, 100, 15.0)
-    months = kpis.sums(conn, FIRST, FIRST + 39 * DAY, Every.MONTH)
-    assert [(one.period, one.used, one.held) for one in months] == [
-        (date(2026, 11, 1), 87, 28),
-        (date(2026, 12, 1), 33, 39),
-    ]
+    (row,) = kpis.sums(conn, _of(FIRST, FIRST + 3 * DAY))
+    assert (row.used, row.held, row.window_ms, row.piece_hours) == (12, 3, 40, 6.0)
+    days = kpis.sums(conn, _of(FIRST - DAY, FIRST + 3 * DAY, group=Group.MONTH))
+    assert [(one.period, one.used, one.held) for one in days] == [(date(2026, 11, 1), 12, 3)]
 
 
 def test_a_bin_in_use_of_which_no_day_is_known_is_there_and_says_so(
     shelf: Any, conn: psycopg.Connection
 ) -> None:
-    (row,) = kpis.sums(conn, FIRST, FIRST)
+    (row,) = kpis.sums(conn, _of(FIRST, FIRST))
     assert (row.bin_id, row.window_ms, row.held) == (shelf.bin_id, None, None)
-    assert kpis.sums(conn, FIRST, FIRST, supplier_id=shelf.supplier_id + 1) == []
+    assert kpis.sums(conn, _of(FIRST, FIRST, supplier_id=shelf.supplier_id + 1)) == []
     shelf.admin.execute("UPDATE bins SET active = false")
-    assert kpis.sums(conn, FIRST, FIRST) == []
+    assert kpis.sums(conn, _of(FIRST, FIRST)) == []
 
 
 def test_prices_are_the_books_or_the_suppliers_own(shelf: Any, conn: psycopg.Connection) -> None:
     shelf.admin.execute("INSERT INTO item_prices SELECT item_id, 100, 'EUR' FROM items")
     shelf.admin.execute("UPDATE item_suppliers SET price_e4 = 80, currency = 'CHF'")
-    (book,) = kpis.sums(conn, FIRST, FIRST)
-    (asked,) = kpis.sums(conn, FIRST, FIRST, supplier_prices=True)
+    (book,) = kpis.sums(conn, _of(FIRST, FIRST))
+    (asked,) = kpis.sums(conn, _of(FIRST, FIRST, supplier_prices=True))
     assert (book.price_e4, book.currency) == (100, "EUR")
     assert (asked.price_e4, asked.currency) == (80, "CHF")
 
@@ -95,12 +98,17 @@ def test_an_order_is_told_by_what_was_weighed_of_it(
         shelf.weigh(pieces, at)
         with database.connect("binline_jobs") as jobs:
             assess_bin(jobs, shelf.bin_id, at)
-    assert kpis.orders(conn, NOON + timedelta(seconds=1), NOON + DAY) == []
-    (line,) = kpis.orders(conn, NOON, NOON + DAY)
+    day = Asked(from_at=NOON, to_at=NOON + DAY)
+    later = Asked(from_at=NOON + timedelta(seconds=1), to_at=NOON + DAY)
+    assert kpis.orders(conn, later) == []
+    (line,) = kpis.orders(conn, day)
     assert (line.asked, line.received, line.sent_at) == (1_500, 1_488, NOON)
     assert line.came_at == NOON + 2 * DAY
     assert line.is_over
-    assert kpis.orders(conn, NOON, NOON + DAY, supplier_id=shelf.supplier_id + 1) == []
+    assert kpis.orders(conn, day, One(key=line.site_id)) == [line]
+    assert kpis.orders(conn, day, One(key=None)) == []
+    others = Asked(from_at=NOON, to_at=NOON + DAY, supplier_id=shelf.supplier_id + 1)
+    assert kpis.orders(conn, others) == []
 
 
 def test_suppliers_are_found_by_name(shelf: Any, conn: psycopg.Connection) -> None:
@@ -109,3 +117,13 @@ def test_suppliers_are_found_by_name(shelf: Any, conn: psycopg.Connection) -> No
     assert kpis.supplier_name(conn, shelf.supplier_id) == name
     assert kpis.supplier_id(conn, "nobody") is None
     assert kpis.supplier_name(conn, -1) is None
+
+
+def test_a_group_is_found_by_its_name(shelf: Any, conn: psycopg.Connection) -> None:
+    (site,), (item,), (supplier,) = (shelf.rows(table) for table in ("sites", "items", "suppliers"))
+    assert kpis.find(conn, Group.SITE, site["name"]) == One(key=site["site_id"])
+    assert kpis.find(conn, Group.SITE, NO_LONGER) == One(key=None)
+    assert kpis.find(conn, Group.ITEM, f"{item['sku']} {item['name']}") == One(key=item["item_id"])
+    assert kpis.find(conn, Group.SUPPLIER, supplier["name"]) == One(key=supplier["supplier_id"])
+    assert kpis.find(conn, Group.SUPPLIER, "nobody") is None
+    assert kpis.find(conn, Group.WEEK, "2026-11-02") is None
