@@ -54,9 +54,11 @@ def look_at(conn: psycopg.Connection, bin_ids: Collection[int], now: datetime) -
     agreed = [
         facts for one in agreements.listed(conn, None) if (facts := agreement_facts(one, now))
     ]
-    rows = kept.rows(conn, {*bin_ids, *(facts.bin_id for facts in agreed)})
+    gateways = kept.gateways_offline(conn)
+    about = {facts.bin_id for facts in (*agreed, *gateways)}
+    rows = kept.rows(conn, {*bin_ids, *about})
     return Looked(
-        cases=cases([facts_of(row, now) for row in rows], now, snoozes, agreed),
+        cases=cases([facts_of(row, now) for row in rows], now, snoozes, agreed, gateways),
         bins={row.bin_id: row for row in rows},
         snoozes={one.key: one for one in snoozes},
     )

@@ -45,6 +45,7 @@ class Action(StrEnum):
     COUNT_AGAIN = "count_again"
     CHECK_SCALE = "check_scale"
     CHECK_GATEWAY = "check_gateway"
+    CHECK_CABLE = "check_cable"  # that several scales share
     DECIDE_ORDER = "decide_order"
     LOWER_MAXIMUM = "lower_maximum"
     APPROVE = "approve"
@@ -127,6 +128,17 @@ class BinFacts:
     count_tolerance: int = 0
     count: str = ""
     orders: tuple[OrderFacts, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayFacts:
+    """One gateway that is offline, with bins behind it."""
+
+    name: str
+    bin_id: int  # one of them
+    bins: int
+    critical: bool
+    offline_since: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

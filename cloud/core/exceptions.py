@@ -18,6 +18,7 @@ from cloud.core.cases import (
     BinFacts,
     Case,
     Cases,
+    GatewayFacts,
     Kind,
     OrderFacts,
     Snooze,
@@ -34,6 +35,7 @@ __all__ = [
     "BinFacts",
     "Case",
     "Cases",
+    "GatewayFacts",
     "Kind",
     "OrderFacts",
     "Snooze",
@@ -42,6 +44,10 @@ __all__ = [
     "snooze",
 ]
 
+# A restart takes a minute or two; bins that report rarely would hide for hours that theirs is away.
+BACK_WITHIN = timedelta(minutes=10)
+ALONE_MAX = 1  # bins behind a gateway that is away
+ALONE_MAX_SILENT = 3  # behind one that is there
 CONFIRMED_WITHIN = timedelta(hours=1)  # what is seen for longer and not booked, nobody will book
 DIFFERS_MIN = 2  # pieces; what rounds the other way is no drift
 DIFFERS_SDS = 4
@@ -54,18 +60,27 @@ def cases(
     now: datetime,
     snoozes: Iterable[Snooze] = (),
     agreements: Iterable[AgreementFacts] = (),
+    gateways: Iterable[GatewayFacts] = (),
 ) -> Cases:
     """All that needs a person now. What was put off comes back when its time is over."""
     known = list(bins)
-    away = _behind_away(known)
+    away = _behind(known, Trust.OFFLINE, ALONE_MAX)
+    silent_behind = _behind(known, Trust.STALE, ALONE_MAX_SILENT)
     found = [_gateway_away(gateway, behind) for gateway, behind in away.items()]
+    found += [_scales_silent(gateway, behind) for gateway, behind in silent_behind.items()]
     found += [
         case
         for facts in known
         for case in _of_bin(facts, now)
         if case.kind is not Kind.SENSOR_DOWN
-        or facts.gateway not in away
-        or facts.trust is not Trust.OFFLINE
+        or facts.gateway
+        not in {Trust.OFFLINE: away, Trust.STALE: silent_behind}.get(facts.trust, {})
+    ]
+    silent = {facts.gateway for facts in known if facts.trust is Trust.OFFLINE}
+    found += [
+        _gateway_still_quiet(one)
+        for one in gateways
+        if one.name not in silent and now - one.offline_since > BACK_WITHIN
     ]
     found += [case for facts in agreements for case in _of_agreement(facts, now)]
     found = _one_of_each_order(found)
@@ -102,13 +117,13 @@ def _told_once(several: list[Case]) -> Case:
     )
 
 
-def _behind_away(bins: Iterable[BinFacts]) -> dict[str, list[BinFacts]]:
-    """Bins not heard of for one cause, by their gateway; a single bin keeps its own case."""
+def _behind(bins: Iterable[BinFacts], trust: Trust, alone: int) -> dict[str, list[BinFacts]]:
+    """Bins not heard of for one cause, by their gateway; up to `alone` keep cases of their own."""
     behind: dict[str, list[BinFacts]] = {}
     for facts in bins:
-        if facts.trust is Trust.OFFLINE and facts.gateway and facts.untrusted_since is not None:
+        if facts.trust is trust and facts.untrusted_since is not None:
             behind.setdefault(facts.gateway, []).append(facts)
-    return {gateway: several for gateway, several in behind.items() if len(several) > 1}
+    return {gateway: several for gateway, several in behind.items() if len(several) > alone}
 
 
 def _first_out(facts: BinFacts) -> tuple[bool, float, int]:
@@ -127,6 +142,41 @@ def _gateway_away(gateway: str, behind: list[BinFacts]) -> Case:
         because=f"Gateway {gateway} is offline: {len(behind):,} bins are not heard of.",
         since=min(one.untrusted_since for one in behind if one.untrusted_since is not None),
         act_before=first.runs_out_at,  # as estimated: nobody would notice the first run out
+        evidence=(),
+        action=Action.CHECK_GATEWAY,
+    )
+
+
+def _scales_silent(gateway: str, silent: list[BinFacts]) -> Case:
+    """So many at once have a cause in common. That twice as many are silent is another case."""
+    first = min(silent, key=_first_out)
+    because = f"{len(silent):,} bins behind gateway {gateway} are not heard of, and it is there."
+    if not gateway:
+        because = f"{len(silent):,} bins are watched by no sensor."
+    return Case(
+        key=f"{Kind.SENSOR_DOWN}:behind:{gateway or 'none'}:{len(silent).bit_length()}",
+        kind=Kind.SENSOR_DOWN,
+        bin_id=first.bin_id,
+        critical=any(one.critical for one in silent),
+        because=because,
+        since=min(one.untrusted_since for one in silent if one.untrusted_since is not None),
+        act_before=first.runs_out_at,
+        evidence=(),
+        action=Action.CHECK_CABLE,
+    )
+
+
+def _gateway_still_quiet(facts: GatewayFacts) -> Case:
+    """Before its bins are called silent, and the same case then."""
+    bins = "1 bin is" if facts.bins == 1 else f"{facts.bins:,} bins are"
+    return Case(
+        key=f"{Kind.SENSOR_DOWN}:gateway:{facts.name}",
+        kind=Kind.SENSOR_DOWN,
+        bin_id=facts.bin_id,
+        critical=facts.critical,
+        because=f"Gateway {facts.name} is offline: {bins} behind it.",
+        since=facts.offline_since,
+        act_before=None,
         evidence=(),
         action=Action.CHECK_GATEWAY,
     )

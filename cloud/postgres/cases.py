@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-from cloud.core.cases import Snooze
+from cloud.core.cases import GatewayFacts, Snooze
 from cloud.core.followed import Measure
 from cloud.core.levels import Calibration
 from cloud.core.trust import INTERVALS_UNTIL_STALE, BinState
@@ -237,6 +237,18 @@ def candidates(conn: psycopg.Connection, now: datetime) -> list[int]:
 def rows(conn: psycopg.Connection, bin_ids: Collection[int]) -> list[CaseRow]:
     cursor = conn.cursor(row_factory=class_row(CaseRow))
     return cursor.execute(_ROWS, (list(bin_ids),)).fetchall()
+
+
+def gateways_offline(conn: psycopg.Connection) -> list[GatewayFacts]:
+    """With bins behind them: of others nobody misses anything."""
+    cursor = conn.cursor(row_factory=class_row(GatewayFacts))
+    return cursor.execute(
+        "SELECT g.name, min(b.bin_id) AS bin_id, count(DISTINCT b.bin_id) AS bins,"
+        "       bool_or(b.critical) AS critical, g.presence_at AS offline_since"
+        "  FROM gateways g JOIN sensors s USING (gateway_id) JOIN bins b USING (bin_id)"
+        " WHERE g.presence = 'offline' AND g.presence_at IS NOT NULL AND b.active"
+        " GROUP BY g.gateway_id ORDER BY g.name"
+    ).fetchall()
 
 
 def snoozes(conn: psycopg.Connection, now: datetime) -> list[Snooze]:

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 
 from cloud.core.breaches import Cover
 from cloud.core.exceptions import (
+    BACK_WITHIN,
     Action,
     AgreementFacts,
     BinFacts,
+    GatewayFacts,
     Kind,
     OrderFacts,
     Snooze,
@@ -371,6 +373,42 @@ def test_many_bins_behind_one_gateway_that_is_away_are_one_case() -> None:
     stuck = replace(away[0], bin_id=4, trust=Trust.STUCK, trust_because="It says the same.")
     assert len(cases([*away, stuck], NOW).open) == 2
     assert cases(away[:1], NOW).open[0].action is Action.CHECK_SCALE
+
+
+def test_many_silent_scales_behind_a_gateway_that_is_there_are_one_case() -> None:
+    silent = [
+        replace(
+            FINE,
+            bin_id=number,
+            trust=Trust.STALE,
+            trust_because="Silent.",
+            untrusted_since=NOW - number * HOUR,
+            gateway="plant-1",
+        )
+        for number in range(1, 5)
+    ]
+    assert len(cases(silent[:3], NOW).open) == 3, "a few may have as many causes"
+    (case,) = cases(silent, NOW).open
+    assert case.because == "4 bins behind gateway plant-1 are not heard of, and it is there."
+    assert (case.action, case.since) == (Action.CHECK_CABLE, NOW - 4 * HOUR)
+    twice = [*silent, *(replace(one, bin_id=one.bin_id + 9) for one in silent)]
+    assert cases(twice, NOW).open[0].key != case.key
+    (unwatched,) = cases([replace(one, gateway="") for one in silent], NOW).open
+    assert unwatched.because == "4 bins are watched by no sensor."
+
+
+def test_a_gateway_that_stays_away_is_told_before_its_bins_are_silent() -> None:
+    away = GatewayFacts(
+        name="plant-1", bin_id=1, bins=40, critical=True, offline_since=NOW - BACK_WITHIN
+    )
+    fine = replace(FINE, gateway="plant-1")
+    assert cases([fine], NOW, gateways=[away]).open == (), "it may be starting anew"
+    (case,) = cases([fine], NOW + timedelta(seconds=1), gateways=[away]).open
+    assert case.because == "Gateway plant-1 is offline: 40 bins are behind it."
+    silent = replace(fine, trust=Trust.OFFLINE, untrusted_since=NOW)
+    both = [silent, replace(silent, bin_id=2)]
+    (then,) = cases(both, NOW + timedelta(hours=1), gateways=[away]).open
+    assert then.key == case.key
 
 
 ASKED = AgreementFacts(
