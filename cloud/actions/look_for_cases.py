@@ -55,8 +55,8 @@ def look_at(conn: psycopg.Connection, bin_ids: Collection[int], now: datetime) -
         facts for one in agreements.listed(conn, None) if (facts := agreement_facts(one, now))
     ]
     gateways = kept.gateways_offline(conn)
-    about = {facts.bin_id for facts in (*agreed, *gateways)}
-    rows = kept.rows(conn, {*bin_ids, *about})
+    about = {facts.bin_id for facts in agreed} | {facts.bin_id for facts in gateways}
+    rows = kept.rows(conn, about.union(bin_ids))
     return Looked(
         cases=cases([facts_of(row, now) for row in rows], now, snoozes, agreed, gateways),
         bins={row.bin_id: row for row in rows},
