@@ -11,6 +11,7 @@ from uuid import UUID
 
 import psycopg
 
+from cloud.actions.act_on_order import ACTOR_RULES
 from cloud.core.bin_policies import (
     Answer,
     Seen,
@@ -54,7 +55,7 @@ class Asked:
 
 
 # What ended an order so that its need may be ordered once more without asking: nobody approved it
-# in time, or it brought what it could.
+# in time, or it brought what it could. What the rules withdrew, no person has said no to.
 _AGAIN = (State.EXPIRED, State.CLOSED)
 
 
@@ -110,6 +111,7 @@ def _needs(
         line
         for line in lines
         if line.state not in _AGAIN
+        and not (line.state is State.CANCELLED and line.ended_by == ACTOR_RULES)
         and not (low_beside and line.breach_id is None and line.state in ENDED)
         and cycle_of(policy, 0, line.sent_at or now) == present
     ]

@@ -1,10 +1,15 @@
-"""What a time that has come does to an order that has not left: expire, escalate, or send it."""
+"""What becomes of an order that has not left: it expires, escalates, is sent, or loses its ground.
+
+That a bin on it was filled by somebody else is found here and not where the bin is looked at: the
+order is to be held with all its bins, which whoever holds one of them may not wait for.
+"""
 
 from datetime import datetime
 
 import psycopg
 
 from cloud.actions.act_on_order import ACTOR_RULES, keep_act, lock_order
+from cloud.core.consolidation import withdrawn_because
 from cloud.core.order_machine import End, Order, Send
 from cloud.core.order_states import State, Verb
 from cloud.postgres import bins, orders
@@ -20,6 +25,8 @@ def keep_time(conn: psycopg.Connection, one: Timed, now: datetime) -> str:
     """What happened, as a sentence; empty: nothing, because somebody was quicker."""
     with conn.transaction():
         order = lock_order(conn, one.order_id)
+        if one.refilled and (told := _withdraw(conn, order, now)):
+            return told
         if one.leaves:
             return _send(conn, order, now)
         if order.state is not State.DRAFT:
@@ -27,6 +34,21 @@ def keep_time(conn: psycopg.Connection, one: Timed, now: datetime) -> str:
         if order.expires_at is not None and order.expires_at <= now:
             return _expire(conn, order, now)
         return _escalate(conn, order, now)
+
+
+def _withdraw(conn: psycopg.Connection, order: Order, now: datetime) -> str:
+    """No person has said no: what is still low is ordered again, without what was filled."""
+    if order.state not in (State.DRAFT, State.APPROVED):
+        return ""
+    ground = orders.ground_of(conn, order.order_id)
+    filled = [one.code for one in ground if one.began and not one.low]
+    if not filled:
+        return ""
+    because = withdrawn_because(filled, [one.code for one in ground if one.low])
+    end = End(verb=Verb.CANCEL, by=ACTOR_RULES, because=because)
+    keep_act(conn, order, end, now, actor=ACTOR_RULES, touch=True)
+    bins.make_due(conn, sorted({line.bin_id for line in order.lines}))
+    return f"{order.label}: withdrawn, {because}"
 
 
 def _send(conn: psycopg.Connection, order: Order, now: datetime) -> str:

@@ -1,6 +1,6 @@
 """Look at every bin and tell what needs a person now; put a case off for a reason and a time."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -17,8 +17,11 @@ from cloud.core.exceptions import (
     OrderFacts,
     Snooze,
     cases,
+    scale_tolerance,
     snooze,
 )
+from cloud.core.followed import Measure
+from cloud.core.levels import level_of
 from cloud.core.orders import order_label
 from cloud.core.policies.base import Ask
 from cloud.core.refusals import CaseUnknown
@@ -29,7 +32,7 @@ from cloud.postgres import cases as kept
 from cloud.postgres.agreements import Listed
 from cloud.postgres.cases import CaseRow
 
-ANSWER_EXPECTED = timedelta(minutes=30)  # as on the wall, where no agreement says otherwise
+ANSWER_EXPECTED = timedelta(minutes=30)  # where no agreement says otherwise
 _DAY = timedelta(days=1)
 _YEARS = 36_500  # what lasts a century does not run out
 
@@ -42,13 +45,20 @@ class Looked:
 
 
 def look_for_cases(conn: psycopg.Connection, now: datetime) -> Looked:
-    rows = kept.rows(conn)
+    """Among the bins that can have a case; all others are fine, and not looked at."""
+    return look_at(conn, kept.candidates(conn, now), now)
+
+
+def look_at(conn: psycopg.Connection, bin_ids: Collection[int], now: datetime) -> Looked:
     snoozes = kept.snoozes(conn, now)
     agreed = [
         facts for one in agreements.listed(conn, None) if (facts := agreement_facts(one, now))
     ]
+    gateways = kept.gateways_offline(conn)
+    about = {facts.bin_id for facts in agreed} | {facts.bin_id for facts in gateways}
+    rows = kept.rows(conn, about.union(bin_ids))
     return Looked(
-        cases=cases([facts_of(row, now) for row in rows], now, snoozes, agreed),
+        cases=cases([facts_of(row, now) for row in rows], now, snoozes, agreed, gateways),
         bins={row.bin_id: row for row in rows},
         snoozes={one.key: one for one in snoozes},
     )
@@ -80,9 +90,17 @@ def facts_of(row: CaseRow, now: datetime) -> BinFacts:
         critical=row.critical,
         trust=judgement.trust,
         trust_because=judgement.because,
-        untrusted_since=None if fresh else _untrusted_since(row, now),
+        untrusted_since=None if fresh else _untrusted_since(row, judgement.trust, now),
         gateway=row.gateway or "",
         pieces=row.pieces,
+        weighed=_weighed(row),
+        weighed_tolerance=_tolerance(row),
+        level_since=row.plateau_since or row.level_at,
+        unconfirmed=row.unconfirmed or 0,
+        unconfirmed_since=row.level_at,  # since then nothing bears the level out
+        finding="" if row.finding_id is None else f"finding-{row.finding_id}",
+        finding_since=row.finding_at,
+        finding_says=row.finding_says or "",
         reading="" if row.seq is None else f"reading {row.seq}",
         breach_since=row.breach_since,
         breach="" if row.breach_id is None else f"breach-{row.breach_id}",
@@ -101,15 +119,40 @@ def facts_of(row: CaseRow, now: datetime) -> BinFacts:
     )
 
 
-def _untrusted_since(row: CaseRow, now: datetime) -> datetime:
+_SAID_BY_FOLLOWING = (Trust.UNIT_CHANGED, Trust.STUCK)
+
+
+def _untrusted_since(row: CaseRow, trust: Trust, now: datetime) -> datetime:
     if row.heard_at is None:
         return now
     silent_from = row.heard_at + stale_after(row.interval_s)
-    return silent_from if silent_from < now else row.measured_at or row.heard_at
+    if silent_from < now:
+        return silent_from
+    if trust in _SAID_BY_FOLLOWING and row.plateau_since is not None:
+        return row.plateau_since  # it goes on being weighed
+    return row.measured_at or row.heard_at
+
+
+def _weighed(row: CaseRow) -> int | None:
+    """By the newest weight, if it bears out the level: else it is one that is looked at yet."""
+    if row.measure != Measure.WEIGHT or row.several or row.weight_mg is None:
+        return None
+    if row.level_at is None or row.measured_at is None or row.level_at < row.measured_at:
+        return None
+    return level_of(row.weight_mg, row.calibration).pieces
+
+
+def _tolerance(row: CaseRow) -> int:
+    weighed = _weighed(row)
+    if weighed is None or row.pieces is None:
+        return 0
+    return scale_tolerance(max(weighed, row.pieces), row.sd_pieces or 0.0, row.calibration)
 
 
 def _runs_out_at(row: CaseRow) -> datetime | None:
     """As it was used lately; None: nothing is used, or nobody knows the level."""
+    if row.pieces == 0:
+        return row.plateau_since or row.level_at  # it has
     if row.pieces is None or row.level_at is None or not row.usage_days or not row.usage_per_day:
         return None
     days = row.pieces / row.usage_per_day
@@ -149,7 +192,11 @@ def _orders(row: CaseRow) -> tuple[OrderFacts, ...]:
         shipped=bool(row.shipped),
         arrived=bool(row.received),
         overdue_at=overdue,
+        drafted_at=row.drafted_at,
+        expires_at=row.expires_at,
         escalates_at=row.escalates_at,
+        changed_at=row.changed_at,
+        change_because=row.change_because or "",
     )
     return (facts,)
 

@@ -26,6 +26,7 @@ from cloud.core.consolidation import (
     Begun,
     Candidate,
     Destination,
+    first_due,
     joining,
     leaves_at,
     within,
@@ -162,6 +163,8 @@ def _order(  # noqa: PLR0917 - one call, above
             _keep(conn, waiting, beside, now)
             return Done(course=doing.course, because=doing.because, order_id=waiting)
     beside = _beside(conn, need, agreed, begun, now)
+    due_at = first_due(one.asked.answer.expected_at for one in (need, *beside))
+    new = replace(new, due_at=due_at)
     order_id = orders.insert(conn, new, [_line(one) for one in (need, *beside)], now)
     for one in (need, *beside):
         write_chain(conn, order_id, one.found, one.level, one.asked.answer)
@@ -200,6 +203,7 @@ def _join(conn: psycopg.Connection, order_id: UUID, needs: list[Need], now: date
         write_chain(conn, order_id, need.found, need.level, need.asked.answer)
         detail = f"line {number}: {need.place.because}"
         orders.add_event(conn, order_id, now, "joined", actor=ACTOR_RULES, detail=detail)
+    orders.due_no_later(conn, order_id, first_due(one.asked.answer.expected_at for one in needs))
 
 
 # ------------------------------------------------------------------ who comes along

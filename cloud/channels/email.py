@@ -24,7 +24,7 @@ import jinja2
 
 from cloud.channels.base import ChannelSettings, Failed, MailServer, Sent
 from cloud.core.links import LINK_VALID
-from cloud.core.notices import Notice, NoticeLine, Told
+from cloud.core.notices import ASKS, Notice, NoticeLine, Told
 from cloud.core.orders import order_label
 
 WAIT_S_MAX = 10.0  # for each answer of the mail server
@@ -85,12 +85,17 @@ def mail_of(notice: Notice, sender: str, now: datetime) -> EmailMessage:
     mail["Date"] = now
     mail["Message-ID"] = f"<{notice.notice_id}@{domain}>"  # the same at every try
     # All mails about one bin are one conversation; it hangs on a message that nobody ever sent.
-    thread = f"<bin-{notice.first.bin_code.lower()}@{domain}>"
+    about = f"agreement-{notice.agreement_id}"
+    if notice.lines:
+        about = f"bin-{notice.first.bin_code.lower()}"
+    thread = f"<{about}@{domain}>"
     mail["In-Reply-To"] = thread
     mail["References"] = thread
     mail["Auto-Submitted"] = "auto-generated"  # an absence is not reported back (RFC 3834)
     words = _words(notice)
     page = "order_placed" if notice.told is Told.ORDER_PLACED else "order_news"
+    if notice.told in ASKS:
+        page = "decision"
     plain = _PAGES.get_template(f"{page}.txt").render(words)
     html = _PAGES.get_template(f"{page}.html").render(words)
     mail.set_content(plain, cte=_ENCODING)
@@ -106,6 +111,8 @@ def _addressee(address: str) -> Address:
 
 
 def subject_of(notice: Notice) -> str:
+    if notice.told in ASKS:
+        return _one_line(_asks(notice))[:SUBJECT_CHARS_MAX]
     first, label = notice.first, _label(notice)
     left = "empty" if first.pieces == 0 else f"{first.pieces:,} left"
     match notice.told:
@@ -121,7 +128,20 @@ def subject_of(notice: Notice) -> str:
             subject = f"Your change of {label} is rejected: {first.item}"
         case Told.ORDER_CANCELLED:
             subject = f"{label} is cancelled: {first.item}"
+        case _:
+            raise AssertionError(notice.told)
     return _one_line(subject)[:SUBJECT_CHARS_MAX]
+
+
+def _asks(notice: Notice) -> str:
+    """Who is asked for what."""
+    label = _label(notice)
+    if notice.told is Told.PROPOSAL_WAITS:
+        return f"{notice.supplier} proposes a change of the agreement for {notice.site}"
+    what = f"{len(notice.lines)} parts" if len(notice.lines) > 1 else notice.first.item
+    if notice.told is Told.CHANGE_WAITS:
+        return f"{notice.supplier} would change {label}: {what}"
+    return f"{label} waits to be approved: {what} at {notice.site}"
 
 
 _NEWS = {
@@ -130,6 +150,11 @@ _NEWS = {
     " else, or refuse it.",
     Told.ORDER_CANCELLED: "Please do not deliver it. What is on its way already is taken in as it"
     " comes.",
+    Told.DRAFT_WAITS: "Nothing is ordered until somebody approves it. Who cancels it says that"
+    " nothing is needed.",
+    Told.CHANGE_WAITS: "The order stands as it was asked for until somebody accepts the change or"
+    " rejects it.",
+    Told.PROPOSAL_WAITS: "What was agreed on holds until somebody accepts the proposal.",
     Told.BIN_LOW: "This is a reminder: nothing is ordered here without the customer.",
 }
 
@@ -142,22 +167,31 @@ def _words(notice: Notice) -> dict[str, object]:
     several = len(notice.lines) > 1
     return {
         "subject": subject_of(notice),
-        "item": f"{len(notice.lines)} parts" if several else _one_line(notice.first.item),
+        "item": f"{len(notice.lines)} parts" if several else _item(notice),
         "rows": _rows(notice),
         "news": _NEWS.get(notice.told, ""),
         "link": notice.link,
         "valid_days": LINK_VALID.days,
         "supplier": _one_line(notice.supplier),
         "site": _one_line(notice.site),
-        "bin_code": notice.first.bin_code,
+        "bin_code": notice.first.bin_code if notice.lines else "",
     }
+
+
+def _item(notice: Notice) -> str:
+    return _one_line(notice.first.item) if notice.lines else ""
 
 
 def _rows(notice: Notice) -> list[Row]:
     rows = [row for line in notice.lines for row in _line_rows(notice, line)]
     placed = _local(notice.placed_at, notice.time_zone)
+    if notice.told in ASKS:
+        rows.append(_row("Supplier", notice.supplier, ""))
+        if notice.because:
+            rows.append(_row("Because", notice.because, ""))
     if notice.order_number is not None:
-        rows.append(_row("Order", _label(notice), f"placed {placed}"))
+        came = "drafted" if notice.told is Told.DRAFT_WAITS else "placed"
+        rows.append(_row("Order", _label(notice), f"{came} {placed}"))
     return rows
 
 
@@ -174,9 +208,21 @@ def _line_rows(notice: Notice, line: NoticeLine) -> list[Row]:
         weighed = _local(line.measured_at, notice.time_zone)
         more = f"minimum {line.minimum:,}, weighed {weighed}"
         rows.append(_row("Left", f"{line.pieces:,} of {line.capacity:,}", more))
-    wanted = "Suggested" if notice.order_number is None else "Wanted"
-    rows.append(_row(wanted, f"{line.quantity:,} pieces", in_packs))
+    rows.append(_row(_asked_for(notice), f"{line.quantity:,} pieces", in_packs))
+    if line.proposed is not None and line.proposed_at is not None:
+        at = _local(line.proposed_at, notice.time_zone)
+        rows.append(_row("Proposed", f"{line.proposed:,} pieces", f"for {at}"))
     return rows
+
+
+def _asked_for(notice: Notice) -> str:
+    match notice.told:
+        case Told.CHANGE_WAITS:
+            return "Ordered"
+        case Told.DRAFT_WAITS:
+            return "Suggested"
+        case _:
+            return "Suggested" if notice.order_number is None else "Wanted"
 
 
 def _row(name: str, text: str, more: str) -> Row:

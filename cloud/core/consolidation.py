@@ -4,9 +4,12 @@ A bin that must be ordered for begins an order; bins of the same place that are 
 along, if their policy knows such a level (`Joins`). Owned and consigned stock never share an order:
 they are billed in different ways. What comes along never makes a person necessary: what would lift
 the order above the limit that may go unasked stays behind.
+
+An order that has not left loses its ground when a bin that was low is filled by somebody else:
+nobody would begin it as it stands. It is withdrawn, whole, and whoever is still low asks anew.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,6 +18,7 @@ from cloud.core.policies.base import Decision, Place
 
 # An order that waits for others leaves so long before the cut-off.
 AHEAD = timedelta(minutes=15)
+NAMED_MAX = 3  # bins named in one sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,3 +75,23 @@ def leaves_at(chance: Chance, now: datetime) -> datetime | None:
     """As late before the cut-off as is safe, so that more can join; None: at once."""
     at = chance.until - AHEAD
     return at if at > now else None
+
+
+def first_due(expected: Iterable[datetime | None]) -> datetime | None:
+    """When an order is due: as soon as the first of its lines is; None: none of them says."""
+    return min((at for at in expected if at is not None), default=None)
+
+
+def withdrawn_because(filled: Sequence[str], still_low: Sequence[str]) -> str:
+    """Why an order is withdrawn that began with `filled`, bins that are low no longer."""
+    assert filled, "nothing has lost its ground"
+    because = f"{_named(filled)} {'is' if len(filled) == 1 else 'are'} low no longer"
+    if not still_low:
+        return f"{because}, and what else is on it only came along."
+    low = "is still low, and is" if len(still_low) == 1 else "are still low, and are"
+    return f"{because}. {_named(still_low)} {low} ordered for anew."
+
+
+def _named(bins: Sequence[str]) -> str:
+    more = len(bins) - NAMED_MAX
+    return ", ".join(bins[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")

@@ -1,153 +1,58 @@
 """The one list of what needs a person, most urgent first.
 
 A pure function of what holds now: nothing is opened or closed here, and what has lost its cause is
-gone by itself. A case has a key that stays the same for as long as its cause does, so that it can
-be put off (`Snooze`), told once and counted. A case that gets worse is another case: putting off
-"covered but late" does not silence "not covered".
+gone by itself. A case that gets worse is another case: putting off "covered but late" does not
+silence "not covered". What is one thing to do is one case: forty bins behind a gateway that is
+away, or six lines of one order that wait for one answer.
 """
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from cloud.core import refusals
 from cloud.core.breaches import Cover
+from cloud.core.cases import (
+    Action,
+    AgreementFacts,
+    BinFacts,
+    Case,
+    Cases,
+    GatewayFacts,
+    Kind,
+    OrderFacts,
+    Snooze,
+    snooze,
+)
+from cloud.core.levels import Calibration
 from cloud.core.policies.base import Ask
+from cloud.core.remainders import UNSAID_ERROR_REL, UNSAID_SPREAD_REL
 from cloud.core.trust import Trust
 
+__all__ = [
+    "Action",
+    "AgreementFacts",
+    "BinFacts",
+    "Case",
+    "Cases",
+    "GatewayFacts",
+    "Kind",
+    "OrderFacts",
+    "Snooze",
+    "cases",
+    "scale_tolerance",
+    "snooze",
+]
 
-class Kind(StrEnum):
-    LOW_NOT_COVERED = "low_not_covered"
-    COVERED_LATE = "covered_late"
-    NO_ANSWER = "no_answer"
-    PROMISE_AFTER_RUN_OUT = "promise_after_run_out"
-    DELIVERY_WITHOUT_WEIGHT = "delivery_without_weight"
-    COUNT_DIFFERS = "count_differs"
-    SENSOR_DOWN = "sensor_down"
-    ORDER_AGED_OUT = "order_aged_out"
-    OVERSTOCK = "overstock"
-    APPROVAL_WAITS = "approval_waits"
-    PROPOSAL_WAITS = "proposal_waits"
-    AGREEMENT_ENDS = "agreement_ends"
-    CANNOT_ORDER = "cannot_order"  # the policy would order, and what it may order does not do
-
-
-class Action(StrEnum):
-    """The one thing to do first."""
-
-    ORDER = "order"
-    EXPEDITE = "expedite"
-    CALL_SUPPLIER = "call_supplier"
-    LOOK_FOR_DELIVERY = "look_for_delivery"
-    COUNT_AGAIN = "count_again"
-    CHECK_SCALE = "check_scale"
-    CHECK_GATEWAY = "check_gateway"
-    DECIDE_ORDER = "decide_order"
-    LOWER_MAXIMUM = "lower_maximum"
-    APPROVE = "approve"
-    ANSWER_PROPOSAL = "answer_proposal"
-    RENEW_AGREEMENT = "renew_agreement"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """Something that needs a person."""
-
-    key: str
-    kind: Kind
-    bin_id: int
-    critical: bool
-    because: str  # the cause, a sentence
-    since: datetime
-    act_before: datetime | None  # None: nothing runs out, it is only wrong
-    evidence: tuple[str, ...]  # what it rests on, by the names a page can open
-    action: Action
-
-
-@dataclass(frozen=True, kw_only=True)
-class OrderFacts:
-    """One order of a bin, as far as it can need a person."""
-
-    order_id: str
-    label: str
-    outstanding: int
-    sent_at: datetime | None
-    answered_at: datetime | None
-    answer_due_at: datetime | None
-    promised_at: datetime | None
-    delivery_closes_at: datetime | None  # the end of the promised day, where it is promised
-    shipped: bool = False
-    arrived: bool = False  # the scale has seen some of it
-    overdue_at: datetime | None = None  # promise and grace
-    escalates_at: datetime | None = None  # of a draft that nobody has approved
-
-
-@dataclass(frozen=True, kw_only=True)
-class BinFacts:
-    """What is known of one bin at `now`."""
-
-    bin_id: int
-    name: str
-    critical: bool = False
-    trust: Trust = Trust.FRESH
-    trust_because: str = ""
-    untrusted_since: datetime | None = None
-    gateway: str = ""  # behind which its scale is
-    pieces: int | None = None
-    reading: str = ""
-    breach_since: datetime | None = None
-    breach: str = ""
-    cover: Cover = Cover.NOT_COVERED
-    runs_out_at: datetime | None = None
-    ask: Ask | None = None  # of the newest decision
-    ask_because: str = ""
-    ask_since: datetime | None = None
-    maximum: int | None = None
-    over_since: datetime | None = None
-    counted: int | None = None
-    counted_at: datetime | None = None
-    count_tolerance: int = 0
-    count: str = ""
-    orders: tuple[OrderFacts, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgreementFacts:
-    """One agreement, as far as it can need a person of the customer's."""
-
-    agreement_id: int
-    name: str
-    bin_id: int  # one of its bins: a case stands for all of them
-    proposal: int | None = None  # the oldest of the supplier's that nobody has answered
-    proposed_at: datetime | None = None
-    proposals: int = 0
-    because: str = ""  # of the oldest
-    ends_soon_since: datetime | None = None  # None: it does not
-    ends_at: datetime | None = None
-    leaves_by_itself: bool = False  # what is ordered, while it holds
-
-
-@dataclass(frozen=True, kw_only=True)
-class Snooze:
-    """Put off by a person, for a reason and a time."""
-
-    key: str
-    by: str
-    because: str
-    until: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cases:
-    open: tuple[Case, ...]
-    snoozed: tuple[Case, ...]
-
-
-def snooze(case: Case, *, by: str, because: str, until: datetime, now: datetime) -> Snooze:
-    if not because.strip() or until <= now:
-        raise refusals.SnoozeWithoutReason
-    return Snooze(key=case.key, by=by, because=because, until=until)
+# A restart takes a minute or two; bins that report rarely would hide for hours that theirs is away.
+BACK_WITHIN = timedelta(minutes=10)
+ALONE_MAX = 1  # bins behind a gateway that is away
+ALONE_MAX_SILENT = 3  # behind one that is there
+CONFIRMED_WITHIN = timedelta(hours=1)  # what is seen for longer and not booked, nobody will book
+DIFFERS_MIN = 2  # pieces; what rounds the other way is no drift
+DIFFERS_SDS = 4
+# What is decided of an order as a whole, however many bins it is for.
+_OF_WHOLE_ORDER = (Kind.APPROVAL_WAITS, Kind.CHANGE_PROPOSED, Kind.NO_ANSWER)
 
 
 def cases(
@@ -155,20 +60,30 @@ def cases(
     now: datetime,
     snoozes: Iterable[Snooze] = (),
     agreements: Iterable[AgreementFacts] = (),
+    gateways: Iterable[GatewayFacts] = (),
 ) -> Cases:
     """All that needs a person now. What was put off comes back when its time is over."""
     known = list(bins)
-    away = _behind_away(known)
+    away = _behind(known, Trust.OFFLINE, ALONE_MAX)
+    silent_behind = _behind(known, Trust.STALE, ALONE_MAX_SILENT)
     found = [_gateway_away(gateway, behind) for gateway, behind in away.items()]
+    found += [_scales_silent(gateway, behind) for gateway, behind in silent_behind.items()]
     found += [
         case
         for facts in known
         for case in _of_bin(facts, now)
         if case.kind is not Kind.SENSOR_DOWN
-        or facts.gateway not in away
-        or facts.trust is not Trust.OFFLINE
+        or facts.gateway
+        not in {Trust.OFFLINE: away, Trust.STALE: silent_behind}.get(facts.trust, {})
+    ]
+    silent = {facts.gateway for facts in known if facts.trust is Trust.OFFLINE}
+    found += [
+        _gateway_still_quiet(one)
+        for one in gateways
+        if one.name not in silent and now - one.offline_since > BACK_WITHIN
     ]
     found += [case for facts in agreements for case in _of_agreement(facts, now)]
+    found = _one_of_each_order(found)
     found.sort(key=_urgency)
     quiet = {one.key for one in snoozes if now < one.until}
     return Cases(
@@ -177,13 +92,38 @@ def cases(
     )
 
 
-def _behind_away(bins: Iterable[BinFacts]) -> dict[str, list[BinFacts]]:
-    """Bins not heard of for one cause, by their gateway; a single bin keeps its own case."""
+def _one_of_each_order(found: Iterable[Case]) -> list[Case]:
+    """Lines of one order that wait for one answer are told once, by what runs out first."""
+    alone: list[Case] = []
+    of_order: dict[str, list[Case]] = {}
+    for case in found:
+        if case.kind in _OF_WHOLE_ORDER:
+            of_order.setdefault(case.key, []).append(case)
+        else:
+            alone.append(case)
+    return alone + [_told_once(several) for several in of_order.values()]
+
+
+def _told_once(several: list[Case]) -> Case:
+    first = min(several, key=lambda case: (_urgency(case), case.bin_id))
+    if len(several) == 1:
+        return first
+    more = len({case.bin_id for case in several}) - 1
+    return replace(
+        first,
+        critical=any(case.critical for case in several),
+        because=f"{first.because[:-1]}, with {more:,} more {'bin' if more == 1 else 'bins'}.",
+        since=min(case.since for case in several),
+    )
+
+
+def _behind(bins: Iterable[BinFacts], trust: Trust, alone: int) -> dict[str, list[BinFacts]]:
+    """Bins not heard of for one cause, by their gateway; up to `alone` keep cases of their own."""
     behind: dict[str, list[BinFacts]] = {}
     for facts in bins:
-        if facts.trust is Trust.OFFLINE and facts.gateway and facts.untrusted_since is not None:
+        if facts.trust is trust and facts.untrusted_since is not None:
             behind.setdefault(facts.gateway, []).append(facts)
-    return {gateway: several for gateway, several in behind.items() if len(several) > 1}
+    return {gateway: several for gateway, several in behind.items() if len(several) > alone}
 
 
 def _first_out(facts: BinFacts) -> tuple[bool, float, int]:
@@ -202,6 +142,41 @@ def _gateway_away(gateway: str, behind: list[BinFacts]) -> Case:
         because=f"Gateway {gateway} is offline: {len(behind):,} bins are not heard of.",
         since=min(one.untrusted_since for one in behind if one.untrusted_since is not None),
         act_before=first.runs_out_at,  # as estimated: nobody would notice the first run out
+        evidence=(),
+        action=Action.CHECK_GATEWAY,
+    )
+
+
+def _scales_silent(gateway: str, silent: list[BinFacts]) -> Case:
+    """So many at once have a cause in common. That twice as many are silent is another case."""
+    first = min(silent, key=_first_out)
+    because = f"{len(silent):,} bins behind gateway {gateway} are not heard of, and it is there."
+    if not gateway:
+        because = f"{len(silent):,} bins are watched by no sensor."
+    return Case(
+        key=f"{Kind.SENSOR_DOWN}:behind:{gateway or 'none'}:{len(silent).bit_length()}",
+        kind=Kind.SENSOR_DOWN,
+        bin_id=first.bin_id,
+        critical=any(one.critical for one in silent),
+        because=because,
+        since=min(one.untrusted_since for one in silent if one.untrusted_since is not None),
+        act_before=first.runs_out_at,
+        evidence=(),
+        action=Action.CHECK_CABLE,
+    )
+
+
+def _gateway_still_quiet(facts: GatewayFacts) -> Case:
+    """Before its bins are called silent, and the same case then."""
+    bins = "1 bin is" if facts.bins == 1 else f"{facts.bins:,} bins are"
+    return Case(
+        key=f"{Kind.SENSOR_DOWN}:gateway:{facts.name}",
+        kind=Kind.SENSOR_DOWN,
+        bin_id=facts.bin_id,
+        critical=facts.critical,
+        because=f"Gateway {facts.name} is offline: {bins} behind it.",
+        since=facts.offline_since,
+        act_before=None,
         evidence=(),
         action=Action.CHECK_GATEWAY,
     )
@@ -278,7 +253,8 @@ def _urgency(case: Case) -> tuple[bool, datetime, bool, datetime, str]:
 
 
 def _of_bin(facts: BinFacts, now: datetime) -> list[Case]:
-    found = [*_sensor(facts), *_low(facts), *_asked(facts), *_overstock(facts), *_count(facts)]
+    found = [*_sensor(facts), *_waiting(facts, now), *_low(facts), *_asked(facts)]
+    found += [*_overstock(facts), *_count(facts), *_finding(facts)]
     for order in facts.orders:
         found += _of_order(facts, order, now)
     return found
@@ -309,7 +285,7 @@ def _case(
 
 
 def _sensor(facts: BinFacts) -> list[Case]:
-    if facts.trust is Trust.FRESH or facts.untrusted_since is None:
+    if facts.trust in (Trust.FRESH, Trust.UNIT_CHANGED) or facts.untrusted_since is None:
         return []
     return [
         _case(
@@ -324,28 +300,60 @@ def _sensor(facts: BinFacts) -> list[Case]:
     ]
 
 
+def _waiting(facts: BinFacts, now: datetime) -> list[Case]:
+    """What the scale shows and nobody has booked: only a person can say what it was."""
+    since = facts.unconfirmed_since
+    if facts.trust is Trust.UNIT_CHANGED and facts.untrusted_since is not None:
+        since, because = facts.untrusted_since, f"{facts.name}: {facts.trust_because}"
+    elif facts.trust is Trust.FRESH and facts.unconfirmed and since is not None:
+        if now - since <= CONFIRMED_WITHIN:
+            return []
+        pieces, way = abs(facts.unconfirmed), "more" if facts.unconfirmed > 0 else "fewer"
+        what = "piece" if pieces == 1 else "pieces"
+        because = f"{facts.name}: the scale shows {pieces:,} {what} {way}, and that is not booked."
+    else:
+        return []
+    return [
+        _case(
+            facts,
+            Kind.CHANGE_WAITS,
+            because,
+            about=f"{since:%Y%m%dT%H%M%S}",  # the next one is another
+            since=since,
+            act_before=facts.runs_out_at,
+            evidence=(facts.reading,),
+            action=Action.COUNT,
+        )
+    ]
+
+
 def _low(facts: BinFacts) -> list[Case]:
     """On a number that is not trusted nothing is said but that: the breach may be long over."""
     if facts.breach_since is None or facts.trust is not Trust.FRESH:
         return []
+    empty = facts.pieces == 0
     left = "" if facts.pieces is None else f", {facts.pieces:,} left"
     match facts.cover:
-        case Cover.COVERED:
+        case Cover.COVERED if not empty:
             return []
         case Cover.NOT_COVERED if _asked(facts):
             return []  # the same, with the reason why nothing is on its way
         case Cover.NOT_COVERED:
             kind, action = Kind.LOW_NOT_COVERED, Action.ORDER
             because = f"{facts.name} is low{left}, and nothing is on its way."
-        case Cover.LATE:
+            if empty:
+                because = f"{facts.name} is empty, and nothing is on its way."
+        case _:
             kind, action = Kind.COVERED_LATE, Action.EXPEDITE
             because = f"{facts.name} is low{left}, and runs out before its order comes."
+            if empty:
+                because = f"{facts.name} is empty, and its order has not come yet."
     return [
         _case(
             facts,
             kind,
             because,
-            about=facts.breach,
+            about=f"{facts.breach}:empty" if empty else facts.breach,
             since=facts.breach_since,
             act_before=facts.runs_out_at,
             evidence=(facts.reading, facts.breach, *(order.label for order in facts.orders)),
@@ -393,21 +401,66 @@ def _overstock(facts: BinFacts) -> list[Case]:
     ]
 
 
+def scale_tolerance(pieces: int, sd_pieces: float, calibration: Calibration) -> int:
+    """By how many pieces book and scale may differ at this level, and nothing be wrong."""
+    unit_ug = calibration.unit_weight_ug
+    spread = math.sqrt(pieces) * (calibration.unit_sd_ug / unit_ug or UNSAID_SPREAD_REL)
+    error = pieces * (calibration.unit_error_ug / unit_ug or UNSAID_ERROR_REL)
+    sd = max(sd_pieces, math.hypot(spread, error, calibration.scale_sd_mg / calibration.unit_mg))
+    return max(DIFFERS_MIN, math.ceil(DIFFERS_SDS * sd))
+
+
 def _count(facts: BinFacts) -> list[Case]:
-    if facts.counted is None or facts.counted_at is None or facts.pieces is None:
+    """Book, scale and count are three; which two differ says what to do."""
+    if facts.pieces is None:
         return []
-    if abs(facts.counted - facts.pieces) <= facts.count_tolerance:
+    scale = facts.pieces if facts.weighed is None else facts.weighed
+    if facts.counted is not None and facts.counted_at is not None:
+        if abs(facts.counted - scale) <= max(facts.count_tolerance, facts.weighed_tolerance):
+            return []
+        return [
+            _case(
+                facts,
+                Kind.COUNT_DIFFERS,
+                f"{facts.name}: {facts.counted:,} were counted, the scale says {scale:,}.",
+                about=facts.count,
+                since=facts.counted_at,
+                act_before=None,
+                evidence=(facts.count, facts.reading),
+                action=Action.COUNT_AGAIN,
+            )
+        ]
+    drifted = facts.trust is Trust.FRESH and not facts.unconfirmed
+    if not drifted or facts.level_since is None:
+        return []
+    if abs(facts.pieces - scale) <= facts.weighed_tolerance:
         return []
     return [
         _case(
             facts,
-            Kind.COUNT_DIFFERS,
-            f"{facts.name}: {facts.counted:,} were counted, the scale says {facts.pieces:,}.",
-            about=facts.count,
-            since=facts.counted_at,
+            Kind.SCALE_DIFFERS,
+            f"{facts.name}: {facts.pieces:,} are booked, and the scale weighs {scale:,}.",
+            since=facts.level_since,
+            act_before=facts.runs_out_at,
+            evidence=(facts.reading,),
+            action=Action.COUNT,
+        )
+    ]
+
+
+def _finding(facts: BinFacts) -> list[Case]:
+    if not facts.finding or facts.finding_since is None:
+        return []
+    return [
+        _case(
+            facts,
+            Kind.FINDING_WAITS,
+            f"{facts.name}: a piece may weigh something else. {facts.finding_says}",
+            about=facts.finding,
+            since=facts.finding_since,
             act_before=None,
-            evidence=(facts.count, facts.reading),
-            action=Action.COUNT_AGAIN,
+            evidence=(facts.finding,),
+            action=Action.ANSWER_FINDING,
         )
     ]
 
@@ -422,13 +475,27 @@ def _of_order(facts: BinFacts, order: OrderFacts, now: datetime) -> list[Case]:
 
 
 def _of_draft(facts: BinFacts, order: OrderFacts, now: datetime) -> list[Case]:
-    if order.escalates_at is None or now <= order.escalates_at:
+    """From the start, and once more when the next person is to be asked."""
+    if order.drafted_at is None:
         return []
+    until = min((at for at in (order.expires_at, facts.runs_out_at) if at), default=None)
+    escalated = order.escalates_at is not None and now > order.escalates_at
+    since = order.drafted_at
     because = f"{order.label} waits to be approved."
-    return [_late(facts, order, Kind.APPROVAL_WAITS, because, order.escalates_at)]
+    if escalated and order.escalates_at is not None:
+        because, since = f"{order.label} still waits to be approved.", order.escalates_at
+    case = _late(facts, order, Kind.APPROVAL_WAITS, because, since)
+    key = f"{case.key}:escalated" if escalated else case.key
+    return [replace(case, key=key, act_before=until)]
 
 
 def _of_sent(facts: BinFacts, order: OrderFacts, sent_at: datetime, now: datetime) -> list[Case]:
+    if order.changed_at is not None:
+        said = f": {order.change_because}" if order.change_because else "."
+        because = f"The supplier would change {order.label}{said}"
+        if not because.endswith("."):
+            because += "."
+        return [_late(facts, order, Kind.CHANGE_PROPOSED, because, order.changed_at)]
     if order.overdue_at is not None and now > order.overdue_at:
         because = f"{order.label} should have come long ago, and covers nothing any more."
         return [_late(facts, order, Kind.ORDER_AGED_OUT, because, order.overdue_at)]
@@ -456,11 +523,12 @@ _ACTIONS = {
     Kind.NO_ANSWER: Action.CALL_SUPPLIER,
     Kind.PROMISE_AFTER_RUN_OUT: Action.EXPEDITE,
     Kind.APPROVAL_WAITS: Action.APPROVE,
+    Kind.CHANGE_PROPOSED: Action.ANSWER_CHANGE,
 }
 
 
 def _late(facts: BinFacts, order: OrderFacts, kind: Kind, because: str, since: datetime) -> Case:
-    return _case(
+    case = _case(
         facts,
         kind,
         because,
@@ -470,22 +538,4 @@ def _late(facts: BinFacts, order: OrderFacts, kind: Kind, because: str, since: d
         evidence=(order.label, facts.reading),
         action=_ACTIONS[kind],
     )
-
-
-def next_look(bins: Iterable[BinFacts], now: datetime) -> timedelta | None:
-    """How long until a deadline passes that makes a case; None: only news can make one."""
-    deadlines = (
-        at
-        for facts in bins
-        for order in facts.orders
-        for at in _deadlines(order)
-        if at is not None and at >= now
-    )
-    first = min(deadlines, default=None)
-    return None if first is None else first - now
-
-
-def _deadlines(order: OrderFacts) -> tuple[datetime | None, ...]:
-    if order.sent_at is None:
-        return (order.escalates_at,)
-    return (order.answer_due_at, order.delivery_closes_at, order.overdue_at)
+    return replace(case, key=f"{kind}:{order.order_id}") if kind in _OF_WHOLE_ORDER else case

@@ -7,8 +7,10 @@
     end      the session is over, or the server stops
 
 The hub asks four times a second and only while somebody watches. Trust fades with time alone, so it
-is judged anew each second even when no reading comes. No connection to the database is
-held for a viewer; a viewer that stops reading loses its place, not our memory.
+is judged anew each second even when no reading comes. What needs a person is asked for beside it,
+once a second and for a fifth of the time at most, by the very rule that makes the list. No
+connection to the database is held for a viewer; a viewer that stops reading loses its place, not
+our memory.
 """
 
 import asyncio
@@ -28,7 +30,9 @@ from psycopg_pool import ConnectionPool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from cloud.http import views
+from cloud.actions.look_for_cases import look_for_cases
+from cloud.http import cases, views
+from cloud.http.cases import Needs
 from cloud.postgres import asking, wall
 from cloud.postgres.wall import BinRow, GatewayRow
 
@@ -36,6 +40,8 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.25
 JUDGE_S = 1.0  # how often trust is judged by time alone
+NEEDS_S = 1.0  # how often what needs a person is looked for
+NEEDS_SHARE = 4  # and not before so many times as long have passed as it took
 RELOAD_S = 10.0  # how often everything is read: a changed minimum or a new bin touches no state
 AWAY_RETRY_S = 1.0
 BEAT_S = 2.0
@@ -74,6 +80,12 @@ def look(pool: ConnectionPool, since: str | None) -> Asked:
     return Asked(complete=since is None, rows=rows, gateways=gateways, horizon=horizon)
 
 
+def look_for_needs(pool: ConnectionPool, now: datetime) -> Needs:
+    with pool.connection() as conn:
+        asking.as_operations(conn, "live wall")
+        return cases.needs_of(look_for_cases(conn, now), now)
+
+
 @dataclass(eq=False, kw_only=True)
 class Viewer:
     waiting: deque[bytes] = field(default_factory=deque)
@@ -90,9 +102,18 @@ class Viewer:
 
 
 class Hub:
-    def __init__(self, ask: Callable[[str | None], Asked], now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        ask: Callable[[str | None], Asked],
+        ask_needs: Callable[[datetime], Needs],
+        now: Callable[[], datetime],
+    ) -> None:
         self._ask = ask
+        self._ask_needs = ask_needs
         self._now = now
+        self._needs = cases.NOTHING
+        self._needs_again_at = 0.0
+        self._needs_asked: asyncio.Task[Needs] | None = None
         self._viewers: set[Viewer] = set()
         self._watched = asyncio.Event()
         self._closing = False
@@ -178,6 +199,7 @@ class Hub:
         if started - self._read_at > RELOAD_S:
             self._since = None
         asked = await asyncio.to_thread(self._ask, self._since)
+        await self._look_for_needs(wait=not self._tiles)
         was_away, self._away = self._away is not None, None
         if was_away:
             log.info("the database answers the live wall again")
@@ -193,6 +215,24 @@ class Hub:
         for viewer in self._viewers:
             if viewer.fell_behind:
                 viewer.stirred.set()
+
+    async def _look_for_needs(self, *, wait: bool) -> None:
+        """Beside the tiles, which do not wait for it but the first time."""
+        task = self._needs_asked
+        if task is None:
+            if time.monotonic() < self._needs_again_at and not wait:
+                return
+            task = self._needs_asked = asyncio.create_task(self._timed_needs())
+        if task.done() or wait:
+            self._needs_asked = None
+            self._needs = await task
+
+    async def _timed_needs(self) -> Needs:
+        began = time.monotonic()
+        needs = await asyncio.to_thread(self._ask_needs, self._now())
+        took_s = time.monotonic() - began
+        self._needs_again_at = time.monotonic() + max(NEEDS_S, NEEDS_SHARE * took_s)
+        return needs
 
     def _take(self, asked: Asked, *, everything: bool) -> None:
         """Keep what came, judge it, and tell what is different from before."""
@@ -213,18 +253,19 @@ class Hub:
         parts: dict[str, Any] = {}
         if everything or changed or changed_gateways:
             self._judged_at = time.monotonic()
-            parts = self._summarise(now)
+            parts = self._summarise()
         if changed or parts:
             self._snapshot = None
             change = {"at": _ms(now), "tiles": changed, "behind_ms": behind_ms, **parts}
             self._tell(encode("change", change))
 
-    def _summarise(self, now: datetime) -> dict[str, Any]:
+    def _summarise(self) -> dict[str, Any]:
         """The parts of the summary that differ from what was told last."""
         rows = list(self._rows.values())
         tiles = [self._tiles[row.code] for row in rows]
-        summary = views.summary_of(rows, tiles, self._gateways, now)
-        fresh = {name: getattr(summary, name) for name in ("groups", "figures", "counts", "needs")}
+        summary = views.summary_of(rows, tiles, self._gateways)
+        fresh = {name: getattr(summary, name) for name in ("groups", "figures", "counts")}
+        fresh["needs"] = self._needs
         different = {name: part for name, part in fresh.items() if self._summary.get(name) != part}
         self._summary = fresh
         return different

@@ -98,7 +98,7 @@ def make_site(
     now: Callable[[], datetime] = utc_now,
 ) -> FastAPI:
     """The pools are the caller's to open and close."""
-    hub = Hub(partial(live.look, portal_pool), now)
+    hub = Hub(partial(live.look, portal_pool), partial(live.look_for_needs, portal_pool), now)
     site = FastAPI(
         title="Binline",
         description=DESCRIPTION.strip(),

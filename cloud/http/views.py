@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from cloud.core.estimates import SDS, Estimate, UsageRate, estimate
@@ -19,14 +19,11 @@ from cloud.core.followed import Measure
 from cloud.core.levels import Calibration, level_of
 from cloud.core.orders import order_label
 from cloud.core.trust import BinState, Judgement, Trust, stale_after, trust_of
-from cloud.http import words
 from cloud.http.doubts import TRUST_WORDS
 from cloud.postgres.bin_levels import doubts_of
 from cloud.postgres.wall import BinRow, GatewayRow
 
-ANSWER_EXPECTED = timedelta(minutes=30)  # a supplier that has not answered by then wants a call
-NAMED_MAX = 4  # bins named in one sentence
-NAMED_SHORT_MAX = 2
+NAMED_MAX = 2  # bins named under one number
 
 Status = Literal["empty", "low", "stale", "ok"]
 WORST_FIRST: tuple[Status, ...] = ("empty", "low", "stale", "ok")
@@ -111,32 +108,18 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Need:
-    """Something only a person can do: what, since when, and where to begin."""
-
-    kind: Literal["empty", "low", "stale"]
-    title: str
-    text: str
-    since_ms: int | None
-    href: str
-    button: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Summary:
     groups: list[Group]
     figures: list[Figure]
     counts: dict[str, int]  # of each filter
-    needs: list[Need]
 
 
-# What the page's templates for new tiles and needs are made of; every word of them is replaced.
+# What the page's template for new tiles is made of; every word of it is replaced.
 BLANK_TILE = Tile(
     code="-", part="", place="", sku="", supplier="", site_id=0, capacity=1, minimum=0, pieces=None,
     plus_minus=None, estimate=None, status="stale", word="", because="", measured_ms=None,
     stale_ms=None, low_ms=None, order=None, order_label=None,
 )  # fmt: skip
-BLANK_NEED = Need(kind="stale", title="", text="", since_ms=1, href="/wall", button="")
 
 
 def judged(row: BinRow, now: datetime) -> Judgement:
@@ -278,9 +261,9 @@ def matches(tile: Tile, site: str, state: str, query: str) -> bool:
 
 
 def summary_of(
-    rows: Sequence[BinRow], tiles: Sequence[Tile], gateways: Sequence[GatewayRow], now: datetime
+    rows: Sequence[BinRow], tiles: Sequence[Tile], gateways: Sequence[GatewayRow]
 ) -> Summary:
-    """Everything on the wall but the tiles. `rows` and `tiles` are the same bins, in one order."""
+    """The numbers and groups of the wall. `rows` and `tiles` are the same bins, in one order."""
     status = Counter(tile.status for tile in tiles)
     ordered = sum(tile.order is not None for tile in tiles)
     return Summary(
@@ -293,7 +276,6 @@ def summary_of(
             "stale": status["stale"],
             "ordered": ordered,
         },
-        needs=_needs(rows, tiles, gateways, now),
     )
 
 
@@ -429,164 +411,7 @@ def _delay(rows: Sequence[BinRow], tiles: Sequence[Tile]) -> str:
     return f"95 % of readings here within {delays[(len(delays) - 1) * 95 // 100]:.1f} s"
 
 
-# ------------------------------------------------------------------ needs a person
-
-
-def _needs(
-    rows: Sequence[BinRow], tiles: Sequence[Tile], gateways: Sequence[GatewayRow], now: datetime
-) -> list[Need]:
-    pairs = list(zip(rows, tiles, strict=True))
-    needs = [_empty(row, now) for row, tile in pairs if tile.status == "empty"]
-    needs += [
-        _unanswered(row, tile, now)
-        for row, tile in pairs
-        if tile.status != "empty" and _is_unanswered(row, now)
-    ]
-    needs += [
-        _low_without_order(row, tile)
-        for row, tile in pairs
-        if tile.status == "low" and row.low_since is not None and row.order_id is None
-    ]
-    needs += _silent(pairs, gateways)
-    needs += [_doubtful(row, tile) for row, tile in pairs if tile.because]
-    worst: tuple[str, ...] = WORST_FIRST
-    return sorted(needs, key=lambda need: (worst.index(need.kind), need.since_ms or 0, need.title))
-
-
-def answer_expected(row: BinRow) -> timedelta:
-    """As agreed on; half an hour where nothing was."""
-    return ANSWER_EXPECTED if row.answer_hours is None else timedelta(hours=row.answer_hours)
-
-
-def _is_unanswered(row: BinRow, now: datetime) -> bool:
-    return (
-        row.order_state == "sent"
-        and row.sent_at is not None
-        and now - row.sent_at > answer_expected(row)
-    )
-
-
-def _empty(row: BinRow, now: datetime) -> Need:
-    return Need(
-        kind="empty",
-        title=f"{row.part} is empty",
-        text=f"{row.site}, {row.place}. {_order_so_far(row, now)}",
-        since_ms=_ms(row.low_since),
-        href=f"/bins/{row.code}",
-        button="Open bin",
-    )
-
-
-def _order_so_far(row: BinRow, now: datetime) -> str:
-    if row.order_number is None:
-        return "No order is open."
-    order, where = order_label(row.order_number), words.zone(row.time_zone)
-    if row.sent_at is None:
-        waits = "waits to be approved" if row.order_state == "draft" else "waits for others to join"
-        return f"{order} {waits}."
-    if row.answered_at is not None:
-        at = words.clock(row.answered_at, where, now)
-        return f"{row.supplier} answered {order} at {at}; the refill is not seen yet."
-    at = words.clock(row.sent_at, where, now)
-    return f"{row.supplier} has not answered {order} since {at}."
-
-
-def _unanswered(row: BinRow, tile: Tile, now: datetime) -> Need:
-    assert row.order_number is not None
-    # An order waits for its answer whether or not its bin is heard of at the moment.
-    known = tile.status != "stale"
-    left = f"{tile.pieces or 0:,} of {row.capacity:,} left" if known else "no fresh reading"
-    return Need(
-        kind="low",
-        title=f"{order_label(row.order_number)} is not answered",
-        text=f"{row.part} at {row.site}, {row.place}: {left}. {_order_so_far(row, now)}",
-        since_ms=_ms(row.sent_at),
-        href=f"/bins/{row.code}",
-        button="Open bin",
-    )
-
-
-def _low_without_order(row: BinRow, tile: Tile) -> Need:
-    return Need(
-        kind="low",
-        title=f"{row.part} is low, nothing ordered",
-        text=f"{row.site}, {row.place}: {tile.pieces or 0:,} of {row.capacity:,} left, "
-        f"minimum {row.minimum:,}.",
-        since_ms=_ms(row.low_since),
-        href=f"/bins/{row.code}",
-        button="Open bin",
-    )
-
-
-def _silent(pairs: list[tuple[BinRow, Tile]], gateways: Sequence[GatewayRow]) -> list[Need]:
-    """Bins not heard of, told by their common cause: one gateway that is away, not forty bins."""
-    away = {g.name: g for g in gateways if g.presence != "online"}
-    silent: dict[str, list[BinRow]] = {}
-    for row, tile in pairs:
-        if tile.status == "stale" and not tile.because:
-            silent.setdefault(row.gateway or "", []).append(row)
-    needs = [
-        _gateway_away(away[name], silent.pop(name, []))
-        for name in sorted(away)
-        if away[name].presence == "offline" or name in silent
-    ]
-    return needs + [_scales_silent(name, rows) for name, rows in sorted(silent.items())]
-
-
-def _gateway_away(gateway: GatewayRow, rows: list[BinRow]) -> Need:
-    never = gateway.presence == "silent"
-    has = "has" if len(rows) == 1 else "have"
-    behind = f"{words.plural(len(rows), 'bin')} behind it {has} no fresh reading. " if rows else ""
-    because = (
-        "It is known here, but has not said a word yet."
-        if never
-        else "Power or network is gone. With power, it keeps its readings and sends them later."
-    )
-    return Need(
-        kind="stale",
-        title=f"Gateway {gateway.name} {'was never heard of' if never else 'is offline'}",
-        text=behind + because,
-        since_ms=_ms(gateway.presence_at),
-        href="/wall?state=stale",
-        button="Show its bins",
-    )
-
-
-def _scales_silent(gateway: str, rows: list[BinRow]) -> Need:
-    since = min((row.heard_at for row in rows if row.heard_at), default=None)
-    if not gateway:
-        because = "No sensor watches " + ("it." if len(rows) == 1 else "them.")
-    else:
-        because = f"Gateway {gateway} is online, so look at the scale and its cable."
-    one = rows[0]
-    return Need(
-        kind="stale",
-        title=f"{one.part} has no fresh reading"
-        if len(rows) == 1
-        else f"{len(rows):,} bins have no fresh reading",
-        text=f"{one.site}, {_named(rows)}. {because}",
-        since_ms=_ms(since),
-        href=f"/bins/{one.code}" if len(rows) == 1 else "/wall?state=stale",
-        button="Open bin" if len(rows) == 1 else "Show them",
-    )
-
-
-def _doubtful(row: BinRow, tile: Tile) -> Need:
-    return Need(
-        kind="stale",
-        title=f"{row.part}: {tile.word.lower()}",
-        text=f"{row.site}, {row.place}. {tile.because}",
-        since_ms=_ms(row.heard_at if row.measured_at is None else row.measured_at),
-        href=f"/bins/{row.code}",
-        button="Open bin",
-    )
-
-
-def _named(rows: list[BinRow]) -> str:
-    return _some([row.place for row in rows], NAMED_MAX)
-
-
-def _some(names: list[str], most: int = NAMED_SHORT_MAX) -> str:
+def _some(names: list[str], most: int = NAMED_MAX) -> str:
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 

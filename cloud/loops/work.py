@@ -26,7 +26,7 @@ from cloud.actions.assess import Assessment, Outcome, assess_bin
 from cloud.actions.follow import Remembered, follow_bins
 from cloud.channels.base import Channel, ChannelSettings, Failed, MailServer, Sent
 from cloud.channels.registry import make_channels
-from cloud.core.notices import Notice, Told
+from cloud.core.notices import Notice
 from cloud.core.orders import order_label
 from cloud.core.retry import next_send_after, outage_wait_s
 from cloud.loops.clock import ClockLoop
@@ -333,9 +333,11 @@ class SendLoop:
         return True
 
     def _start(self, conn: psycopg.Connection, notice: Notice) -> None:
-        if notice.order_ended and notice.told is Told.ORDER_PLACED:
-            # Told now, the supplier would deliver a second time.
+        if notice.is_late:
+            # Told now, a supplier would deliver twice, or somebody decide what is decided.
             because = "not sent: the order has ended before"
+            if notice.settled:
+                because = "not sent: it was decided before"
             with conn.transaction():
                 notices.record_failed(conn, notice.notice_id, datetime.now(UTC), because, None)
             log.warning("%s: %s by %s", _name(notice), because, notice.channel)
@@ -401,6 +403,8 @@ def _tell_failure(notice: Notice, failed: Failed, next_try_at: datetime | None) 
 
 
 def _name(notice: Notice) -> str:
+    if notice.agreement_id is not None:
+        return f"agreement {notice.agreement_id}"
     if notice.order_number is None:
         return f"bin {notice.first.bin_code}"
     return order_label(notice.order_number)

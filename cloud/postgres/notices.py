@@ -15,7 +15,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from cloud.core.links import sign_link
-from cloud.core.notices import Notice, NoticeLine, Told
+from cloud.core.notices import ASKS, Notice, NoticeLine, Told
+from cloud.core.orders import order_label
 
 
 def owe_for_order(
@@ -76,7 +77,8 @@ def claim(
     row = conn.execute(
         "UPDATE notices SET next_try_at = %(until)s WHERE notice_id = ("
         "  SELECT notice_id FROM notices"
-        "   WHERE state = 'owed' AND next_try_at <= %(now)s AND channel_id <> ALL(%(busy)s)"
+        "   WHERE state = 'owed' AND next_try_at <= %(now)s"
+        "     AND coalesce(channel_id, -user_id) <> ALL(%(busy)s)"
         "     AND (tries = 0 OR %(repeats)s)"
         "   ORDER BY tries > 0, next_try_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)"
         " RETURNING notice_id",
@@ -99,7 +101,9 @@ def load(conn: psycopg.Connection, notice_id: UUID, public_url: str, link_secret
         row = cursor.execute(_LOAD, (notice_id,)).fetchone()
         assert row is not None, f"notice {notice_id} was claimed and is gone"
         facts, breach_id = row.pop("facts"), row.pop("breach_id")
-        if breach_id is None:
+        if row["agreement_id"] is not None:
+            lines = []
+        elif breach_id is None:
             lines = cursor.execute(_LINES, (row["order_id"],)).fetchall()
         else:
             lines = cursor.execute(_LOW_BIN, (breach_id,)).fetchall()
@@ -107,11 +111,17 @@ def load(conn: psycopg.Connection, notice_id: UUID, public_url: str, link_secret
                 line |= {"quantity": facts["quantity"], "because": facts["because"]}
                 line["evidence"] = facts["evidence"]
             row["because"] = facts["because"]
+    told = Told(row["told"])
     link = ""
-    if row["order_id"] is not None:
+    if told in ASKS:  # who decides signs in
+        page = f"/agreements/{row['agreement_id']}"
+        if row["order_number"] is not None:
+            page = f"/orders/{order_label(row['order_number'])}"
+        link = public_url + page
+    elif row["order_id"] is not None:
         token = sign_link(row["order_id"], row["placed_at"], link_secret)
         link = f"{public_url}/a/{token}"
-    return Notice(**{**row, "told": Told(row["told"])}, link=link, lines=tuple(map(_line, lines)))
+    return Notice(**{**row, "told": told}, link=link, lines=tuple(map(_line, lines)))
 
 
 def _line(row: dict[str, Any]) -> NoticeLine:
@@ -132,18 +142,30 @@ def _line(row: dict[str, Any]) -> NoticeLine:
 
 
 _LOAD = """
-SELECT n.notice_id, n.tries, n.channel_id, c.kind AS channel, c.address, c.secret,
+SELECT n.notice_id, n.tries, coalesce(n.channel_id, -n.user_id) AS channel_id,
+       coalesce(c.kind, 'email') AS channel, coalesce(c.address, n.facts ->> 'address') AS address,
+       coalesce(c.secret, '') AS secret, n.agreement_id,
        n.kind AS told, n.about, n.created_at AS told_at, n.facts, n.breach_id,
-       o.order_id, o.number AS order_number, coalesce(o.because, '') AS because,
+       o.order_id, o.number AS order_number,
+       coalesce(a.because, p.because, o.because, '') AS because,
+       CASE n.kind WHEN 'draft_waits' THEN o.state <> 'draft'
+                   WHEN 'change_waits' THEN a.state <> 'open' OR o.state <> 'changed'
+                   WHEN 'proposal_waits' THEN p.state <> 'open'
+                   ELSE false END AS settled,
        o.ended_at IS NOT NULL AS order_ended,
        coalesce(o.sent_at, o.drafted_at, n.created_at) AS placed_at,
        s.name AS site, s.place AS site_place, s.time_zone, su.name AS supplier
   FROM notices n
-  JOIN supplier_channels c USING (channel_id)
+  LEFT JOIN supplier_channels c USING (channel_id)
   LEFT JOIN orders o ON o.order_id = n.order_id
+  LEFT JOIN order_acts a ON n.kind = 'change_waits' AND a.order_id = n.order_id
+        AND a.kind = 'change' AND n.about = a.order_id || ':' || a.act_id
+  LEFT JOIN agreements ag ON ag.agreement_id = n.agreement_id
+  LEFT JOIN agreement_proposals p ON p.agreement_id = n.agreement_id
+        AND n.about = p.agreement_id || ':' || p.number
   LEFT JOIN breaches br ON br.breach_id = n.breach_id
   LEFT JOIN bins b ON b.bin_id = br.bin_id
-  JOIN sites s ON s.site_id = coalesce(o.site_id, b.site_id)
+  JOIN sites s ON s.site_id = coalesce(o.site_id, b.site_id, ag.site_id)
   JOIN suppliers su ON su.supplier_id = n.supplier_id
  WHERE n.notice_id = %s
 """
@@ -152,8 +174,14 @@ _OF_BIN = """
        coalesce(line.pack, i.pack) AS pack, b.code AS bin_code, b.place, b.minimum, b.capacity
 """
 _LINES = f"""
-SELECT l.quantity, l.because, l.evidence, l.promised_at, {_OF_BIN}
+SELECT l.quantity, l.because, l.evidence, l.promised_at, other.proposed, other.proposed_at,
+       {_OF_BIN}
   FROM order_lines l
+  LEFT JOIN LATERAL
+       (SELECT (one ->> 'pieces')::int AS proposed, (one ->> 'at')::timestamptz AS proposed_at
+          FROM order_acts a, jsonb_array_elements(a.lines) one
+         WHERE a.order_id = l.order_id AND a.kind = 'change' AND a.state = 'open'
+           AND (one ->> 'line')::int = l.number LIMIT 1) other ON true
   JOIN orders o USING (order_id)
   JOIN items i ON i.item_id = l.item_id
   JOIN bins b ON b.bin_id = l.bin_id

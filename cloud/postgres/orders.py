@@ -79,6 +79,7 @@ class LineOfBin:
     promised_at: datetime | None
     due_at: datetime | None
     sent_at: datetime | None
+    ended_by: str
 
     @property
     def outstanding(self) -> int:
@@ -330,7 +331,7 @@ def insert_receipt(
 
 _OF_BIN = """
 SELECT o.order_id, o.number AS order_number, o.state, l.number AS line, l.breach_id, l.cycle,
-       l.quantity, l.received, l.promised_at, o.due_at, o.sent_at
+       l.quantity, l.received, l.promised_at, o.due_at, o.sent_at, o.ended_by
   FROM order_lines l JOIN orders o USING (order_id)
 """
 
@@ -404,6 +405,7 @@ class Timed:
     expires: bool
     escalates: bool
     leaves: bool
+    refilled: bool = False  # what it began with is low no longer
 
 
 def timed(conn: psycopg.Connection, now: datetime, limit: int) -> list[Timed]:
@@ -413,14 +415,47 @@ def timed(conn: psycopg.Connection, now: datetime, limit: int) -> list[Timed]:
             " state = 'draft' AND coalesce(expires_at <= %(now)s, false) AS expires,"
             " state = 'draft' AND escalated_at IS NULL AND coalesce(escalates_at <= %(now)s, false)"
             "   AS escalates,"
-            " state = 'approved' AND coalesce(leaves_at, %(now)s) <= %(now)s AS leaves"
-            "  FROM orders WHERE state IN ('draft', 'approved') AND ended_at IS NULL"
-            "   AND ((state = 'draft' AND (expires_at <= %(now)s"
+            " state = 'approved' AND coalesce(leaves_at, %(now)s) <= %(now)s AS leaves,"
+            " refilled"
+            "  FROM orders o, LATERAL (SELECT EXISTS (SELECT FROM order_lines l"
+            "        JOIN breaches br USING (breach_id) WHERE l.order_id = o.order_id"
+            "         AND br.closed_at IS NOT NULL) AS refilled) x"
+            " WHERE state IN ('draft', 'approved') AND ended_at IS NULL"
+            "   AND (refilled"
+            "        OR (state = 'draft' AND (expires_at <= %(now)s"
             "                              OR (escalated_at IS NULL AND escalates_at <= %(now)s)))"
             "        OR (state = 'approved' AND coalesce(leaves_at, %(now)s) <= %(now)s))"
             " ORDER BY drafted_at LIMIT %(limit)s",
             {"now": now, "limit": limit},
         ).fetchall()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """A bin on an order: whether it was low when it was put on, and whether it is low now."""
+
+    code: str
+    began: bool
+    low: bool
+
+
+def ground_of(conn: psycopg.Connection, order_id: UUID) -> list[Ground]:
+    with conn.cursor(row_factory=class_row(Ground)) as cursor:
+        return cursor.execute(
+            "SELECT b.code, l.breach_id IS NOT NULL AS began,"
+            "       EXISTS (SELECT FROM breaches br WHERE br.bin_id = b.bin_id"
+            "                  AND br.closed_at IS NULL) AS low"
+            "  FROM order_lines l JOIN bins b USING (bin_id)"
+            " WHERE l.order_id = %s ORDER BY l.number",
+            (order_id,),
+        ).fetchall()
+
+
+def due_no_later(conn: psycopg.Connection, order_id: UUID, due_at: datetime | None) -> None:
+    """What is added to an order may be needed sooner."""
+    conn.execute(
+        "UPDATE orders SET due_at = least(due_at, %s) WHERE order_id = %s", (due_at, order_id)
+    )
 
 
 def note_escalated(conn: psycopg.Connection, order_id: UUID, now: datetime) -> bool:

@@ -65,6 +65,18 @@ def keep_hash(conn: psycopg.Connection, user_id: int, password_hash: str) -> Non
     conn.execute("UPDATE users SET password_hash = %s WHERE user_id = %s", (password_hash, user_id))
 
 
+def mails_decisions(conn: psycopg.Connection, user_id: int) -> bool:
+    """Whether what waits for a decision of operations is told to this user by mail."""
+    row = conn.execute(
+        "SELECT mails_decisions FROM users WHERE user_id = %s", (user_id,)
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def choose_mails(conn: psycopg.Connection, user_id: int, *, decisions: bool) -> None:
+    conn.execute("UPDATE users SET mails_decisions = %s WHERE user_id = %s", (decisions, user_id))
+
+
 def note_try(conn: psycopg.Connection, email: str, now: datetime) -> str:
     """Committed before the password is looked at, so that many tries at once count, too.
 

@@ -72,7 +72,6 @@ class BinRow:
     usage_sd: float | None
     usage_days: int | None
     several: bool = False  # scales under it
-    answer_hours: int | None = None  # in which an order is answered; None: nothing was agreed on
     withheld: bool = False  # the asking supplier is not shown what lies in it
     pieces_per_count: int = 1
 
@@ -100,17 +99,12 @@ SELECT b.bin_id, b.code, b.place, b.capacity, b.minimum, b.margin, b.tare_mg, b.
        b.measure, b.pieces_per_count, i.unit_sd_ug, i.unit_error_ug, b.scale_sd_mg,
        l.pieces, l.unconfirmed, l.sd_pieces, l.exact, l.level_at, l.plateau_since, l.followed_at,
        l.doubts, l.zero_error_mg, l.usage_per_day, l.usage_sd, l.usage_days,
-       ag.answer_hours, b.site_id IN (SELECT sites_withheld()) AS withheld
+       b.site_id IN (SELECT sites_withheld()) AS withheld
   FROM bins b
   JOIN sites si USING (site_id)
   JOIN items i USING (item_id)
   JOIN suppliers su USING (supplier_id)
   LEFT JOIN item_suppliers line ON line.item_id = b.item_id AND line.supplier_id = b.supplier_id
-  LEFT JOIN
-       (SELECT DISTINCT ON (agreement_id) a.site_id, a.supplier_id, v.answer_hours
-          FROM agreements a JOIN agreement_versions v USING (agreement_id)
-         ORDER BY agreement_id, v.number DESC) ag
-         ON ag.site_id = b.site_id AND ag.supplier_id = b.supplier_id
   LEFT JOIN bin_state st
          ON st.bin_id = b.bin_id AND b.site_id NOT IN (SELECT sites_withheld())
   LEFT JOIN bin_levels l ON l.bin_id = b.bin_id

@@ -46,6 +46,7 @@ RUN_AS_OWNER = {
 # Beside these the triggers that remember what changed, or have it looked at; nobody may call them.
 REMEMBER = {
     "agreement_holds",
+    "ask_operations",
     "bin_days_mark",
     "bins_follow",
     "bins_remember",

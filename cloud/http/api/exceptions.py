@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from cloud.actions.look_for_cases import Looked, look_for_cases, put_off
-from cloud.core.exceptions import Case
+from cloud.core.cases import Case
 from cloud.http import auth
 from cloud.http.auth import Operations
 from cloud.http.parts import CaseKey, parts_of

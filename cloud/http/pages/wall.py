@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
-from cloud.http import auth, live, problems, rendering, views
+from cloud.actions.look_for_cases import look_for_cases
+from cloud.http import auth, cases, live, problems, rendering, views
 from cloud.http.auth import Operations
 from cloud.http.live import EventStream, TooManyViewers
 from cloud.http.parts import parts_of
@@ -41,8 +42,9 @@ def wall_page(
     with auth.asked_by(parts, session) as conn:
         rows = wall.all_bins(conn)
         gateways = wall.all_gateways(conn)
+        needs = cases.needs_of(look_for_cases(conn, now), now)
     tiles = [views.tile_of(row, now) for row in rows]
-    summary = views.summary_of(rows, tiles, gateways, now)
+    summary = views.summary_of(rows, tiles, gateways)
     sites = {group.site_id: group.site for group in summary.groups}
     state = state if state in FILTERS else ""
     shown = [
@@ -59,7 +61,8 @@ def wall_page(
         tiles=views.in_wall_order(tiles),
         shown={tile.code for tile in shown},
         blank=views.BLANK_TILE,
-        blank_need=views.BLANK_NEED,
+        needs=needs,
+        blank_need=cases.BLANK_NEED,
         filters=FILTERS,
         state=state,
         q=q,

@@ -250,7 +250,7 @@ class BinWall extends HTMLElement {
     card?.classList.toggle("is-alarm", figure.alarm);
   }
 
-  #showNeeds(needs) {
+  #showNeeds({ count: all, first: needs }) {
     const template = this.querySelector("template[data-part=need]");
     const cards = needs.map((need) => {
       const card = template.content.cloneNode(true).firstElementChild;
@@ -273,12 +273,13 @@ class BinWall extends HTMLElement {
     });
     this.#keepingFocus(() => this.#part("needs").replaceChildren(...cards));
     const badge = this.#part("needs-count");
-    put(badge, String(needs.length));
+    put(badge, count(all));
     badge.className = `tag num ${needs[0]?.kind === "empty" ? "empty" : "stale"}`;
-    this.#part("calm").hidden = needs.length > 0;
+    this.#part("needs-more").hidden = all === needs.length;
+    this.#part("calm").hidden = all > 0;
     const before = this.#needs;
-    this.#needs = new Set(needs.map((need) => need.title));
-    const fresh = before ? needs.filter((need) => !before.has(need.title)).length : 0;
+    this.#needs = new Set(needs.map((need) => need.key));
+    const fresh = before ? needs.filter((need) => !before.has(need.key)).length : 0;
     if (fresh) this.#say(`${fresh} new ${fresh === 1 ? "thing needs" : "things need"} a person.`);
   }
 

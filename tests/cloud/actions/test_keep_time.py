@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 import psycopg
 import pytest
 
+from cloud.actions.assess import Outcome
 from cloud.actions.keep_time import keep_time, timed
 from cloud.actions.steer_order import approve
 from cloud.core import refusals
 from tests.cloud.actions.conftest import ADA, DAY, NOON, Desk
+from tests.cloud.conftest import _shelf
 
 HOUR = timedelta(hours=1)
 
@@ -48,6 +50,91 @@ def test_a_draft_expires_and_where_the_bin_is_still_low_there_is_a_new_one(
     states = [row["state"] for row in drafted.shelf.rows("orders ORDER BY number --")]
     assert states == ["expired", "draft"]
     assert len(drafted.shelf.rows("breaches")) == 1
+
+
+def _beside(desk: Desk, number: int, pieces: int, minimum: int = 500) -> Desk:
+    """A bin to the same place, of the same supplier, that joins an order at 900."""
+    shelf = _shelf(desk.shelf.admin, f"HRT-R02-C{number}")
+    shelf.admin.execute(
+        "UPDATE bins SET (site_id, supplier_id) = (SELECT site_id, supplier_id FROM bins"
+        " WHERE bin_id = %s), minimum = %s WHERE bin_id = %s",
+        (desk.shelf.bin_id, minimum, shelf.bin_id),
+    )
+    shelf.admin.execute(
+        "INSERT INTO bin_policies (bin_id, policy, parameters)"
+        " VALUES (%s, 'can_order', '{\"can_order\": 900}')",
+        (shelf.bin_id,),
+    )
+    shelf.weigh(pieces, NOON)
+    return Desk(shelf, desk.database)
+
+
+def test_a_draft_whose_first_bin_was_filled_does_not_stay_for_who_only_came_along(
+    desk: Desk, jobs: psycopg.Connection
+) -> None:
+    desk.agree("approve", draft_hours=24, escalate_after_hours=8)
+    other = _beside(desk, 1, 800)
+    desk.weigh(412)
+    assert len(desk.shelf.rows("order_lines")) == 2
+    assert _at(jobs, NOON) == []
+    desk.weigh(1_900, NOON + HOUR)
+    told = (
+        "RO-1001: withdrawn, HRT-R02-B4 is low no longer, and what else is on it only came along."
+    )
+    assert _at(jobs, NOON + HOUR) == [told]
+    order = desk.shelf.the_order()
+    assert (order["state"], order["ended_by"]) == ("cancelled", "binline")
+    assert _at(jobs, NOON + HOUR) == []
+    assert other.weigh(800, NOON + HOUR).outcome is Outcome.UNCHANGED
+    assert other.weigh(450, NOON + 2 * HOUR).outcome is Outcome.DRAFTED, "it is low by itself now"
+
+
+def test_a_draft_whose_first_bin_was_filled_is_asked_for_anew_for_who_is_still_low(
+    desk: Desk, jobs: psycopg.Connection
+) -> None:
+    desk.agree("approve", draft_hours=24, escalate_after_hours=8)
+    other = _beside(desk, 1, 800)
+    desk.weigh(412)
+    assert other.weigh(450, NOON + HOUR).outcome is Outcome.UNCHANGED, "it is on the draft"
+    desk.weigh(1_900, NOON + HOUR)
+    told = (
+        "RO-1001: withdrawn, HRT-R02-B4 is low no longer."
+        " HRT-R02-C1 is still low, and is ordered for anew."
+    )
+    assert _at(jobs, NOON + HOUR) == [told]
+    assert other.shelf.bin_id in [row["bin_id"] for row in desk.shelf.rows("bin_due")]
+    assert other.assess(NOON + HOUR).outcome is Outcome.DRAFTED
+    states = [row["state"] for row in desk.shelf.rows("orders ORDER BY number --")]
+    assert states == ["cancelled", "draft"]
+    lines = desk.shelf.rows("order_lines")
+    (order,) = [row for row in desk.shelf.rows("orders") if row["state"] == "draft"]
+    assert [line["bin_id"] for line in lines if line["order_id"] == order["order_id"]] == [
+        other.shelf.bin_id
+    ]
+
+
+def test_what_was_approved_before_it_was_filled_is_on_its_way(
+    desk: Desk, jobs: psycopg.Connection
+) -> None:
+    desk.agree("approve", draft_hours=24, escalate_after_hours=8)
+    _beside(desk, 1, 800)
+    desk.weigh(412)
+    desk.customer(approve, desk.order_id, ADA, NOON)
+    desk.weigh(1_900, NOON + HOUR)
+    assert _at(jobs, NOON + HOUR) == []
+    assert desk.state != "cancelled"
+
+
+def test_an_order_is_due_when_the_first_of_its_lines_is(desk: Desk) -> None:
+    other = _beside(desk, 1, 800)
+    lead_days = "INSERT INTO bin_policies (bin_id, lead_time_days) VALUES (%s, %s) ON CONFLICT"
+    lead_days += " (bin_id) DO UPDATE SET lead_time_days = EXCLUDED.lead_time_days"
+    desk.shelf.admin.execute(lead_days, (desk.shelf.bin_id, 9))
+    desk.shelf.admin.execute(lead_days, (other.shelf.bin_id, 2))
+    desk.weigh(412)
+    assert len(desk.shelf.rows("order_lines")) == 2
+    due_at = desk.shelf.the_order()["due_at"]
+    assert due_at < NOON + 5 * DAY
 
 
 def test_what_was_approved_meanwhile_is_left_alone(drafted: Desk, jobs: psycopg.Connection) -> None:

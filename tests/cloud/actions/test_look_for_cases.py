@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,6 +7,7 @@ import psycopg
 import pytest
 
 from cloud.actions import agree
+from cloud.actions.act_on_order import act_on_order
 from cloud.actions.agree import Wish
 from cloud.actions.assess import assess_bin
 from cloud.actions.look_for_cases import look_for_cases, put_off
@@ -13,6 +15,7 @@ from cloud.core.agreements import Side
 from cloud.core.clauses import CLAUSES, values_of
 from cloud.core.exceptions import Action, Case, Kind
 from cloud.core.nouns import read
+from cloud.core.order_machine import Accept, Change, Other
 from cloud.core.refusals import CaseUnknown, SnoozeWithoutReason
 from cloud.postgres import asking
 
@@ -197,6 +200,117 @@ def test_what_is_proposed_and_what_ends_is_told_and_gone_with_its_cause(
         conn, agreement, proposal.number, accepts=True, side=Side.CUSTOMER, by="ops", now=NOON
     )
     assert _open(conn, NOON) == []
+
+
+def test_book_and_scale_ten_percent_apart_are_told_until_somebody_has_counted(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    shelf.weigh(1_800, NOON)
+    shelf.admin.execute("UPDATE bin_levels SET pieces = 1620, plateau_since = %s", (NOON - HOUR,))
+    (case,) = _open(conn, NOON)
+    assert (case.kind, case.action, case.since) == (Kind.SCALE_DIFFERS, Action.COUNT, NOON - HOUR)
+    assert case.because.endswith(": 1,620 are booked, and the scale weighs 1,800.")
+    shelf.admin.execute("UPDATE bin_levels SET level_at = %s", (NOON - HOUR,))
+    assert _open(conn, NOON) == [], "that weight was not looked at yet"
+    shelf.admin.execute("UPDATE bin_levels SET level_at = %s, pieces = 1790", (NOON,))
+    assert _open(conn, NOON) == [], "what the scale cannot tell is no difference"
+
+
+def test_a_count_that_the_scale_does_not_bear_out_is_told_also_when_it_is_booked(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    shelf.weigh(1_900, NOON)
+    shelf.admin.execute(
+        "INSERT INTO counts (bin_id, item_id, kind, pieces, counted_at, entered_at, by, because)"
+        " SELECT bin_id, item_id, 'audit', 1700, %s, %s, 'ada', 'stocktake' FROM bins",
+        (NOON, NOON),
+    )
+    shelf.admin.execute("UPDATE bin_levels SET pieces = 1700, plateau_since = %s", (NOON - HOUR,))
+    (case,) = _open(conn, NOON)
+    assert case.kind is Kind.COUNT_DIFFERS
+    assert case.because.endswith(": 1,700 were counted, the scale says 1,900.")
+
+
+def test_an_odd_weight_is_a_case_with_its_grams_since_it_was_seen(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    shelf.weigh(1_900, NOON)
+    shelf.admin.execute(
+        "UPDATE bin_levels SET doubts = %s, plateau_since = %s",
+        (json.dumps([["unit_changed", "The bin weighs 9.2 g less."]]), NOON - HOUR),
+    )
+    (case,) = _open(conn, NOON)
+    assert (case.kind, case.action, case.since) == (Kind.CHANGE_WAITS, Action.COUNT, NOON - HOUR)
+    assert case.because.endswith(": The bin weighs 9.2 g less.")
+    later = NOON + timedelta(minutes=1)
+    shelf.admin.execute("UPDATE bin_state SET heard_at = %s, measured_at = %s", (later, later))
+    assert [one.key for one in _open(conn, later)] == [case.key]
+    shelf.admin.execute("UPDATE bin_levels SET doubts = '[]'")
+    assert _open(conn, later) == []
+
+
+def test_a_finding_that_waits_for_consent_is_told_until_it_has_lost_its_ground(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    shelf.weigh(1_000, NOON - HOUR)
+    shelf.weigh(1_900, NOON)
+    shelf.admin.execute(
+        "INSERT INTO findings (bin_id, item_id, event_at, movement_id, pieces, weighed, before_mg,"
+        " after_mg, from_ug, unit_weight_ug, unit_sd_ug, unit_error_ug, says, told_by,"
+        " told_because, told_at, state)"
+        " SELECT bin_id, item_id, event_at, movement_id, 850, 900, 0, 7, 4200000, 4447000, 0, 0,"
+        " '850 came and 900 were weighed.', 'ada', '', %s, 'waiting' FROM movements",
+        (NOON,),
+    )
+    (case,) = _open(conn, NOON)
+    assert (case.kind, case.action) == (Kind.FINDING_WAITS, Action.ANSWER_FINDING)
+    assert case.because.endswith(" 850 came and 900 were weighed.")
+    assert case.evidence == ("finding-1",)
+    shelf.admin.execute("UPDATE items SET unit_weight_ug = 4300000")
+    assert Kind.FINDING_WAITS not in [one.kind for one in _open(conn, NOON)]
+
+
+def test_a_change_the_supplier_proposes_waits_for_a_person(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    _assess(database, shelf, 412, NOON)
+    other = Other(line=1, pieces=500, at=NOON + DAY)
+    act = Change(change_id="c1", by="max", lines=(other,), because="no more on stock")
+    with database.connect("binline_jobs") as jobs:
+        act_on_order(jobs, shelf.order_id(), act, NOON, actor="max")
+    (case,) = _open(conn, NOON)
+    assert (case.kind, case.action) == (Kind.CHANGE_PROPOSED, Action.ANSWER_CHANGE)
+    assert case.because == "The supplier would change RO-1001: no more on stock."
+    with database.connect("binline_jobs") as jobs:
+        act_on_order(jobs, shelf.order_id(), Accept(change_id="c1", by="ops"), NOON, actor="ops")
+    assert _open(conn, NOON) == []
+
+
+def test_a_draft_is_a_case_from_the_start(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    _agreed(shelf, conn, mode="approve", draft_hours=48, escalate_after_hours=4)
+    conn.commit()
+    asking.as_operations(conn, "ops@plant.test")
+    _assess(database, shelf, 412, NOON)
+    (case,) = _open(conn, NOON)
+    assert (case.kind, case.since, case.act_before) == (
+        Kind.APPROVAL_WAITS,
+        NOON,
+        NOON + 48 * HOUR,
+    )
+    late = NOON + 5 * HOUR
+    shelf.weigh(412, late)
+    (again,) = _open(conn, late)
+    assert (again.since, again.key) == (NOON + 4 * HOUR, f"{case.key}:escalated")
+
+
+def test_an_empty_bin_is_told_also_where_its_order_is_on_its_way(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    _assess(database, shelf, 0, NOON)
+    (case,) = _open(conn, NOON)
+    assert case.because.endswith(" is empty, and its order has not come yet.")
 
 
 def test_an_agreement_without_a_bin_in_use_needs_nobody(

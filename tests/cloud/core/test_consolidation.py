@@ -13,8 +13,10 @@ from cloud.core.consolidation import (
     Begun,
     Candidate,
     Destination,
+    first_due,
     joining,
     leaves_at,
+    withdrawn_because,
     within,
 )
 from cloud.core.policies.base import Place, Wait
@@ -85,3 +87,28 @@ def test_an_order_waits_for_others_until_shortly_before_the_cut_off() -> None:
     assert leaves_at(chance_at(calendar, NOW), NOW) == at
     for late in (at, at + timedelta(minutes=1)):
         assert leaves_at(chance_at(calendar, late), late) is None
+
+
+def test_an_order_is_due_when_the_first_of_its_lines_is() -> None:
+    noon = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    assert first_due([noon + timedelta(days=2), None, noon]) == noon
+    assert first_due([None]) is None
+
+
+@pytest.mark.parametrize(
+    ("filled", "low", "because"),
+    [
+        (["A-1"], [], "A-1 is low no longer, and what else is on it only came along."),
+        (["A-1"], ["B-2"], "A-1 is low no longer. B-2 is still low, and is ordered for anew."),
+        (
+            ["A-1", "A-2", "A-3", "A-4"],
+            ["B-2", "B-3"],
+            "A-1, A-2, A-3 and 1 more are low no longer. B-2, B-3 are still low, and are ordered"
+            + " for anew.",
+        ),
+    ],
+)
+def test_what_is_withdrawn_says_who_was_filled_and_who_is_still_low(
+    filled: list[str], low: list[str], because: str
+) -> None:
+    assert withdrawn_because(filled, low) == because

@@ -5,19 +5,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.core import refusals
 from cloud.core.breaches import Cover
 from cloud.core.exceptions import (
+    BACK_WITHIN,
     Action,
     AgreementFacts,
     BinFacts,
+    GatewayFacts,
     Kind,
     OrderFacts,
     Snooze,
     cases,
-    next_look,
+    scale_tolerance,
     snooze,
 )
+from cloud.core.levels import Calibration
 from cloud.core.policies.base import Ask
 from cloud.core.trust import Trust
 
@@ -78,9 +80,36 @@ def kinds(*bins: BinFacts, now: datetime = NOW) -> list[Kind]:
             Action.DECIDE_ORDER,
         ),
         (
-            replace(FINE, orders=(replace(SENT, sent_at=None, escalates_at=NOW - HOUR),)),
+            replace(FINE, orders=(replace(SENT, sent_at=None, drafted_at=NOW - HOUR),)),
             Kind.APPROVAL_WAITS,
             Action.APPROVE,
+        ),
+        (
+            replace(FINE, orders=(replace(SENT, changed_at=NOW, change_because="too many"),)),
+            Kind.CHANGE_PROPOSED,
+            Action.ANSWER_CHANGE,
+        ),
+        (
+            replace(
+                FINE, trust=Trust.UNIT_CHANGED, trust_because="4.40 pieces.", untrusted_since=NOW
+            ),
+            Kind.CHANGE_WAITS,
+            Action.COUNT,
+        ),
+        (
+            replace(FINE, unconfirmed=-3, unconfirmed_since=NOW - 2 * HOUR),
+            Kind.CHANGE_WAITS,
+            Action.COUNT,
+        ),
+        (
+            replace(FINE, weighed=45, weighed_tolerance=4, level_since=NOW - DAY),
+            Kind.SCALE_DIFFERS,
+            Action.COUNT,
+        ),
+        (
+            replace(FINE, finding="finding-7", finding_since=NOW, finding_says="480 came."),
+            Kind.FINDING_WAITS,
+            Action.ANSWER_FINDING,
         ),
         (
             replace(LOW, ask=Ask.NO_ROOM, ask_because="No pack fits.", ask_since=NOW),
@@ -121,13 +150,111 @@ def test_a_dead_scale_does_not_say_that_nothing_came() -> None:
     )
 
 
-def test_a_deadline_makes_a_case_the_moment_it_has_passed_and_says_when_to_look() -> None:
+def test_a_deadline_makes_a_case_the_moment_it_has_passed() -> None:
     facts = replace(FINE, orders=(replace(SENT, answered_at=None, answer_due_at=NOW),))
     assert kinds(facts) == []
     assert kinds(facts, now=NOW + timedelta(microseconds=1)) == [Kind.NO_ANSWER]
-    assert next_look([facts], NOW) == timedelta(0)
-    assert next_look([replace(FINE, orders=(SENT,))], NOW) == HOUR
-    assert next_look([FINE], NOW) is None
+
+
+def test_a_draft_needs_a_person_from_the_start_and_anew_when_nobody_came() -> None:
+    draft = replace(
+        SENT, sent_at=None, drafted_at=NOW, expires_at=NOW + 2 * DAY, escalates_at=NOW + HOUR
+    )
+    (asked,) = cases([replace(FINE, orders=(draft,))], NOW).open
+    assert (asked.because, asked.since) == ("RO-1 waits to be approved.", NOW)
+    assert asked.act_before == NOW + 2 * DAY, "then it expires"
+    (sooner,) = cases([replace(FINE, runs_out_at=NOW + DAY, orders=(draft,))], NOW).open
+    assert sooner.act_before == NOW + DAY, "before that the bin runs out"
+    (again,) = cases([replace(FINE, orders=(draft,))], NOW + 2 * HOUR).open
+    assert (again.because, again.since) == ("RO-1 still waits to be approved.", NOW + HOUR)
+    assert again.key != asked.key, "putting off the first does not silence the second"
+
+
+def test_many_lines_of_one_order_that_wait_for_one_answer_are_one_case() -> None:
+    draft = replace(SENT, sent_at=None, drafted_at=NOW, expires_at=NOW + 9 * DAY)
+    bins = [
+        replace(
+            FINE,
+            bin_id=number,
+            runs_out_at=NOW + number * DAY,
+            critical=number == 3,
+            orders=(draft,),
+        )
+        for number in (3, 1, 2)
+    ]
+    (case,) = cases(bins, NOW).open
+    assert (case.key, case.bin_id, case.critical) == ("approval_waits:o1", 1, True)
+    assert case.because == "RO-1 waits to be approved, with 2 more bins."
+    assert case.act_before == NOW + DAY
+    # What was to come and did not, did not come to each of them.
+    late = replace(SENT, delivery_closes_at=NOW - HOUR)
+    assert len(cases([replace(one, orders=(late,)) for one in bins], NOW).open) == 3
+
+
+def test_a_change_that_is_being_confirmed_needs_nobody_yet() -> None:
+    moving = replace(FINE, unconfirmed=4, unconfirmed_since=NOW - HOUR)
+    assert kinds(moving) == []
+    (case,) = cases([moving], NOW + timedelta(seconds=1)).open
+    assert case.because == "A-1: the scale shows 4 pieces more, and that is not booked."
+
+
+def test_another_change_that_waits_is_another_case() -> None:
+    odd = replace(FINE, trust=Trust.UNIT_CHANGED, trust_because="Odd.", untrusted_since=NOW)
+    later = replace(odd, untrusted_since=NOW + HOUR)
+    assert cases([odd], NOW).open[0].key != cases([later], NOW).open[0].key
+    assert Kind.SENSOR_DOWN not in kinds(odd)
+
+
+def test_the_book_may_not_drift_from_the_scale_in_silence() -> None:
+    apart = replace(FINE, pieces=100, weighed=90, weighed_tolerance=9, level_since=NOW - DAY)
+    (case,) = cases([apart], NOW).open
+    assert case.because == "A-1: 100 are booked, and the scale weighs 90."
+    assert case.since == NOW - DAY
+    assert kinds(replace(apart, weighed=91)) == [], "the scale cannot tell the difference"
+    assert kinds(replace(apart, weighed=None)) == [], "not weighed, or just now something moves"
+    assert kinds(replace(apart, unconfirmed=-10, unconfirmed_since=NOW)) == []
+    stale = replace(apart, trust=Trust.STALE, untrusted_since=NOW)
+    assert kinds(stale) == [Kind.SENSOR_DOWN], "an old weight proves nothing"
+    counted = replace(apart, counted=100, counted_at=NOW, count="count-4")
+    assert kinds(counted) == [Kind.COUNT_DIFFERS], "the book is right: it is the scale that is not"
+    assert kinds(replace(counted, pieces=90, counted=90)) == []
+
+
+@pytest.mark.parametrize(
+    ("pieces", "sd_pieces", "calibration", "tolerance"),
+    [
+        (0, 0.0, Calibration(tare_mg=0, unit_weight_ug=4_200_000), 2),
+        (100, 0.0, Calibration(tare_mg=0, unit_weight_ug=4_200_000), 2),
+        (1_000, 0.0, Calibration(tare_mg=0, unit_weight_ug=4_200_000), 14),  # 1 % and some spread
+        (1_000, 0.0, Calibration(tare_mg=0, unit_weight_ug=4_200_000, unit_error_ug=4_200), 5),
+        (10, 0.0, Calibration(tare_mg=0, unit_weight_ug=1_000_000, scale_sd_mg=2_000), 9),
+        (10, 5.0, Calibration(tare_mg=0, unit_weight_ug=1_000_000), 20),
+    ],
+)
+def test_book_and_scale_may_differ_by_what_the_scale_cannot_tell(
+    pieces: int, sd_pieces: float, calibration: Calibration, tolerance: int
+) -> None:
+    assert scale_tolerance(pieces, sd_pieces, calibration) == tolerance
+
+
+def test_an_empty_bin_needs_a_person_whatever_is_on_its_way() -> None:
+    empty = replace(LOW, pieces=0, cover=Cover.COVERED, runs_out_at=NOW - HOUR)
+    (case,) = cases([empty], NOW).open
+    assert case.because == "A-1 is empty, and its order has not come yet."
+    assert (case.action, case.act_before) == (Action.EXPEDITE, NOW - HOUR)
+    (late,) = cases([replace(empty, pieces=1, cover=Cover.LATE)], NOW).open
+    assert late.key != case.key, "it got worse"
+    (alone,) = cases([replace(empty, cover=Cover.NOT_COVERED)], NOW).open
+    assert alone.because == "A-1 is empty, and nothing is on its way."
+
+
+def test_a_change_of_the_suppliers_is_answered_before_anything_else_of_the_order() -> None:
+    order = replace(SENT, changed_at=NOW, overdue_at=NOW - HOUR)
+    (case,) = cases([replace(FINE, orders=(order,))], NOW).open
+    assert (case.kind, case.because) == (
+        Kind.CHANGE_PROPOSED,
+        "The supplier would change RO-1.",
+    )
 
 
 def test_an_order_that_goes_wrong_in_several_ways_is_told_once() -> None:
@@ -162,13 +289,6 @@ def test_putting_off_one_thing_does_not_silence_what_is_worse_or_new() -> None:
     assert cases([replace(late, breach="breach 4")], NOW, [off]).open
 
 
-@pytest.mark.parametrize(("because", "until"), [(" ", NOW + DAY), ("known", NOW)])
-def test_putting_off_takes_a_reason_and_an_end(because: str, until: datetime) -> None:
-    (case,) = cases([LOW], NOW).open
-    with pytest.raises(refusals.SnoozeWithoutReason):
-        snooze(case, by="ada", because=because, until=until, now=NOW)
-
-
 times = st.none() | st.integers(-48, 48).map(lambda hours: NOW + hours * HOUR)
 ORDERS = st.builds(
     OrderFacts,
@@ -184,6 +304,9 @@ ORDERS = st.builds(
     arrived=st.booleans(),
     overdue_at=times,
     escalates_at=times,
+    drafted_at=times,
+    expires_at=times,
+    changed_at=times,
 )
 BINS = st.lists(
     st.builds(
@@ -203,6 +326,10 @@ BINS = st.lists(
         over_since=times,
         counted=st.none() | st.integers(0, 200),
         counted_at=times,
+        weighed=st.none() | st.integers(0, 200),
+        level_since=times,
+        unconfirmed=st.integers(-3, 3),
+        unconfirmed_since=times,
         orders=st.lists(ORDERS, max_size=3, unique_by=lambda order: order.order_id).map(tuple),
     ),
     max_size=6,
@@ -246,6 +373,42 @@ def test_many_bins_behind_one_gateway_that_is_away_are_one_case() -> None:
     stuck = replace(away[0], bin_id=4, trust=Trust.STUCK, trust_because="It says the same.")
     assert len(cases([*away, stuck], NOW).open) == 2
     assert cases(away[:1], NOW).open[0].action is Action.CHECK_SCALE
+
+
+def test_many_silent_scales_behind_a_gateway_that_is_there_are_one_case() -> None:
+    silent = [
+        replace(
+            FINE,
+            bin_id=number,
+            trust=Trust.STALE,
+            trust_because="Silent.",
+            untrusted_since=NOW - number * HOUR,
+            gateway="plant-1",
+        )
+        for number in range(1, 5)
+    ]
+    assert len(cases(silent[:3], NOW).open) == 3, "a few may have as many causes"
+    (case,) = cases(silent, NOW).open
+    assert case.because == "4 bins behind gateway plant-1 are not heard of, and it is there."
+    assert (case.action, case.since) == (Action.CHECK_CABLE, NOW - 4 * HOUR)
+    twice = [*silent, *(replace(one, bin_id=one.bin_id + 9) for one in silent)]
+    assert cases(twice, NOW).open[0].key != case.key
+    (unwatched,) = cases([replace(one, gateway="") for one in silent], NOW).open
+    assert unwatched.because == "4 bins are watched by no sensor."
+
+
+def test_a_gateway_that_stays_away_is_told_before_its_bins_are_silent() -> None:
+    away = GatewayFacts(
+        name="plant-1", bin_id=1, bins=40, critical=True, offline_since=NOW - BACK_WITHIN
+    )
+    fine = replace(FINE, gateway="plant-1")
+    assert cases([fine], NOW, gateways=[away]).open == (), "it may be starting anew"
+    (case,) = cases([fine], NOW + timedelta(seconds=1), gateways=[away]).open
+    assert case.because == "Gateway plant-1 is offline: 40 bins are behind it."
+    silent = replace(fine, trust=Trust.OFFLINE, untrusted_since=NOW)
+    both = [silent, replace(silent, bin_id=2)]
+    (then,) = cases(both, NOW + timedelta(hours=1), gateways=[away]).open
+    assert then.key == case.key
 
 
 ASKED = AgreementFacts(

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from cloud.http import live
+from cloud.http.cases import NOTHING, Needs
 from cloud.http.live import Asked, Hub, Viewer
 from cloud.postgres import pools
 from tests.cloud.http.world import OPERATIONS, World
@@ -24,7 +25,11 @@ Event = tuple[str, dict[str, Any]]
 def hub(world: World):
     world.a_morning()
     with pools.make_pool(world.database.dsn("binline_portal"), name="live", size_max=2) as pool:
-        yield Hub(partial(live.look, pool), world.clock)
+        yield Hub(partial(live.look, pool), partial(live.look_for_needs, pool), world.clock)
+
+
+def nothing_needed(_now: datetime) -> Needs:
+    return NOTHING
 
 
 @asynccontextmanager
@@ -187,7 +192,7 @@ def test_a_database_that_is_away_is_said_and_then_everything_comes_anew(world: W
         return Asked(complete=since is None, rows=[], gateways=[], horizon="1")
 
     async def watch() -> None:
-        hub = Hub(ask, world.clock)
+        hub = Hub(ask, nothing_needed, world.clock)
         async with running(hub) as next_of:
             await next_of("wall")
             state["away"] = True
@@ -208,7 +213,7 @@ def test_a_defect_does_not_let_the_wall_stand_still(world: World) -> None:
         return Asked(complete=since is None, rows=[], gateways=[], horizon="1")
 
     async def watch() -> None:
-        async with running(Hub(ask, world.clock)) as next_of:
+        async with running(Hub(ask, nothing_needed, world.clock)) as next_of:
             await next_of("wall")
 
     asyncio.run(watch())
@@ -235,7 +240,7 @@ def test_when_nothing_happens_the_page_still_hears_that_we_are_there(world, monk
         return Asked(complete=since is None, rows=[], gateways=[], horizon="1")
 
     async def watch() -> None:
-        async with running(Hub(ask, world.clock)) as next_of:
+        async with running(Hub(ask, nothing_needed, world.clock)) as next_of:
             await next_of("wall")
             assert (await next_of("beat"))[1]["at"] == int(world.now.timestamp() * 1000)
 
@@ -250,7 +255,7 @@ def test_nobody_watching_means_nobody_asks(world: World) -> None:
         return Asked(complete=since is None, rows=[], gateways=[], horizon="1")
 
     async def watch() -> None:
-        hub = Hub(ask, world.clock)
+        hub = Hub(ask, nothing_needed, world.clock)
         async with running(hub) as next_of:
             await next_of("wall")
         task = asyncio.create_task(hub.run())
@@ -264,7 +269,8 @@ def test_nobody_watching_means_nobody_asks(world: World) -> None:
 
 def test_there_are_only_so_many_places(world: World, monkeypatch) -> None:
     monkeypatch.setattr(live, "VIEWERS_MAX", 2)
-    hub = Hub(lambda _: Asked(complete=True, rows=[], gateways=[], horizon="1"), world.clock)
+    empty = Asked(complete=True, rows=[], gateways=[], horizon="1")
+    hub = Hub(lambda _: empty, nothing_needed, world.clock)
     first, _ = hub.join(), hub.join()
     with pytest.raises(live.TooManyViewers):
         hub.join()

@@ -83,7 +83,7 @@ def gateway(presence: str = "online") -> GatewayRow:
 
 
 def summary(*rows: BinRow, gateways: tuple[GatewayRow, ...] = (gateway(),)) -> views.Summary:
-    return views.summary_of(rows, [views.tile_of(each, NOW) for each in rows], gateways, NOW)
+    return views.summary_of(rows, [views.tile_of(each, NOW) for each in rows], gateways)
 
 
 @pytest.mark.parametrize(
@@ -168,61 +168,6 @@ def test_without_any_fresh_reading_no_share_is_claimed() -> None:
     assert summary(weighing(800, heard_at=None)).figures[0].value not in ("0 %", "100 %")
 
 
-def test_when_all_is_well_nobody_is_needed() -> None:
-    assert summary(weighing(800)).needs == []
-
-
-def test_an_empty_bin_needs_a_person_whatever_was_ordered() -> None:
-    (need,) = summary(
-        weighing(
-            0,
-            order_id="x",
-            order_number=1004,
-            order_state="acknowledged",
-            sent_at=NOW - timedelta(hours=2),
-            answered_at=NOW - timedelta(hours=1),
-        )
-    ).needs
-    assert need.title == "Lock nut M8 is empty"
-    assert "answered RO-1004 at 08:41" in need.text
-
-
-@pytest.mark.parametrize(("minutes", "needed"), [(29, 0), (31, 1)])
-def test_an_order_waits_half_an_hour_before_a_person_is_asked(minutes: int, needed: int) -> None:
-    needs = summary(
-        weighing(
-            100,
-            order_id="x",
-            order_number=1004,
-            order_state="sent",
-            sent_at=NOW - timedelta(minutes=minutes),
-        )
-    ).needs
-    assert len(needs) == needed
-
-
-def test_low_and_nothing_ordered_needs_a_person() -> None:
-    (need,) = summary(weighing(100, low_since=NOW)).needs
-    assert need.title == "Lock nut M8 is low, nothing ordered"
-
-
-def test_forty_bins_behind_one_gateway_are_one_need() -> None:
-    silent = [weighing(800, heard_at=NOW - timedelta(hours=3)) for _ in range(40)]
-    (need,) = summary(*silent, gateways=(gateway("offline"),)).needs
-    assert need.title == "Gateway lindau-1 is offline"
-    assert need.text.startswith("40 bins behind it have no fresh reading.")
-
-
-def test_a_silent_scale_behind_a_gateway_that_is_there_is_told_as_that() -> None:
-    (need,) = summary(weighing(800, heard_at=NOW - timedelta(hours=3)), weighing(700)).needs
-    assert "look at the scale" in need.text
-
-
-def test_a_doubtful_number_says_why() -> None:
-    (need,) = summary(weighing(800, condition="overload")).needs
-    assert need.text.endswith("The scale is overloaded.")
-
-
 def test_the_worst_site_comes_first() -> None:
     groups = summary(
         weighing(800, site_id=1, site="Alpha"), weighing(0, site_id=2, site="Beta")
@@ -275,11 +220,6 @@ def test_without_a_rate_it_may_be_anything_up_to_the_last_level() -> None:
 def test_where_nothing_was_ever_known_nothing_is_estimated() -> None:
     tile = views.tile_of(known(heard_at=None, pieces=None, level_at=None), NOW)
     assert (tile.pieces, tile.estimate) == (None, None)
-
-
-@pytest.mark.parametrize(("agreed", "minutes"), [(None, 30), (4, 240), (0, 0)])
-def test_an_answer_is_waited_for_as_long_as_was_agreed_on(agreed: int | None, minutes: int) -> None:
-    assert views.answer_expected(row(answer_hours=agreed)) == timedelta(minutes=minutes)
 
 
 def test_what_is_withheld_is_no_level_and_says_so() -> None:

@@ -1,5 +1,8 @@
 """Needs a person, as a page."""
 
+import re
+from datetime import timedelta
+
 from cloud.core.agreements import Side
 from tests.cloud.http.world import OPERATIONS
 
@@ -8,13 +11,14 @@ def test_each_case_has_its_cause_and_one_main_button(world, browser) -> None:
     world.a_morning()
     world.say("LND-R02-C7", "overload", ago_s=1)
     page = browser(OPERATIONS).get("/exceptions").text
-    assert "2 cases, the least time left first" in page
+    assert "3 cases, the least time left first" in page
     assert "Hex bolt M8x30 at Lindau Pumps, R02-C7: The scale is overloaded." in page
-    assert page.count("button little primary") == 2
+    assert page.count("button little primary") == 3
 
 
 def test_a_case_is_put_off_from_the_page_and_stands_below(world, browser) -> None:
     world.a_morning()
+    world.weigh("LND-R03-C6", 2000)
     visitor = browser(OPERATIONS)
     (case,) = visitor.get("/api/exceptions").json()
     path = f"/exceptions/{case['key']}/snooze"
@@ -26,6 +30,25 @@ def test_a_case_is_put_off_from_the_page_and_stands_below(world, browser) -> Non
     page = visitor.get("/exceptions").text
     assert "Nothing needs a person" in page
     assert f"by {OPERATIONS}: new scale comes" in page
+
+
+def test_the_wall_counts_what_the_list_shows_and_says_the_same(world, browser) -> None:
+    world.a_morning()
+    world.say("LND-R02-C7", "overload", ago_s=1)
+    world.now += timedelta(minutes=40)  # what was ordered is not answered
+    for code in ("LND-R03-C6", "LND-R04-B2", "HRT-R09-B2"):
+        world.weigh(code, 0)
+    visitor = browser(OPERATIONS)
+    listed = visitor.get("/api/exceptions").json()
+    page = visitor.get("/wall").text
+    assert len({case["kind"] for case in listed}) > 2
+    assert f'data-part="needs-count">{len(listed)}</span>' in page
+    titles = re.findall(r'<article class="need">.*?<h3>(.*?)</h3>', page, re.DOTALL)
+    assert titles[: len(listed)] == [case["because"] for case in listed]
+    url = f"/api/exceptions/{listed[0]['key']}/snooze"
+    until = (world.now + timedelta(hours=1)).isoformat()
+    assert visitor.post(url, json={"because": "known", "until": until}).status_code == 204
+    assert f'data-part="needs-count">{len(listed) - 1}</span>' in visitor.get("/wall").text
 
 
 def test_the_wall_leads_there(world, browser) -> None:

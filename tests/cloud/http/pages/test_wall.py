@@ -55,9 +55,9 @@ def test_the_six_numbers_and_what_needs_a_person(world, browser) -> None:
     assert "No fresh reading 1 behind lindau-1" in page
     assert "Open orders 3 3 not answered yet" in page
     assert "Gateways online 1 of 2 away: hartmann-1" in page
-    assert "Fuse 10 A is empty" in page
-    assert "Gateway hartmann-1 is offline" in page
-    assert "Set screw M5 has no fresh reading" in page
+    assert "Fuse 10 A at Lindau Pumps, R03-C6 is empty, and its order has not come yet." in page
+    assert "Gateway hartmann-1 is offline: 3 bins are behind it." in page
+    assert "Set screw M5 at Lindau Pumps, R01-A8: Not heard of for 3 h" in page
 
 
 def test_a_cloud_without_bins_says_what_comes_next(world, browser) -> None:
