@@ -5,7 +5,7 @@ and is written down only when it has come to something: whoever begins without i
 readings since once more, and comes to the same.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -19,11 +19,13 @@ from cloud.core.following import (
     carried_over,
     catch_up,
     compare,
+    is_a_piece,
     restated,
 )
 from cloud.core.levels import level_of
 from cloud.core.movements import settle_until
 from cloud.core.plateaus import settles_us
+from cloud.core.resting import Rest, Resting
 from cloud.postgres import bin_levels, bin_state, counts, movements, tracks
 from cloud.postgres.bin_levels import BinLevel, BorneOut
 from cloud.postgres.movements import New, Restated
@@ -43,7 +45,8 @@ class Remembered(NamedTuple):
     """
 
     track: Track  # as it was written down last, without the state
-    state: Followed
+    state: Followed  # as it came to something last
+    resting: Resting | None  # what became of it since, for one taker alone
     counted_at: datetime | None
     fed: int
     saved_us: int
@@ -69,6 +72,7 @@ class _Bin:
     now: Now
     track: Track
     state: Followed | None
+    resting: Resting | None
     counted_at: datetime | None
     fed: int
     recent: tuple[Key, ...]
@@ -79,6 +83,7 @@ class _Bin:
     before: Followed | None = None  # as it was shown until now
     seen: list[Seen] = field(default_factory=list)
     counted: Sequence[Counted] = ()
+    caught: CaughtUp | None = None  # as far as it was followed when it was no rest
     more: bool = False
     tares: Sequence[tuple[datetime, int]] = ()  # of the past, for what is followed again
 
@@ -87,19 +92,32 @@ class _Bin:
         return self.track.bin_id
 
     @property
+    def last(self) -> tuple[int, int, int] | None:
+        if self.resting is not None:
+            return self.resting.last
+        return None if self.state is None else self.state.last
+
+    @property
     def cursor_us(self) -> int:
-        return max(to_us(self.track.from_at), _last_us(self.state))
+        began_us = to_us(self.track.from_at)
+        return began_us if self.last is None else max(began_us, self.last[0])
+
+    def write_out(self) -> None:
+        if self.resting is not None:
+            self.state, self.resting = self.resting.done(), None
 
 
 def follow_bins(
     conn: psycopg.Connection,
     due: Sequence[Due],
     now: datetime,
-    remembered: Mapping[int, Remembered],
+    remembered: MutableMapping[int, Remembered],
     *,
     wait: bool = True,
 ) -> Outcome:
     """Runs in the caller's transaction, in which the bins were taken from those that wait.
+
+    They are taken out of what is remembered: if it is undone, it is known no longer.
 
     `wait`: also for bins that somebody else follows at the moment; else they are left out.
     """
@@ -125,30 +143,39 @@ def _begin(
     due: Sequence[Due],
     are: Mapping[int, Now],
     held: Mapping[int, int],
-    remembered: Mapping[int, Remembered],
+    remembered: MutableMapping[int, Remembered],
 ) -> list[_Bin]:
     known: dict[int, Remembered] = {}
     for bin_id, version in held.items():
-        one = remembered.get(bin_id)
-        if one is not None and one.track.version == version:
-            known[bin_id] = one
+        kept = remembered.pop(bin_id, None)
+        if kept is not None and kept.track.version == version:
+            known[bin_id] = kept
     read = tracks.read(conn, [bin_id for bin_id in held if bin_id not in known])
-    bins = []
-    for one in due:
-        now = are[one.bin_id]
-        if one.bin_id in known:
-            track, state, counted_at, fed, saved_us, recent = known[one.bin_id]
-        else:
-            track = read[one.bin_id]
-            state = None if track.state is None else Followed.from_json(track.state)
-            counted_at, fed, saved_us, recent = track.counted_at, track.fed, _last_us(state), ()
-            track = track._replace(state=None)
-        bin_ = _Bin(
-            due=one, now=now, track=track, state=state, counted_at=counted_at, fed=fed,
-            recent=recent, saved_us=saved_us, before=state,
-        )  # fmt: skip
-        bins.append(bin_)
-    return bins
+    return [
+        _by_heart(one, are[one.bin_id], known[one.bin_id])
+        if one.bin_id in known
+        else _as_read(one, are[one.bin_id], read[one.bin_id])
+        for one in due
+    ]
+
+
+def _by_heart(due: Due, now: Now, known: Remembered) -> _Bin:
+    track, state, resting, counted_at, fed, saved_us, recent = known
+    if resting is None and now.rules is track.rules:
+        resting = Resting.of(state, now.rules)
+    return _Bin(
+        due=due, now=now, track=track, state=state, resting=resting, counted_at=counted_at,
+        fed=fed, recent=recent, saved_us=saved_us, before=state,
+    )  # fmt: skip
+
+
+def _as_read(due: Due, now: Now, track: Track) -> _Bin:
+    state = None if track.state is None else Followed.from_json(track.state)
+    return _Bin(
+        due=due, now=now, track=track._replace(state=None), state=state, resting=None,
+        counted_at=track.counted_at, fed=track.fed, recent=(), saved_us=_last_us(state),
+        before=state,
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------ what was read
@@ -191,7 +218,7 @@ def _since(bin_: _Bin) -> Iterable[Since]:
         news_us = to_us(bin_.due.from_at)
         if news_us <= at_us:
             return [Since(sensor_id, max(began_us, news_us)) for sensor_id in sensors]
-    last = None if bin_.state is None else bin_.state.last
+    last = bin_.last
     if len(sensors) == 1 and last is not None and at_us == last[0] and not bin_.rewound:
         return (Since(sensors[0], *last),)
     return [Since(sensor_id, at_us) for sensor_id in sensors]
@@ -199,7 +226,7 @@ def _since(bin_: _Bin) -> Iterable[Since]:
 
 def _of_several(bin_: _Bin, parts: Sequence[list[Seen]]) -> list[Seen]:
     full = [part[-1].at for part in parts if len(part) == SEEN_MAX]
-    seen = sorted((one for part in parts for one in part), key=_key)
+    seen: list[Seen] = sorted((one for part in parts for one in part), key=_key)
     bin_.more = bool(full)
     # Beyond the last reading of the one that has more, the others would overtake it.
     return [one for one in seen if one.at <= min(full)] if full else seen
@@ -210,9 +237,9 @@ def _is_late(bin_: _Bin) -> bool:
     counted = bin_.counted_at
     if bin_.due.from_at is not None and counted is not None and bin_.due.from_at < counted:
         return True
-    if bin_.state is None or bin_.state.last is None:
+    if bin_.last is None:
         return False
-    at_us, stream_no, seq = bin_.state.last
+    at_us, stream_no, seq = bin_.last
     if bin_.counted and to_us(bin_.counted[0].at) < at_us:
         return True
     return bool(bin_.seen) and bin_.seen[0][:3] < (from_us(at_us), stream_no, seq)
@@ -220,7 +247,7 @@ def _is_late(bin_: _Bin) -> bool:
 
 def _rewind(conn: psycopg.Connection, bin_: _Bin) -> None:
     """Back to the checkpoint before it; everything since is followed again."""
-    late = [one.at for one in (*bin_.seen[:1], *bin_.counted[:1])]
+    late = [one.at for one in bin_.seen[:1]] + [one.at for one in bin_.counted[:1]]
     if bin_.due.from_at is not None:
         late.append(bin_.due.from_at)
     found = tracks.checkpoint_before(conn, bin_.bin_id, min(late), bin_.track.from_at)
@@ -228,7 +255,7 @@ def _rewind(conn: psycopg.Connection, bin_: _Bin) -> None:
     bin_.rewound = bin_.dirty = True
     bin_.recent = ()
     bin_.fed = 0
-    bin_.booked_since, bin_.state = None, None
+    bin_.booked_since, bin_.state, bin_.resting = None, None, None
     if found is not None:
         bin_.booked_since, state = found
         bin_.state = Followed.from_json(state)
@@ -240,6 +267,7 @@ def _rewind(conn: psycopg.Connection, bin_: _Bin) -> None:
 
 def _change(conn: psycopg.Connection, bin_: _Bin, now: datetime) -> None:
     was, become = bin_.track.rules, bin_.now.rules
+    bin_.write_out()
     bin_.dirty = True
     if bin_.now.item_id != bin_.track.item_id:
         _begin_anew(conn, bin_, bin_.now.from_at)
@@ -341,50 +369,48 @@ def _conclude(conn: psycopg.Connection, bins: Sequence[_Bin], now: datetime) -> 
     booked: list[New] = []
     outcome: dict[int, Remembered] = {}
     for bin_ in bins:
+        rest = _rest(bin_)
+        if rest is not None:
+            borne_out.append(BorneOut(bin_.bin_id, *rest))
+            outcome[bin_.bin_id] = _remembered(bin_, bin_.fed + len(bin_.seen))
+            continue
         here = _to_be_counted(bin_)
-        caught = _caught_up(bin_, here)
+        caught = bin_.caught or _caught_up(bin_, here)
         state, found = caught.state, caught.movements
         if state.pending:
             step = settle_until(state, now, bin_.now.rules)
             state, found = step.state, [*found, *step.movements]
-        if found or bin_.rewound:
-            booked += _book(conn, bin_, found, now)
+        booked += _book(conn, bin_, found, now)
         checkpoints += [(bin_.bin_id, at, kept.to_json()) for at, kept in caught.checkpoints]
         if here:
             bin_.counted_at = here[-1].at
         shows = _shows(state) != _shows(bin_.before)
         if shows:
             changed.append(bin_.bin_id)
-        last_us = _last_us(state)
-        if shows or bin_.dirty or state.doubts or state.pending or not last_us:
-            levels.append(_level(bin_.bin_id, state, now))
-        else:
-            # Whoever showed something else meanwhile has written it down, and is read first.
-            borne_out.append(
-                BorneOut(bin_.bin_id, state.sd_pieces, state.level_us, state.plateau_us, last_us)
-            )
+        levels.append(_level(bin_.bin_id, state, now))
+        bin_.state = state
+        since_saved_us = _last_us(state) - bin_.saved_us
         if (
             bin_.dirty or shows or found or here or caught.checkpoints
-            or last_us - bin_.saved_us >= SAVE_EVERY_US
+            or since_saved_us >= SAVE_EVERY_US
         ):  # fmt: skip
+            text = state.to_json()
             saved.append(
-                bin_.track._replace(
-                    state=state.to_json(), counted_at=bin_.counted_at, fed=caught.fed
-                )
+                bin_.track._replace(state=text, counted_at=bin_.counted_at, fed=caught.fed)
             )
             bin_.track = bin_.track._replace(version=bin_.track.version + 1)
-            bin_.saved_us = last_us
-        keys = (*bin_.recent, *[one[:3] for one in bin_.seen[-RECENT_MAX:]])
-        outcome[bin_.bin_id] = Remembered(
-            bin_.track, state, bin_.counted_at, caught.fed, bin_.saved_us, keys[-RECENT_MAX:]
-        )
+            bin_.saved_us = _last_us(state)
+        outcome[bin_.bin_id] = _remembered(bin_, caught.fed)
     movements.insert(conn, booked, now)
     tracks.keep_checkpoints(conn, checkpoints)
     tracks.save(conn, saved)
     bin_levels.save(conn, levels)
     if not bin_levels.bear_out(conn, borne_out):
-        states = [(one.bin_id, outcome[one.bin_id].state) for one in borne_out]
-        bin_levels.save(conn, [_level(bin_id, state, now) for bin_id, state in states])
+        resting = [bin_ for bin_ in bins if bin_.resting is not None]
+        for bin_ in resting:
+            bin_.write_out()
+        states = [(bin_.bin_id, bin_.state) for bin_ in resting]
+        bin_levels.save(conn, [_level(bin_id, one, now) for bin_id, one in states if one])
     bin_state.mark_due(conn, changed)
     return Outcome(
         remembered=outcome,
@@ -392,6 +418,37 @@ def _conclude(conn: psycopg.Connection, bins: Sequence[_Bin], now: datetime) -> 
         changed=len(changed),
         readings=sum(len(bin_.seen) for bin_ in bins),
         movements=len(booked),
+    )
+
+
+def _rest(bin_: _Bin) -> Rest | None:
+    """None: it came to something, or somebody did; then it is written out."""
+    resting = bin_.resting
+    if resting is None:
+        return None
+    if bin_.counted or bin_.more or not is_a_piece(bin_.seen, bin_.fed):
+        bin_.write_out()
+        return None
+    rest = resting.feed_all(bin_.seen)
+    if rest is not None and rest.followed_us - bin_.saved_us < SAVE_EVERY_US:
+        return rest
+    bin_.resting = None
+    bin_.caught = CaughtUp(
+        state=resting.done(),
+        movements=resting.movements,
+        checkpoints=[],
+        fed=bin_.fed + len(bin_.seen),
+    )
+    return None
+
+
+def _remembered(bin_: _Bin, fed: int) -> Remembered:
+    assert bin_.state is not None
+    keys = bin_.recent
+    if bin_.seen:
+        keys = (*keys, *[one[:3] for one in bin_.seen[-RECENT_MAX:]])[-RECENT_MAX:]
+    return Remembered(
+        bin_.track, bin_.state, bin_.resting, bin_.counted_at, fed, bin_.saved_us, keys
     )
 
 

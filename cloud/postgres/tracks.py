@@ -234,7 +234,9 @@ def lock(conn: psycopg.Connection, now: Mapping[int, Now], *, wait: bool = True)
     """
     ids = sorted(now)
     query = _LOCK if wait else _LOCK + "SKIP LOCKED"
-    held = dict(conn.cursor(binary=True).execute(query, (arrays.numbers(ids),)).fetchall())
+    held: dict[int, int] = dict(
+        conn.cursor(binary=True).execute(query, (arrays.numbers(ids),)).fetchall()
+    )
     begun = [bin_id for bin_id in ids if bin_id not in held]
     if begun and wait:
         with conn.cursor() as cursor:
