@@ -10,7 +10,7 @@ The level is the opening and the movements, nothing else: their sum is exact ove
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple, Self
@@ -212,7 +212,7 @@ class Followed:
         return None if self.plateau_us is None else from_us(self.plateau_us)
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps(vars(self), separators=(",", ":"))  # all of it is plain, or tuples
 
     @classmethod
     def from_json(cls, text: str) -> Self:

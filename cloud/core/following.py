@@ -62,12 +62,23 @@ def catch_up(
             step = counted(now, count.pieces, count.at, count.because, rules, is_seen=count.is_seen)
             now = step.state
             movements += step.movements
-        elif now.last is not None and place < len(seen) and not now.pending:
+        elif (
+            now.last is not None
+            and not now.pending
+            and (place < len(seen) or (fed >= FEED_MAX and not waiting))
+        ):
             # Not while a gain may be revoked: that may be decided by the clock, and a state from
             # before would decide it again.
             checkpoints.append((from_us(now.last[0]), now))
             fed = 0
     return CaughtUp(state=now, movements=movements, checkpoints=checkpoints, fed=fed)
+
+
+def is_a_piece(seen: Sequence[Seen], fed: int) -> bool:
+    """Whether these are followed at once, with no checkpoint due among them or after them."""
+    if fed + len(seen) >= FEED_MAX:
+        return False
+    return len(seen) < 2 or seen[-1].at - seen[0].at <= CHECKPOINT_EVERY  # noqa: PLR2004
 
 
 def _next_stop(seen: Sequence[Seen], place: int, waiting: Sequence[Counted], fed: int) -> int:

@@ -17,7 +17,7 @@ from cloud.actions.follow import Outcome, Remembered, follow_bins
 from cloud.postgres import pools, tracks
 from cloud.postgres.tracks import Due
 
-BINS_AT_ONCE = 200  # in one transaction: long enough to be worth it, short enough to be no wait
+BINS_AT_ONCE = 500  # in one transaction: long enough to be worth it, short enough to be no wait
 REMEMBERED_MAX = 100_000
 ASIDE_S = 60.0  # for a bin that cannot be followed: the others go on meanwhile
 SETTLE_EVERY_S = 1.0

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import psycopg
 
 from cloud.core.followed import Doubt, Doubting
+from cloud.postgres import arrays
 
 _DAYS_MAX = 36_500.0  # what lasts a century does not run out
 _SAVE = """
@@ -31,6 +32,15 @@ ON CONFLICT (bin_id) DO UPDATE SET
                           EXCLUDED.zero_error_mg)
         THEN pg_current_xact_id() ELSE l.changed_xid END
 """
+_BEAR_OUT = """
+UPDATE bin_levels l
+   SET sd_pieces = t.sd_pieces, level_at = timestamptz 'epoch' + t.level_us * interval '1 us',
+       plateau_since = timestamptz 'epoch' + t.plateau_us * interval '1 us',
+       followed_at = timestamptz 'epoch' + t.followed_us * interval '1 us', settles_at = NULL
+  FROM unnest(%s::int[], %s::real[], %s::bigint[], %s::bigint[], %s::bigint[])
+    AS t(bin_id, sd_pieces, level_us, plateau_us, followed_us)
+ WHERE l.bin_id = t.bin_id
+"""
 
 
 class BinLevel(NamedTuple):
@@ -47,11 +57,32 @@ class BinLevel(NamedTuple):
     zero_error_mg: int | None
 
 
+class BorneOut(NamedTuple):
+    """Of a level that is what it was, without a doubt, and waits for nothing: since 1970."""
+
+    bin_id: int
+    sd_pieces: float
+    level_us: int | None
+    plateau_us: int | None
+    followed_us: int
+
+
 def save(conn: psycopg.Connection, levels: Iterable[BinLevel]) -> None:
     """In one statement: the driver takes longer for eleven values of a row than all else does."""
     rows = [one._asdict() for one in levels]
     if rows:
         conn.execute(_SAVE, (json.dumps(rows, default=datetime.isoformat),))
+
+
+def bear_out(conn: psycopg.Connection, levels: Sequence[BorneOut]) -> bool:
+    """What most readings come to, and so the least that can be written of them.
+
+    False: of some nothing was there.
+    """
+    if not levels:
+        return True
+    columns = map(arrays.numbers, zip(*levels, strict=True))
+    return conn.execute(_BEAR_OUT, tuple(columns)).rowcount == len(levels)
 
 
 def doubts_of(said: Sequence[Sequence[str]] | None) -> tuple[Doubt, ...]:

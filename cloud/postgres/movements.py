@@ -1,5 +1,6 @@
 """Movements: what was booked of a bin, and what took its place."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +17,13 @@ _COLUMNS = (
 )
 _INSERT = f"""
 INSERT INTO movements (bin_id, item_id, known_at, restated, {_COLUMNS})
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+SELECT bin_id, item_id, %s, restated, {_COLUMNS}
+  FROM ROWS FROM (json_to_recordset(%s::json) AS (
+       bin_id int, item_id int, restated boolean, kind text, pieces int, before_pieces int,
+       after_pieces int, event_at timestamptz, confirmed_at timestamptz, before_refs bigint[],
+       after_refs bigint[], before_mg bigint, after_mg bigint, because text)) WITH ORDINALITY
+       AS t(bin_id, item_id, restated, {_COLUMNS}, place)
+ ORDER BY place
 """  # noqa: S608 - made of constants
 
 
@@ -67,31 +74,30 @@ def replace(conn: psycopg.Connection, movement_ids: Sequence[int], now: datetime
 
 
 def insert(conn: psycopg.Connection, new: Sequence[New], now: datetime) -> None:
-    if not new:
-        return
-    with conn.cursor() as cursor:
-        cursor.executemany(_INSERT, [_row(one, now) for one in new])
+    """In one statement: whatever is noted of movements is then noted once for all of them."""
+    if new:
+        rows = json.dumps([_row(one) for one in new], default=datetime.isoformat)
+        conn.execute(_INSERT, (now, rows))
 
 
-def _row(new: New, now: datetime) -> tuple[object, ...]:
+def _row(new: New) -> dict[str, object]:
     moved = new.movement
-    return (
-        new.bin_id,
-        new.item_id,
-        now,
-        new.restated,
-        moved.kind.value,
-        moved.pieces,
-        moved.before_pieces,
-        moved.after_pieces,
-        moved.event_at,
-        moved.known_at_reading,
-        None if moved.before is None else _refs(moved.before),
-        _refs(moved.after),
-        moved.before_mg,
-        moved.after_mg,
-        moved.because,
-    )
+    return {
+        "bin_id": new.bin_id,
+        "item_id": new.item_id,
+        "restated": new.restated,
+        "kind": moved.kind,
+        "pieces": moved.pieces,
+        "before_pieces": moved.before_pieces,
+        "after_pieces": moved.after_pieces,
+        "event_at": moved.event_at,
+        "confirmed_at": moved.known_at_reading,
+        "before_refs": None if moved.before is None else _refs(moved.before),
+        "after_refs": _refs(moved.after),
+        "before_mg": moved.before_mg,
+        "after_mg": moved.after_mg,
+        "because": moved.because,
+    }
 
 
 def _refs(readings: ReadingRange) -> list[int]:

@@ -6,21 +6,22 @@ bin_tracks   what is remembered, locked by whoever follows the bin
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import dict_row
 
-from cloud.core.followed import Measure, Rules, Seen
+from cloud.core.followed import Measure, Rules, Seen, from_us
 from cloud.core.following import Counted
 from cloud.core.levels import Calibration
 from cloud.postgres import arrays
 
 DUE_ROWS_MAX = 1_000  # transactions of ingest, spread over their bins at once
+RULES_MAX = 100_000  # of so many bins it is kept what they came to: most never change
 
 _SPREAD = """
 WITH taken AS (
@@ -49,6 +50,7 @@ DELETE FROM bin_follow WHERE bin_id IN
       LIMIT %s FOR UPDATE SKIP LOCKED)
 RETURNING bin_id, from_at
 """
+# Nothing but numbers and text, so that a row is a key.
 _RULES = """
 SELECT b.bin_id, b.item_id, b.tare_mg,
        coalesce((SELECT max(to_at) FROM bin_items o
@@ -56,40 +58,65 @@ SELECT b.bin_id, b.item_id, b.tare_mg,
        b.scale_sd_mg, b.measure, b.pieces_per_count,
        b.capacity, b.interval_s, coalesce(b.refill_min_pieces, i.pack) AS refill_pieces,
        i.unit_weight_ug, i.unit_sd_ug, i.unit_error_ug,
-       (SELECT array_agg(sensor_id ORDER BY sensor_id) FROM sensors s WHERE s.bin_id = b.bin_id)
-           AS sensors
+       (SELECT string_agg(sensor_id::text, ' ' ORDER BY sensor_id) FROM sensors s
+         WHERE s.bin_id = b.bin_id) AS sensors
   FROM bins b JOIN items i USING (item_id)
- WHERE b.bin_id = ANY(%s) ORDER BY b.bin_id
+ WHERE b.bin_id = ANY(%s::int[]) ORDER BY b.bin_id
 """
 _LOCK = """
-SELECT bin_id, item_id, from_at, rules, state, counted_at, fed, version FROM bin_tracks
- WHERE bin_id = ANY(%s) ORDER BY bin_id FOR UPDATE
+SELECT bin_id, version FROM bin_tracks WHERE bin_id = ANY(%s::int[]) ORDER BY bin_id FOR UPDATE
+"""
+_READ = """
+SELECT bin_id, item_id, from_at, rules::text, state, counted_at, fed, version FROM bin_tracks
+ WHERE bin_id = ANY(%s::int[])
 """
 _BEGIN = """
 INSERT INTO bin_tracks (bin_id, item_id, from_at, rules) VALUES (%s, %s, %s, %s)
 ON CONFLICT DO NOTHING
 """
-# Each sensor from its own time on. The least of all is said again, for weeks to be left out when
-# the question is planned. What a machine said that a person then refused is not of this bin.
+# Each sensor from its own place on. The least time of all is said again, for weeks to be left out
+# when the question is planned. What a machine said that a person then refused is not of this bin.
 _SEEN = """
-WITH refused AS MATERIALIZED (SELECT array_agg(stream_no) AS nos FROM streams WHERE refused)
-SELECT t.sensor_id, r.at, r.stream_no, r.seq, r.weight_mg, r.condition, r.stability, r.quality,
-       r.clock_trusted, r.total, r.code, r.change
-  FROM refused, unnest(%(ids)s::int[], %(since)s::timestamptz[]) AS t(sensor_id, since),
+WITH refused AS MATERIALIZED (SELECT array_agg(stream_no) AS nos FROM streams WHERE refused),
+since AS (
+    SELECT sensor_id, timestamptz 'epoch' + us * interval '1 us' AS at, stream_no, seq
+      FROM unnest(%(ids)s::int[], %(us)s::bigint[], %(streams)s::int[], %(seqs)s::bigint[])
+        AS t(sensor_id, us, stream_no, seq))
+SELECT r.at, r.stream_no, r.seq, r.weight_mg, r.condition, r.stability, r.quality,
+       r.clock_trusted, r.total, r.code, r.change, t.sensor_id
+  FROM refused, since t,
        LATERAL (SELECT * FROM (
            (SELECT measured_at AS at, stream_no, seq, weight_mg, condition, stability, quality,
                    clock_trusted, total, code, change
               FROM readings WHERE sensor_id = t.sensor_id AND corrected_at IS NULL
-               AND measured_at >= t.since AND measured_at >= %(least)s
+               AND measured_at >= t.at AND measured_at >= %(least)s
+               AND (measured_at, stream_no, seq) > (t.at, t.stream_no, t.seq)
                AND (refused.nos IS NULL OR stream_no <> ALL(refused.nos))
              ORDER BY measured_at, stream_no, seq LIMIT %(limit)s)
            UNION ALL
            (SELECT corrected_at, stream_no, seq, weight_mg, condition, stability, quality,
                    clock_trusted, total, code, change
-              FROM readings WHERE sensor_id = t.sensor_id AND corrected_at >= t.since
+              FROM readings WHERE sensor_id = t.sensor_id AND corrected_at >= t.at
+               AND (corrected_at, stream_no, seq) > (t.at, t.stream_no, t.seq)
                AND (refused.nos IS NULL OR stream_no <> ALL(refused.nos))
              ORDER BY corrected_at, stream_no, seq LIMIT %(limit)s)) u
         ORDER BY at, stream_no, seq LIMIT %(limit)s) r
+"""
+_COUNTS = """
+SELECT c.bin_id, c.counted_at, c.pieces, c.because, c.kind <> 'tare'
+  FROM unnest(%s::int[], %s::int[], %s::bigint[]) AS t(bin_id, item_id, us)
+  JOIN counts c ON c.bin_id = t.bin_id AND c.item_id = t.item_id
+   AND c.counted_at > timestamptz 'epoch' + t.us * interval '1 us'
+ ORDER BY c.counted_at, c.count_id
+"""
+_SAVE = """
+UPDATE bin_tracks b
+   SET item_id = t.item_id, from_at = t.from_at, rules = t.rules, state = t.state,
+       counted_at = t.counted_at, fed = t.fed, version = version + 1
+  FROM json_to_recordset(%s::json) AS t(
+       bin_id int, item_id int, from_at timestamptz, rules jsonb, state text,
+       counted_at timestamptz, fed int)
+ WHERE b.bin_id = t.bin_id
 """
 
 
@@ -149,6 +176,15 @@ class Track(NamedTuple):
     version: int
 
 
+class Since(NamedTuple):
+    """Of a sensor what comes after this place; of one in no stream, all of its time, too."""
+
+    sensor_id: int
+    at_us: int
+    stream_no: int = -1
+    seq: int = -1
+
+
 def spread(conn: psycopg.Connection) -> int:
     """Say by the bin what ingest said by the sensor; how many transactions of it were read."""
     row = conn.execute(_SPREAD, (DUE_ROWS_MAX,)).fetchone()
@@ -176,6 +212,8 @@ def take(conn: psycopg.Connection, limit: int, but: Sequence[int], recent: datet
 
 
 def give_back(conn: psycopg.Connection, due: Sequence[Due]) -> None:
+    if not due:
+        return
     with conn.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO bin_follow AS b VALUES (%s, %s) ON CONFLICT (bin_id)"
@@ -184,90 +222,84 @@ def give_back(conn: psycopg.Connection, due: Sequence[Due]) -> None:
         )
 
 
-def now_of(conn: psycopg.Connection, bin_ids: Sequence[int]) -> dict[int, Now]:
-    with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_RULES, (list(bin_ids),)).fetchall()
-    return {
-        row["bin_id"]: Now(
-            row["item_id"],
-            row["from_at"],
-            _rules({**row, "sensors": row["sensors"] or ()}),
-        )
-        for row in rows
-    }
+def now_of(conn: psycopg.Connection, bin_ids: Iterable[int]) -> dict[int, Now]:
+    cursor = conn.cursor(binary=True).execute(_RULES, (arrays.numbers(bin_ids),))
+    return {row[0]: _now(row[1:]) for row in cursor.fetchall()}
 
 
-def lock(
-    conn: psycopg.Connection, now: Mapping[int, Now], *, wait: bool = True
-) -> dict[int, Track]:
-    """What is remembered, held until the transaction ends; what is new is begun.
+def lock(conn: psycopg.Connection, now: Mapping[int, Now], *, wait: bool = True) -> dict[int, int]:
+    """Bins that are held until the transaction ends, with their versions; what is new is begun.
 
     Who does not wait gets neither what is new nor what somebody else holds.
     """
     ids = sorted(now)
-    rows = conn.execute(_LOCK if wait else _LOCK + "SKIP LOCKED", (ids,)).fetchall()
-    begun = sorted(set(ids) - {row[0] for row in rows})
+    query = _LOCK if wait else _LOCK + "SKIP LOCKED"
+    held: dict[int, int] = dict(
+        conn.cursor(binary=True).execute(query, (arrays.numbers(ids),)).fetchall()
+    )
+    begun = [bin_id for bin_id in ids if bin_id not in held]
     if begun and wait:
         with conn.cursor() as cursor:
             cursor.executemany(
                 _BEGIN,
                 [(i, now[i].item_id, now[i].from_at, rules_json(now[i].rules)) for i in begun],
             )
-        rows += conn.execute(_LOCK, (begun,)).fetchall()
+        held.update(conn.execute(_LOCK, (arrays.numbers(begun),)).fetchall())
+    return held
+
+
+def read(conn: psycopg.Connection, bin_ids: Sequence[int]) -> dict[int, Track]:
+    """What is remembered of bins that are held."""
+    if not bin_ids:
+        return {}
+    rows = conn.execute(_READ, (arrays.numbers(bin_ids),)).fetchall()
     return {
-        bin_id: Track(bin_id, item_id, from_at, _rules(rules), state, counted_at, fed, version)
-        for bin_id, item_id, from_at, rules, state, counted_at, fed, version in rows
+        bin_id: Track(bin_id, item_id, from_at, _said(rules), *rest)
+        for bin_id, item_id, from_at, rules, *rest in rows
     }
 
 
 def save(conn: psycopg.Connection, tracks: Sequence[Track]) -> None:
-    with conn.cursor() as cursor:
-        cursor.executemany(
-            "UPDATE bin_tracks SET item_id = %s, from_at = %s, rules = %s, state = %s,"
-            " counted_at = %s, fed = %s, version = version + 1 WHERE bin_id = %s",
-            [
-                (t.item_id, t.from_at, rules_json(t.rules), t.state, t.counted_at, t.fed, t.bin_id)
-                for t in tracks
-            ],
-        )
+    """In one statement: one for each row takes the driver longer than all else."""
+    if tracks:
+        rows = [{**t._asdict(), "rules": _fields_of(t.rules)} for t in tracks]
+        conn.execute(_SAVE, (json.dumps(rows, default=datetime.isoformat),))
 
 
-def seen(
-    conn: psycopg.Connection, since: Sequence[tuple[int, datetime]], limit: int
-) -> dict[int, list[Seen]]:
-    """Per sensor what was read from its time on, in order, at most so many."""
-    found: dict[int, list[Seen]] = {sensor_id: [] for sensor_id, _ in since}
+def seen(conn: psycopg.Connection, since: Sequence[Since], limit: int) -> dict[int, list[Seen]]:
+    """Per sensor what was read after its place, in order, at most so many."""
+    found: dict[int, list[Seen]] = {one.sensor_id: [] for one in since}
     if not since:
         return found
+    ids, times, streams, seqs = map(arrays.numbers, zip(*since, strict=True))
     # Binary: the times of a hundred thousand readings are slow to read as text.
     rows = conn.cursor(binary=True).execute(
         _SEEN,
         {
-            "ids": [sensor_id for sensor_id, _ in since],
-            "since": [at for _, at in since],
-            "least": min(at for _, at in since),
+            "ids": ids,
+            "us": times,
+            "streams": streams,
+            "seqs": seqs,
+            "least": from_us(min(one.at_us for one in since)),
             "limit": limit,
         },
     )
-    for sensor_id, *rest in rows:
-        found[sensor_id].append(Seen._make((*rest, sensor_id)))
+    for one in map(Seen._make, rows.fetchall()):
+        found[one.sensor_id].append(one)
     return found
 
 
 def counts_after(
-    conn: psycopg.Connection, since: Mapping[int, tuple[int, datetime]]
+    conn: psycopg.Connection, since: Sequence[tuple[int, int, int]]
 ) -> dict[int, list[Counted]]:
-    rows = conn.execute(
-        "SELECT c.bin_id, c.counted_at, c.pieces, c.because, c.kind <> 'tare'"
-        "  FROM unnest(%s::int[], %s::int[], %s::timestamptz[]) AS t(bin_id, item_id, since)"
-        "  JOIN counts c ON c.bin_id = t.bin_id AND c.item_id = t.item_id"
-        "   AND c.counted_at > t.since"
-        " ORDER BY c.counted_at, c.count_id",
-        (list(since), [one for one, _ in since.values()], [at for _, at in since.values()]),
-    ).fetchall()
+    """`since`: bins, their items, and from when on, in microseconds since 1970."""
     found: dict[int, list[Counted]] = {}
-    for bin_id, *rest in rows:
-        found.setdefault(bin_id, []).append(Counted(*rest))
+    if since:
+        rows = conn.execute(
+            _COUNTS, [arrays.numbers(column) for column in zip(*since, strict=True)]
+        )
+        for bin_id, *rest in rows:
+            found.setdefault(bin_id, []).append(Counted(*rest))
     return found
 
 
@@ -294,6 +326,8 @@ def checkpoint_before(
 
 
 def keep_checkpoints(conn: psycopg.Connection, new: Sequence[tuple[int, datetime, str]]) -> None:
+    if not new:
+        return
     with conn.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO checkpoints VALUES (%s, %s, %s)"
@@ -327,12 +361,20 @@ def prune_checkpoints(conn: psycopg.Connection, recent: datetime, oldest: dateti
 
 _OF_CALIBRATION = [field.name for field in fields(Calibration)]
 _OF_RULES = [field.name for field in fields(Rules) if field.name != "calibration"]
+_NOW = (
+    "item_id", "tare_mg", "from_at", "scale_sd_mg", "measure", "pieces_per_count", "capacity",
+    "interval_s", "refill_pieces", "unit_weight_ug", "unit_sd_ug", "unit_error_ug", "sensors",
+)  # fmt: skip
 
 
 def rules_json(rules: Rules) -> str:
+    return json.dumps(_fields_of(rules))
+
+
+def _fields_of(rules: Rules) -> dict[str, Any]:
     """All of it side by side: no name is of both."""
     calibration = {name: getattr(rules.calibration, name) for name in _OF_CALIBRATION}
-    return json.dumps(calibration | {name: getattr(rules, name) for name in _OF_RULES})
+    return calibration | {name: getattr(rules, name) for name in _OF_RULES}
 
 
 def _rules(known: Mapping[str, Any]) -> Rules:
@@ -340,4 +382,22 @@ def _rules(known: Mapping[str, Any]) -> Rules:
     said = {name: known[name] for name in _OF_RULES}
     said |= {"measure": Measure(known["measure"]), "sensors": tuple(known["sensors"])}
     calibration = Calibration(**{name: known[name] for name in _OF_CALIBRATION})
-    return Rules(calibration=calibration, **said)
+    return _same(Rules(calibration=calibration, **said))
+
+
+@lru_cache(maxsize=RULES_MAX)
+def _same(rules: Rules) -> Rules:
+    """One object for all that are equal: whether something was changed is then told at a glance."""
+    return rules
+
+
+@lru_cache(maxsize=RULES_MAX)
+def _said(rules: str) -> Rules:
+    return _rules(json.loads(rules))
+
+
+@lru_cache(maxsize=RULES_MAX)
+def _now(row: tuple[Any, ...]) -> Now:
+    known = dict(zip(_NOW, row, strict=True))
+    sensors = tuple(map(int, (known["sensors"] or "").split()))
+    return Now(known["item_id"], known["from_at"], _rules({**known, "sensors": sensors}))

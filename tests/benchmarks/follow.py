@@ -1,11 +1,14 @@
 """Whether levels and movements keep up: readings followed, beside what ingest itself takes.
 
     python -m tests.benchmarks.follow [--bins 10000] [--rate 10000] [--seconds 20] [--takes 0.02]
+                                      [--noise-mg 300]
 
-Each second's readings are taken in and committed, then followed, on one core after the other: what
-is printed is the processor's time of either for one second of readings, and their ratio. The plain
-way, beside them in the same run, counts each weight for itself and books a movement whenever the
-number is another (no plateaus, nothing is told apart, nothing survives late readings).
+Each second's readings are taken in and committed, then followed, on one core after the other. What
+is printed is the time of the processor that a reading costs, in our process and in its server's of
+PostgreSQL, counted by the kernel: so others on the machine are in the way of neither, and the rate
+that one core, or two, have room for is their inverse. The plain way, beside them in the same run,
+counts each weight for itself and books a movement whenever the number is another (no plateaus,
+nothing is told apart, nothing survives late readings).
 
 Not a test: numbers depend on the machine, the ratio much less. fsync is on.
 """
@@ -16,7 +19,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import psycopg
 
@@ -51,6 +56,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=10_000, help="readings a second, of all bins")
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--takes", type=float, default=0.02, help="share of readings that are one")
+    parser.add_argument("--noise-mg", type=int, default=300, help="sd of a weight that is told")
     chosen = parser.parse_args()
     with server("binline_ingest", "binline_jobs") as made:
         measure(made, chosen)
@@ -70,26 +76,55 @@ def measure(server: postgres.EmbeddedPostgres, chosen: argparse.Namespace) -> No
         admin.execute("CREATE TABLE plain_levels (bin_id int PRIMARY KEY, pieces int)")
         admin.execute("CREATE TABLE plain_movements (bin_id int, before int, pieces int)")
         loop = FollowLoop(threading.Event())
-        spent: dict[str, list[float]] = {"ingest": [], "follow": [], "plain": []}
+        spent: dict[str, list[Spent]] = {"ingest": [], "follow": [], "plain": []}
         for second, payloads in enumerate(speak(chosen, gateways)):
-            took = timed(lambda p=payloads: take(ingest, p))
-            followed = timed(lambda: loop.round(jobs))
-            plain = timed(lambda p=payloads: plainly(admin, p))
-            if second:  # the first second is of all that is new
+            took = cost(ingest, lambda p=payloads: take(ingest, p))
+            followed = cost(jobs, lambda: loop.round(jobs))
+            plain = cost(admin, lambda p=payloads: plainly(admin, p))
+            if second > 1:  # the first is of all that is new, and the next still makes room
                 for what, spell in (("ingest", took), ("follow", followed), ("plain", plain)):
                     spent[what].append(spell)
         moved, waiting = one(
             jobs, "SELECT count(*), (SELECT count(*) FROM bin_follow) FROM movements"
         )
-        print(f"{chosen.bins:,} bins, {chosen.rate:,} readings/s, {moved:,} movements")  # noqa: T201
-        print(f"{waiting:,} bins wait to be followed at the end")  # noqa: T201
-        middle = {what: median(found) for what, found in spent.items()}
-        for what, seconds in middle.items():
-            rate = chosen.rate / seconds
-            print(  # noqa: T201
-                f"{what:>8}: {seconds:.3f} s for a second of readings ({rate:,.0f} readings/s),"
-                f" {seconds / middle['ingest']:.2f} of ingest"
-            )
+    print(f"{chosen.bins:,} bins, {chosen.rate:,} readings/s, {moved:,} movements")  # noqa: T201
+    print(f"{waiting:,} bins wait to be followed at the end")  # noqa: T201
+    middle = {
+        what: Spent(*(median(part) / chosen.rate for part in zip(*found, strict=True)))
+        for what, found in spent.items()
+    }
+    for what, (ours, theirs, wall) in middle.items():
+        print(  # noqa: T201
+            f"{what:>8}: {ours * 1e6:6.1f} us of ours a reading + {theirs * 1e6:6.1f} us of"
+            f" PostgreSQL's, {(ours + theirs) / sum(middle['ingest'][:2]):5.2f} of ingest;"
+            f" {wall * 1e6:6.1f} us by the clock"
+        )
+    alone, together = sum(middle["follow"][:2]), sum(middle["follow"][:2] + middle["ingest"][:2])
+    print(  # noqa: T201
+        f"room for {1 / alone:,.0f} readings/s where one core does nothing else but follow,"
+        f" {1 / middle['follow'].ours:,.0f} where PostgreSQL has another;"
+        f" {2 / together:,.0f} where two cores ingest and follow"
+    )
+
+
+class Spent(NamedTuple):
+    """Seconds: of the processor in our thread and in our server's process, and by the clock."""
+
+    ours: float
+    theirs: float
+    wall: float
+
+
+def cost(conn: psycopg.Connection, step: Callable[[], object]) -> Spent:
+    ours, theirs, wall = time.thread_time(), server_s(conn), time.perf_counter()
+    step()
+    return Spent(time.thread_time() - ours, server_s(conn) - theirs, time.perf_counter() - wall)
+
+
+def server_s(conn: psycopg.Connection) -> float:
+    """On the processor so far (proc_pid_schedstat: nanoseconds come first)."""
+    told = Path(f"/proc/{conn.info.backend_pid}/schedstat").read_text(encoding="ascii")
+    return int(told.split()[0]) / 1e9
 
 
 def speak(chosen: argparse.Namespace, gateways: int) -> Iterator[list[tuple[str, bytes]]]:
@@ -118,7 +153,9 @@ def speak(chosen: argparse.Namespace, gateways: int) -> Iterator[list[tuple[str,
                     messages.Weighed(
                         sensor=sensor,
                         after_ms=n * 1_000 // per_gateway,
-                        weight_mg=TARE_MG + held[sensor] * PIECE_MG,
+                        weight_mg=TARE_MG
+                        + held[sensor] * PIECE_MG
+                        + round(chance.gauss(0, chosen.noise_mg)),
                         stability=messages.Stability.STATED,
                         clock_trusted=True,
                     )
@@ -154,12 +191,6 @@ def plainly(conn: psycopg.Connection, payloads: list[tuple[str, bytes]]) -> None
             if isinstance(said, messages.Weighed)
         }
         conn.execute(PLAIN, (list(counted), list(counted.values())))
-
-
-def timed(step: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    step()
-    return time.perf_counter() - began
 
 
 def one(conn: psycopg.Connection, query: str) -> tuple[int, int]:

@@ -132,6 +132,25 @@ def level(jobs: psycopg.Connection, bin_id: int) -> tuple[Any, ...]:
     return row
 
 
+def whole_level(jobs: psycopg.Connection, bin_id: int) -> tuple[Any, ...] | None:
+    """All of it, to the last bit."""
+    return jobs.execute(
+        "SELECT pieces, sd_pieces, exact, level_at, plateau_since, unconfirmed, doubts,"
+        " followed_at, settles_at, zero_error_mg FROM bin_levels WHERE bin_id = %s",
+        (bin_id,),
+    ).fetchone()
+
+
+def count(database: Any, bin_id: int, pieces: int, minute: float) -> None:
+    with database.connect("binline_jobs") as conn:
+        conn.execute(
+            "INSERT INTO counts (bin_id, item_id, kind, pieces, counted_at, entered_at, by,"
+            " because) SELECT bin_id, item_id, 'cycle', %s, %s, %s, 'ann', 'counted by hand'"
+            " FROM bins WHERE bin_id = %s",
+            (pieces, cases.NOW + timedelta(minutes=minute), NOW, bin_id),
+        )
+
+
 def test_a_morning_becomes_its_movements_and_they_sum_up_to_the_level(
     database: Any, come: Come, jobs: psycopg.Connection, bin_id: int
 ) -> None:
@@ -161,21 +180,22 @@ def test_in_whichever_order_and_however_often_readings_come_the_same_is_told(
         admin.execute("UPDATE gateways SET name = 'was-' || gateway_id WHERE name !~ '^was'")
         clean = shelf(admin, "clean")
         mixed = shelf(admin, "mixed")
-    parts = batches(MORNING, data.draw(st.integers(5, 9), label="size"))
+    parts = batches(MORNING, data.draw(st.integers(2, 9), label="size"))
     come(parts, "clean")
     follow(jobs)
     shuffled = data.draw(st.permutations([*parts, *parts[::2]]), label="order")
-    memory: dict[int, Remembered] = {}
+    workers: list[dict[int, Remembered]] = [{}, {}]
+    worker = st.sampled_from(workers)
     for part in shuffled:
         come([part], "mixed")
         if data.draw(st.booleans(), label="follow now"):
             if data.draw(st.booleans(), label="restart"):
-                memory.clear()
-            follow(jobs, memory)
-    follow(jobs, memory)
+                workers[0].clear()
+            follow(jobs, data.draw(worker, label="worker"))
+    follow(jobs, data.draw(worker, label="worker"))
     assert len(told(jobs, clean)) == 6
     assert told(jobs, mixed) == told(jobs, clean)
-    assert level(jobs, mixed) == level(jobs, clean)
+    assert whole_level(jobs, mixed) == whole_level(jobs, clean)
 
 
 def test_what_late_readings_take_back_stays_with_the_time_of_its_end(
@@ -382,3 +402,22 @@ def test_a_second_scale_under_a_bin_makes_one_level_of_both(
     assert sum(pieces for kind, pieces, *_ in told(jobs, bin_id) if kind == "usage") == -30
     (rows,) = jobs.execute("SELECT count(*) FROM bin_state WHERE bin_id = %s", (bin_id,)).fetchall()
     assert rows == (1,)
+
+
+@pytest.mark.parametrize("memory", [None, dict[int, Remembered]()], ids=["anew", "by heart"])
+def test_a_count_that_is_entered_late_stands_among_readings_that_were_followed(
+    database: Any,
+    come: Come,
+    jobs: psycopg.Connection,
+    bin_id: int,
+    memory: dict[int, Remembered] | None,
+) -> None:
+    come([cases.batch(1, [of_minute(n, 480) for n in range(9)], sensors=("s01",))])
+    follow(jobs, memory)
+    count(database, bin_id, 470, minute=5)
+    follow(jobs, memory)
+    assert level(jobs, bin_id)[0] == 470
+    assert [(kind, pieces) for kind, pieces, *_ in told(jobs, bin_id)] == [
+        ("opening", 480),
+        ("correction", -10),
+    ]

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.core.followed import Followed, MovementKind, Rules, Seen
-from cloud.core.following import FEED_MAX, Counted, carried_over, catch_up, compare, restated
+from cloud.core.following import (
+    FEED_MAX,
+    Counted,
+    carried_over,
+    catch_up,
+    compare,
+    is_a_piece,
+    restated,
+)
 from cloud.core.levels import Calibration
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -135,6 +143,26 @@ def test_a_quiet_bin_has_a_checkpoint_a_day() -> None:
     readings = seen([300] * 80, step_s=3_600)
     rules = Rules(calibration=RULES.calibration, interval_s=3_600, refill_pieces=100)
     assert len(catch_up(None, readings, [], rules).checkpoints) == 3
+
+
+def test_who_looks_at_each_reading_keeps_a_checkpoint_as_often_as_who_looks_at_many() -> None:
+    state, fed, checkpoints = None, 0, []
+    for reading in seen([300] * (2 * FEED_MAX + 50), step_s=1):
+        caught = catch_up(state, [reading], [], RULES, fed)
+        assert is_a_piece([reading], fed) == (not caught.checkpoints)
+        state, fed = caught.state, caught.fed
+        checkpoints += caught.checkpoints
+    assert [(kept.last or (0, 0, 0))[2] for _, kept in checkpoints] == [FEED_MAX, 2 * FEED_MAX]
+
+
+@given(fed=st.integers(FEED_MAX - 6, FEED_MAX), size=st.integers(0, 6), step_h=st.integers(1, 30))
+def test_what_is_a_piece_is_followed_without_a_checkpoint(fed: int, size: int, step_h: int) -> None:
+    readings = seen([300] * size, step_s=3_600 * step_h)
+    rules = Rules(calibration=RULES.calibration, interval_s=3_600, refill_pieces=100)
+    if is_a_piece(readings, fed):
+        caught = catch_up(None, readings, [], rules, fed)
+        assert not caught.checkpoints
+        assert caught.fed == fed + size
 
 
 def test_what_is_told_again_stays_and_what_is_not_is_gone() -> None:

@@ -5,9 +5,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from cloud.core.followed import Doubt, Doubting
+from cloud.core.followed import Doubt, Doubting, to_us
 from cloud.postgres import bin_levels
-from cloud.postgres.bin_levels import BinLevel
+from cloud.postgres.bin_levels import BinLevel, BorneOut
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -57,3 +57,24 @@ def test_what_is_used_a_day_is_known_when_a_day_of_it_is(
     assert bin_levels.usage_of(conn, shelf.bin_id) is None
     shelf.admin.execute("UPDATE bin_levels SET usage_per_day = 2.5, usage_days = 4")
     assert bin_levels.usage_of(conn, shelf.bin_id) == (2.5, 4)
+
+
+def test_what_is_borne_out_moves_its_times_and_is_no_news(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    later = NOON + timedelta(minutes=1)
+    borne_out = BorneOut(shelf.bin_id, 0.25, to_us(later), to_us(NOON), to_us(later))
+    shelf.admin.execute("DELETE FROM bin_levels")
+    assert not bin_levels.bear_out(conn, [borne_out]), "nothing is there yet"
+    bin_levels.save(conn, [of(shelf, NOON, 400)])
+    (before,) = shelf.rows("bin_levels")
+    assert bin_levels.bear_out(conn, [borne_out])
+    assert bin_levels.bear_out(conn, [])
+    (after,) = shelf.rows("bin_levels")
+    assert after == before | {
+        "sd_pieces": 0.25,
+        "level_at": later,
+        "plateau_since": NOON,
+        "followed_at": later,
+        "settles_at": None,
+    }

@@ -5,8 +5,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from cloud.core.followed import to_us
 from cloud.postgres import tracks
-from cloud.postgres.tracks import Due
+from cloud.postgres.tracks import Due, Since
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -81,10 +82,28 @@ def test_readings_come_in_the_order_of_their_corrected_time(
         "UPDATE readings SET corrected_at = %s WHERE measured_at = %s",
         (NOON + timedelta(minutes=9), NOON + timedelta(minutes=1)),
     )
-    found = tracks.seen(conn, [(shelf.sensor_id, NOON)], 10)[shelf.sensor_id]
+    all_of_it = Since(shelf.sensor_id, to_us(NOON))
+    found = tracks.seen(conn, [all_of_it], 10)[shelf.sensor_id]
     assert [one.at for one in found] == [NOON + timedelta(minutes=m) for m in (2, 3, 9)]
-    assert len(tracks.seen(conn, [(shelf.sensor_id, NOON)], 2)[shelf.sensor_id]) == 2
+    assert len(tracks.seen(conn, [all_of_it], 2)[shelf.sensor_id]) == 2
     assert tracks.seen(conn, [], 10) == {}
+
+
+def test_what_comes_after_a_reading_is_neither_itself_nor_left_out_for_its_time(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    for minute in (0, 1, 2):
+        shelf.weigh(400 + minute, NOON + timedelta(minutes=minute))
+    shelf.admin.execute(
+        "UPDATE readings SET measured_at = %s, seq = 100 + extract(minute FROM measured_at)",
+        (NOON,),
+    )
+    first, second, third = tracks.seen(conn, [Since(shelf.sensor_id, to_us(NOON))], 10)[
+        shelf.sensor_id
+    ]
+    for last, rest in ((first, [second, third]), (second, [third]), (third, [])):
+        place = Since(shelf.sensor_id, to_us(last.at), last.stream_no, last.seq)
+        assert tracks.seen(conn, [place], 10) == {shelf.sensor_id: rest}
 
 
 def test_a_corrected_reading_is_due_where_it_was_and_where_it_comes_to(
@@ -102,8 +121,13 @@ def test_a_corrected_reading_is_due_where_it_was_and_where_it_comes_to(
 def test_rules_survive_being_written_down(shelf: Any, conn: psycopg.Connection) -> None:
     now = tracks.now_of(conn, [shelf.bin_id])
     with conn.transaction():
-        held = tracks.lock(conn, now)
-    assert held[shelf.bin_id].rules == now[shelf.bin_id].rules
+        assert tracks.lock(conn, now) == {shelf.bin_id: 0}
+        track = tracks.read(conn, [shelf.bin_id])[shelf.bin_id]
+        assert track.rules is now[shelf.bin_id].rules, "one object of all that are equal"
+        tracks.save(conn, [track._replace(state="{}", fed=7)])
+    kept = track._replace(state="{}", fed=7, version=1)
+    assert tracks.read(conn, [shelf.bin_id]) == {shelf.bin_id: kept}
+    assert tracks.read(conn, []) == {}
 
 
 def test_of_old_checkpoints_one_a_day_stays_and_of_very_old_ones_none(
