@@ -338,12 +338,12 @@ def _asking(notice: Notice, told: Told) -> Notice:
     [
         (
             Told.DRAFT_WAITS,
-            "RO-1001 waits to be approved: Hex bolt M8 x 30 at Hartmann Rail",
+            "RO-1001 waits to be approved: {item} at Hartmann Rail",
             ["Nothing is ordered until somebody approves it", "412 of 2,000", "drafted"],
         ),
         (
             Told.CHANGE_WAITS,
-            "Ferro AG would change RO-1001: Hex bolt M8 x 30",
+            "Ferro AG would change RO-1001: {item}",
             ["480 pieces", "The order stands as it was asked for until somebody accepts"],
         ),
         (
@@ -358,7 +358,7 @@ def test_who_decides_is_told_what_waits_and_where_it_is_decided(
 ) -> None:
     asked = _asking(notice, told)
     mail = mail_of(asked, SENDER, NOW)
-    assert str(mail["Subject"]) == subject
+    assert str(mail["Subject"]) == subject.format(item=notice.first.item)
     for kind in ("plain", "html"):
         text = " ".join(part(mail, kind).split())
         for word in [*says, "there is no more on stock", asked.link, "Open and decide", "once"]:
