@@ -70,6 +70,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m tests.benchmarks.breaches
 	$(BIN)/python -m tests.benchmarks.reads
 	$(BIN)/python -m tests.benchmarks.kpis --hours
+	$(BIN)/python -m tests.benchmarks.cases
 
 pictures: $(VENV)/dev.stamp browser
 	$(BIN)/python -m tests.browser.pictures

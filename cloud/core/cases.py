@@ -56,6 +56,9 @@ class Action(StrEnum):
     ANSWER_CHANGE = "answer_change"
 
 
+EMPTY = ":empty"  # ends the key of a case of a bin in which nothing is left
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """Something that needs a person."""

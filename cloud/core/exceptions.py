@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from cloud.core.breaches import Cover
 from cloud.core.cases import (
+    EMPTY,
     Action,
     AgreementFacts,
     BinFacts,
@@ -331,8 +332,10 @@ def _low(facts: BinFacts) -> list[Case]:
     """On a number that is not trusted nothing is said but that: the breach may be long over."""
     if facts.breach_since is None or facts.trust is not Trust.FRESH:
         return []
-    empty = facts.pieces == 0
-    left = "" if facts.pieces is None else f", {facts.pieces:,} left"
+    # A refill that is seen and not confirmed yet is in it, as everybody before it can see.
+    there = None if facts.pieces is None else max(0, facts.pieces + facts.unconfirmed)
+    empty = there == 0
+    left = "" if there is None else f", {there:,} left"
     match facts.cover:
         case Cover.COVERED if not empty:
             return []
@@ -353,7 +356,7 @@ def _low(facts: BinFacts) -> list[Case]:
             facts,
             kind,
             because,
-            about=f"{facts.breach}:empty" if empty else facts.breach,
+            about=facts.breach + EMPTY if empty else facts.breach,
             since=facts.breach_since,
             act_before=facts.runs_out_at,
             evidence=(facts.reading, facts.breach, *(order.label for order in facts.orders)),
@@ -481,9 +484,12 @@ def _of_draft(facts: BinFacts, order: OrderFacts, now: datetime) -> list[Case]:
     until = min((at for at in (order.expires_at, facts.runs_out_at) if at), default=None)
     escalated = order.escalates_at is not None and now > order.escalates_at
     since = order.drafted_at
-    because = f"{order.label} waits to be approved."
+    because = f"{order.label} waits to be approved: {facts.name}."
     if escalated and order.escalates_at is not None:
-        because, since = f"{order.label} still waits to be approved.", order.escalates_at
+        because, since = (
+            f"{order.label} still waits to be approved: {facts.name}.",
+            order.escalates_at,
+        )
     case = _late(facts, order, Kind.APPROVAL_WAITS, because, since)
     key = f"{case.key}:escalated" if escalated else case.key
     return [replace(case, key=key, act_before=until)]
@@ -492,7 +498,7 @@ def _of_draft(facts: BinFacts, order: OrderFacts, now: datetime) -> list[Case]:
 def _of_sent(facts: BinFacts, order: OrderFacts, sent_at: datetime, now: datetime) -> list[Case]:
     if order.changed_at is not None:
         said = f": {order.change_because}" if order.change_because else "."
-        because = f"The supplier would change {order.label}{said}"
+        because = f"The supplier would change {order.label} for {facts.name}{said}"
         if not because.endswith("."):
             because += "."
         return [_late(facts, order, Kind.CHANGE_PROPOSED, because, order.changed_at)]
@@ -507,7 +513,7 @@ def _of_sent(facts: BinFacts, order: OrderFacts, sent_at: datetime, now: datetim
         return [_late(facts, order, Kind.DELIVERY_WITHOUT_WEIGHT, because, closes)]
     unanswered = order.answered_at is None and not order.shipped
     if unanswered and order.answer_due_at is not None and now > order.answer_due_at:
-        because = f"{order.label} has not been answered in the time agreed on."
+        because = f"{order.label} has not been answered in the time agreed on: {facts.name}."
         return [_late(facts, order, Kind.NO_ANSWER, because, order.answer_due_at)]
     promised, out = order.promised_at, facts.runs_out_at
     covered = facts.breach_since is not None and facts.cover is not Cover.NOT_COVERED

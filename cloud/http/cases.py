@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from cloud.actions.look_for_cases import Looked
-from cloud.core.cases import Action, Case, Kind
+from cloud.core.cases import EMPTY, Action, Case, Kind
 from cloud.http import words
 
 Mark = Literal["empty", "low", "stale"]  # how much time is left
@@ -140,5 +140,7 @@ def left_of(case: Case, now: datetime) -> str:
             return f"ends in {words.span(left)}" if left > 0 else "has ended"
         case Kind.APPROVAL_WAITS:
             return f"{words.span(left)} left to decide" if left > 0 else "should be decided now"
+        case _ if case.key.endswith(EMPTY):
+            return "has run out"
         case _:
             return f"runs out in {words.span(left)}" if left > 0 else "may have run out"

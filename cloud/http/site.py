@@ -31,6 +31,7 @@ from cloud.http.api import orders as api_orders
 from cloud.http.api import policies as api_policies
 from cloud.http.api import review as api_review
 from cloud.http.api import shadow as api_shadow
+from cloud.http.api import users as api_users
 from cloud.http.guards import Guards
 from cloud.http.live import Hub
 from cloud.http.pages import (
@@ -49,6 +50,7 @@ from cloud.http.pages import (
     portal,
     review,
     shadow,
+    users,
     wall,
 )
 from cloud.http.parts import Parts, utc_now
@@ -116,9 +118,9 @@ def make_site(
     for module in (
         api_health, api_bins, api_movements, api_counts, api_calibration, api_findings, api_nouns,
         api_orders, api_evidence, api_exceptions, api_kpis, api_review, api_policies,
-        api_calendars, api_shadow, api_agreements,
+        api_calendars, api_shadow, api_agreements, api_users,
         wall, nouns, policies, calendars, bins, imports, orders, shadow, evidence, exceptions,
-        kpis, review, agreements, portal, answer, login,
+        kpis, review, agreements, portal, answer, users, login,
     ):  # fmt: skip
         site.include_router(module.router)
     site.include_router(_static)

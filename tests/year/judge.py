@@ -114,7 +114,8 @@ RULES: dict[str, str] = {
         HAVING l.received <> coalesce(sum(r.pieces), 0)""",
     "an order left, and its supplier was not told": """
         SELECT o.number FROM orders o WHERE o.sent_at IS NOT NULL
-           AND NOT EXISTS (SELECT FROM notices n WHERE n.order_id = o.order_id)""",
+           AND NOT EXISTS (SELECT FROM notices n WHERE n.order_id = o.order_id
+                              AND n.channel_id IS NOT NULL)""",
     "a scale is called down that is heard": """
         SELECT k.bin_id, k.key FROM lived.cases k, lived.clock c
          WHERE k.kind = 'sensor_down' AND k.at > c.ended_at - interval '30 hours'

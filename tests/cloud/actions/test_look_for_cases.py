@@ -280,7 +280,10 @@ def test_a_change_the_supplier_proposes_waits_for_a_person(
         act_on_order(jobs, shelf.order_id(), act, NOON, actor="max")
     (case,) = _open(conn, NOON)
     assert (case.kind, case.action) == (Kind.CHANGE_PROPOSED, Action.ANSWER_CHANGE)
-    assert case.because == "The supplier would change RO-1001: no more on stock."
+    assert case.because == (
+        "The supplier would change RO-1001 for Hex bolt M8 x 30 at Hartmann Rail 1, R02-B4:"
+        " no more on stock."
+    )
     with database.connect("binline_jobs") as jobs:
         act_on_order(jobs, shelf.order_id(), Accept(change_id="c1", by="ops"), NOON, actor="ops")
     assert _open(conn, NOON) == []

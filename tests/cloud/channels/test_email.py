@@ -315,3 +315,59 @@ def test_an_order_for_several_bins_names_them_all(notice: Notice) -> None:
     assert "Washer A8" in text
     assert "40 pieces" in text
     assert text.count("RO-1001") == 1
+
+
+def _asking(notice: Notice, told: Told) -> Notice:
+    page = "/agreements/3" if told is Told.PROPOSAL_WAITS else "/orders/RO-1001"
+    other = replace(notice.first, proposed=480, proposed_at=NOW) if notice.lines else None
+    asked = replace(
+        notice,
+        told=told,
+        about="3:1",
+        link=f"https://binline.example{page}",
+        because="there is no more on stock",
+        lines=(other,) if told is Told.CHANGE_WAITS and other else notice.lines,
+    )
+    if told is not Told.PROPOSAL_WAITS:
+        return asked
+    return replace(asked, order_id=None, order_number=None, lines=(), agreement_id=3)
+
+
+@pytest.mark.parametrize(
+    ("told", "subject", "says"),
+    [
+        (
+            Told.DRAFT_WAITS,
+            "RO-1001 waits to be approved: {item} at Hartmann Rail",
+            ["Nothing is ordered until somebody approves it", "412 of 2,000", "drafted"],
+        ),
+        (
+            Told.CHANGE_WAITS,
+            "Ferro AG would change RO-1001: {item}",
+            ["480 pieces", "The order stands as it was asked for until somebody accepts"],
+        ),
+        (
+            Told.PROPOSAL_WAITS,
+            "Ferro AG proposes a change of the agreement for Hartmann Rail",
+            ["What was agreed on holds until somebody accepts the proposal."],
+        ),
+    ],
+)
+def test_who_decides_is_told_what_waits_and_where_it_is_decided(
+    notice: Notice, told: Told, subject: str, says: list[str]
+) -> None:
+    asked = _asking(notice, told)
+    mail = mail_of(asked, SENDER, NOW)
+    assert str(mail["Subject"]) == subject.format(item=notice.first.item)
+    for kind in ("plain", "html"):
+        text = " ".join(part(mail, kind).split())
+        for word in [*says, "there is no more on stock", asked.link, "Open and decide", "once"]:
+            assert word in text
+        assert "without a log-in" not in text
+    again = mail_of(asked, SENDER, NOW)
+    assert again["Message-ID"] == mail["Message-ID"]
+
+
+def test_several_parts_of_a_draft_are_counted_in_its_subject(notice: Notice) -> None:
+    asked = _asking(replace(notice, lines=(notice.first, notice.first)), Told.DRAFT_WAITS)
+    assert subject_of(asked) == "RO-1001 waits to be approved: 2 parts at Hartmann Rail"

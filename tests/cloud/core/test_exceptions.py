@@ -161,12 +161,12 @@ def test_a_draft_needs_a_person_from_the_start_and_anew_when_nobody_came() -> No
         SENT, sent_at=None, drafted_at=NOW, expires_at=NOW + 2 * DAY, escalates_at=NOW + HOUR
     )
     (asked,) = cases([replace(FINE, orders=(draft,))], NOW).open
-    assert (asked.because, asked.since) == ("RO-1 waits to be approved.", NOW)
+    assert (asked.because, asked.since) == ("RO-1 waits to be approved: A-1.", NOW)
     assert asked.act_before == NOW + 2 * DAY, "then it expires"
     (sooner,) = cases([replace(FINE, runs_out_at=NOW + DAY, orders=(draft,))], NOW).open
     assert sooner.act_before == NOW + DAY, "before that the bin runs out"
     (again,) = cases([replace(FINE, orders=(draft,))], NOW + 2 * HOUR).open
-    assert (again.because, again.since) == ("RO-1 still waits to be approved.", NOW + HOUR)
+    assert (again.because, again.since) == ("RO-1 still waits to be approved: A-1.", NOW + HOUR)
     assert again.key != asked.key, "putting off the first does not silence the second"
 
 
@@ -184,7 +184,7 @@ def test_many_lines_of_one_order_that_wait_for_one_answer_are_one_case() -> None
     ]
     (case,) = cases(bins, NOW).open
     assert (case.key, case.bin_id, case.critical) == ("approval_waits:o1", 1, True)
-    assert case.because == "RO-1 waits to be approved, with 2 more bins."
+    assert case.because == "RO-1 waits to be approved: A-1, with 2 more bins."
     assert case.act_before == NOW + DAY
     # What was to come and did not, did not come to each of them.
     late = replace(SENT, delivery_closes_at=NOW - HOUR)
@@ -244,6 +244,8 @@ def test_an_empty_bin_needs_a_person_whatever_is_on_its_way() -> None:
     assert (case.action, case.act_before) == (Action.EXPEDITE, NOW - HOUR)
     (late,) = cases([replace(empty, pieces=1, cover=Cover.LATE)], NOW).open
     assert late.key != case.key, "it got worse"
+    seen = replace(empty, unconfirmed=90, unconfirmed_since=NOW)
+    assert kinds(seen) == [], "a refill lies in it, and is being confirmed"
     (alone,) = cases([replace(empty, cover=Cover.NOT_COVERED)], NOW).open
     assert alone.because == "A-1 is empty, and nothing is on its way."
 
@@ -253,7 +255,7 @@ def test_a_change_of_the_suppliers_is_answered_before_anything_else_of_the_order
     (case,) = cases([replace(FINE, orders=(order,))], NOW).open
     assert (case.kind, case.because) == (
         Kind.CHANGE_PROPOSED,
-        "The supplier would change RO-1.",
+        "The supplier would change RO-1 for A-1.",
     )
 
 

@@ -303,6 +303,14 @@ def test_another_part_is_told_and_not_booked_until_it_is_gone() -> None:
     assert (back.state.pieces, back.state.doubts) == (98, ())
 
 
+def test_a_count_settles_another_part_for_good() -> None:
+    step = follow(None, levels(100, 100, *[103.4] * 9), SCALE)
+    counted = recounted(step.state, 102, NOON + timedelta(seconds=890), "Two others are in it.")
+    assert counted.state.doubts == ()
+    later = follow(counted.state, [weighed(900 + 60 * n, 103.4, 20 + n) for n in range(9)], SCALE)
+    assert (later.state.pieces, later.state.doubts, later.movements) == (102, (), [])
+
+
 def test_a_condition_keeps_the_level_and_drops_what_was_not_confirmed() -> None:
     seen = [*levels(100, 100, 200), said(130, "overload", 9), weighed(190, 100, 10)]
     step = follow(None, seen, SCALE)

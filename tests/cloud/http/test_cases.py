@@ -77,6 +77,11 @@ def test_how_much_time_is_left_is_said_in_words(
     assert (cases.left_of(one, NOW), cases.mark_of(one, NOW)) == (said, mark)
 
 
+def test_what_is_empty_has_run_out_and_not_perhaps() -> None:
+    one = case(kind=Kind.COVERED_LATE, key="covered_late:1:breach-2:empty", act_before=NOW - HOUR)
+    assert cases.left_of(one, NOW) == "has run out"
+
+
 def test_the_wall_counts_all_and_names_the_first() -> None:
     many = [case(key=f"k{number}") for number in range(FIRST_MAX + 3)]
     needs = cases.needs_of(looked(*many), NOW)
