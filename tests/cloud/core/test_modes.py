@@ -76,3 +76,12 @@ def test_a_supplier_may_postpone_within_the_band_and_not_past_the_run_out(
     )
     assert asked.allowed is allowed
     assert asked.because.endswith(".")
+
+
+def test_where_no_later_day_was_agreed_on_it_says_so_and_not_more_than_none() -> None:
+    late = may_postpone(CLAUSES, due_at=NINE, to=NINE + DAY, runs_out_at=None)
+    assert (late.allowed, late.because) == (
+        False,
+        "That is later than asked for, and no later day was agreed on.",
+    )
+    assert may_postpone(CLAUSES, due_at=NINE, to=NINE, runs_out_at=None).allowed

@@ -85,3 +85,37 @@ def test_a_person_cancels_with_a_reason(world, browser) -> None:
     refused = ours.post(f"{page}/approve")
     assert refused.status_code == 409
     assert "The order was cancelled" in refused.text
+
+
+def test_the_day_it_is_expected_on_is_promised_for_its_hour_whatever_that_is(
+    world, browser
+) -> None:
+    world.a_morning()
+    with world.database.admin() as conn:
+        conn.execute("UPDATE orders SET due_at = '2026-11-27 11:00+01'")
+    theirs = browser(FERRO)
+    path = f"/p/orders/{world.order_of(CODE)}"
+    assert 'id="confirm-day" name="day" type="date" value="2026-11-27"' in theirs.get(path).text
+    assert theirs.post(f"{path}/confirm", data={"day": "2026-11-27"}).status_code == 303
+    assert world.order_state(CODE) == "confirmed", "18:00 would be later than was asked for"
+
+
+def test_what_was_typed_into_a_refused_form_stays_and_reload_is_the_page(world, browser) -> None:
+    world.a_morning()
+    page = f"/orders/{world.order_label(CODE)}"
+    typed = {"pieces-1": "many", "day": "2026-11-25", "because": "the rest is gone"}
+    told = browser(OPERATIONS).post(f"{page}/change", data=typed).text
+    for value in typed.values():
+        assert f'value="{value}"' in told
+    assert f'<a href="{page}">Reload</a>' in told
+    assert f'data-got-at="{page}"' in told
+
+
+def test_while_a_change_waits_the_order_waits_for_the_customer(world, browser) -> None:
+    world.a_morning()
+    path = f"/p/orders/{world.order_of(CODE)}"
+    theirs = browser(FERRO)
+    theirs.post(f"{path}/change", data={"pieces-1": "1000", "day": "2026-11-25"})
+    told = theirs.get(path).text
+    assert "Your change waits for the customer." in told
+    assert "The order closes by itself" not in told

@@ -79,3 +79,18 @@ def test_a_defect_tells_no_inner_things(site, browser, monkeypatch) -> None:
     assert answer.status_code == 500
     assert "Something is broken on our side" in answer.text
     assert "secret detail" not in answer.text
+
+
+def test_a_page_that_was_asked_for_too_much_can_be_opened_without_it(browser) -> None:
+    told = browser(OPERATIONS).get("/kpis?from=x&to=y")
+    assert told.status_code == 422
+    assert "Not as expected: from, to." in told.text
+    assert 'href="/kpis">Open the page anew' in told.text
+    program = browser(OPERATIONS).get("/api/kpis?from=x&to=y").json()
+    assert "query.from" in program["detail"]
+
+
+def test_a_problem_looks_as_its_visitor_chose(browser) -> None:
+    visitor = browser(OPERATIONS)
+    visitor.cookies.set("binline-theme", "dark")
+    assert 'data-theme="dark"' in visitor.get("/nothing").text

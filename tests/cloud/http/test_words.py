@@ -50,6 +50,7 @@ def test_the_day_is_that_of_the_site_not_of_utc() -> None:
     late = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)  # half past midnight in Berlin
     assert words.clock(late, BERLIN, late) == "00:30"
     assert words.exact(late, BERLIN) == "Sat 21 Nov 2026, 00:30:00 CET"
+    assert words.zone_name(late, BERLIN) == "CET"
 
 
 def test_an_unknown_zone_is_shown_as_utc() -> None:

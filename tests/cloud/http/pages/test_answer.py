@@ -45,6 +45,23 @@ def test_the_button_answers_once_and_then_says_who_and_when(world, browser) -> N
     assert "Acknowledge 1,500" not in page
 
 
+def test_the_other_button_promises_the_day_that_stands_on_it(world, browser) -> None:
+    world.a_morning()
+    visitor, link = browser(), world.link("LND-R04-B2")
+    assert "Confirm 1,500 for Fri 27 Nov 2026" in text_of(visitor.get(link).text)
+    assert visitor.post(link, data={"day": "2026-11-27"}).status_code == 303
+    assert world.order_state("LND-R04-B2") == "confirmed"
+    assert "Promised Fri 27 Nov 2026" in text_of(visitor.get(link).text)
+
+
+def test_a_day_that_has_passed_is_offered_to_nobody(world, browser) -> None:
+    world.a_morning()
+    world.now += timedelta(days=8)
+    page = browser().get(world.link("LND-R04-B2")).text
+    assert "Acknowledge 1,500 pieces" in page
+    assert "Confirm" not in page
+
+
 def test_a_link_of_a_closed_order_says_that_nothing_is_left_to_do(world, browser) -> None:
     world.a_morning()
     link = world.link("LND-R04-B2")

@@ -101,7 +101,7 @@ def test_a_count_is_entered_and_the_page_says_so(world, browser) -> None:
     page = page_of(browser, "LND-R04-B2")
     assert "412, 988 too few" in page
     assert "its turn" in page
-    assert "1 count in 365 days: 0 % within 2 %" in page
+    assert "1 count in 365 days: 0 % of them within 2 %" in page
 
 
 def test_a_count_that_is_refused_keeps_what_was_typed(world, browser) -> None:
