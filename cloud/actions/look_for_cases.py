@@ -1,7 +1,7 @@
 """Look at every bin and tell what needs a person now; put a case off for a reason and a time."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 import psycopg
@@ -27,12 +27,13 @@ from cloud.core.policies.base import Ask
 from cloud.core.refusals import CaseUnknown
 from cloud.core.stock import OpenLine
 from cloud.core.trust import Trust, stale_after, trust_of
-from cloud.postgres import agreements
+from cloud.postgres import agreements, portal
 from cloud.postgres import cases as kept
 from cloud.postgres.agreements import Listed
 from cloud.postgres.cases import CaseRow
 
 ANSWER_EXPECTED = timedelta(minutes=30)  # where no agreement says otherwise
+LOOKS = 15  # a take, or a hand, is over or booked before a scale has spoken so often
 _DAY = timedelta(days=1)
 _YEARS = 36_500  # what lasts a century does not run out
 
@@ -57,8 +58,9 @@ def look_at(conn: psycopg.Connection, bin_ids: Collection[int], now: datetime) -
     gateways = kept.gateways_offline(conn)
     about = {facts.bin_id for facts in agreed} | {facts.bin_id for facts in gateways}
     rows = kept.rows(conn, about.union(bin_ids))
+    facts = [_without_a_moment(conn, row, facts_of(row, now)) for row in rows]
     return Looked(
-        cases=cases([facts_of(row, now) for row in rows], now, snoozes, agreed, gateways),
+        cases=cases(facts, now, snoozes, agreed, gateways),
         bins={row.bin_id: row for row in rows},
         snoozes={one.key: one for one in snoozes},
     )
@@ -140,6 +142,23 @@ def _weighed(row: CaseRow) -> int | None:
     if row.level_at is None or row.measured_at is None or row.level_at < row.measured_at:
         return None
     return level_of(row.weight_mg, row.calibration).pieces
+
+
+def _without_a_moment(conn: psycopg.Connection, row: CaseRow, facts: BinFacts) -> BinFacts:
+    """Book and scale differ when each of the newest weights says so; one alone says nothing."""
+    if facts.weighed is None or facts.pieces is None:
+        return facts
+    if abs(facts.weighed - facts.pieces) <= facts.weighed_tolerance:
+        return facts
+    weights = [reading.weight_mg for reading in portal.last_readings(conn, row.bin_id, LOOKS)]
+    differ = [
+        weight_mg
+        for weight_mg in weights
+        if weight_mg is not None
+        and abs(level_of(weight_mg, row.calibration).pieces - facts.pieces)
+        > facts.weighed_tolerance
+    ]
+    return facts if len(differ) == LOOKS else replace(facts, weighed=facts.pieces)
 
 
 def _tolerance(row: CaseRow) -> int:

@@ -10,7 +10,7 @@ from cloud.actions import agree
 from cloud.actions.act_on_order import act_on_order
 from cloud.actions.agree import Wish
 from cloud.actions.assess import assess_bin
-from cloud.actions.look_for_cases import look_for_cases, put_off
+from cloud.actions.look_for_cases import LOOKS, look_for_cases, put_off
 from cloud.core.agreements import Side
 from cloud.core.clauses import CLAUSES, values_of
 from cloud.core.exceptions import Action, Case, Kind
@@ -202,10 +202,25 @@ def test_what_is_proposed_and_what_ends_is_told_and_gone_with_its_cause(
     assert _open(conn, NOON) == []
 
 
+def _weigh_often(shelf: Any, pieces: int) -> None:
+    for minutes in range(LOOKS)[::-1]:
+        shelf.weigh(pieces, NOON - timedelta(minutes=minutes))
+
+
+def test_a_weight_of_a_moment_does_not_differ_from_what_is_booked(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    _weigh_often(shelf, 1_800)
+    later = NOON + timedelta(minutes=1)
+    shelf.weigh(1_620, later)
+    shelf.admin.execute("UPDATE bin_levels SET pieces = 1800, level_at = %s", (later,))
+    assert _open(conn, later) == [], "a take that is not booked yet"
+
+
 def test_book_and_scale_ten_percent_apart_are_told_until_somebody_has_counted(
     shelf: Any, database: Any, conn: psycopg.Connection
 ) -> None:
-    shelf.weigh(1_800, NOON)
+    _weigh_often(shelf, 1_800)
     shelf.admin.execute("UPDATE bin_levels SET pieces = 1620, plateau_since = %s", (NOON - HOUR,))
     (case,) = _open(conn, NOON)
     assert (case.kind, case.action, case.since) == (Kind.SCALE_DIFFERS, Action.COUNT, NOON - HOUR)
@@ -219,7 +234,7 @@ def test_book_and_scale_ten_percent_apart_are_told_until_somebody_has_counted(
 def test_a_count_that_the_scale_does_not_bear_out_is_told_also_when_it_is_booked(
     shelf: Any, database: Any, conn: psycopg.Connection
 ) -> None:
-    shelf.weigh(1_900, NOON)
+    _weigh_often(shelf, 1_900)
     shelf.admin.execute(
         "INSERT INTO counts (bin_id, item_id, kind, pieces, counted_at, entered_at, by, because)"
         " SELECT bin_id, item_id, 'audit', 1700, %s, %s, 'ada', 'stocktake' FROM bins",
