@@ -58,9 +58,9 @@ def look_at(conn: psycopg.Connection, bin_ids: Collection[int], now: datetime) -
     gateways = kept.gateways_offline(conn)
     about = {facts.bin_id for facts in agreed} | {facts.bin_id for facts in gateways}
     rows = kept.rows(conn, about.union(bin_ids))
-    facts = [_without_a_moment(conn, row, facts_of(row, now)) for row in rows]
+    bins = [_without_a_moment(conn, row, facts_of(row, now)) for row in rows]
     return Looked(
-        cases=cases(facts, now, snoozes, agreed, gateways),
+        cases=cases(bins, now, snoozes, agreed, gateways),
         bins={row.bin_id: row for row in rows},
         snoozes={one.key: one for one in snoozes},
     )
