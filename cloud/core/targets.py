@@ -137,18 +137,23 @@ def _share(part: int | None, whole: int | None) -> float | None:
 
 def _percent(share: float) -> str:
     """Rounded down to a tenth, as everywhere: what is not met does not read as if it were."""
-    tenths = int(share * _MILLE + 1e-9)
+    tenths = _tenths(share)
     return f"{tenths // 10}.{tenths % 10} %" if tenths % 10 else f"{tenths // 10} %"
 
 
+def _tenths(share: float) -> int:
+    return int(share * _MILLE + 1e-9)
+
+
 def _points(agreed: float, reached: float | None) -> str:
+    """Between the two as they are written: who subtracts them comes to the same."""
     if reached is None:
         return ""
-    tenths = abs(round((reached - agreed) * _MILLE))
-    if tenths == 0:
-        return "as agreed" if reached >= agreed else "less than 0.1 points below"
-    points = f"{tenths / 10:g} {'point' if tenths == 10 else 'points'}"  # noqa: PLR2004 - ten tenths
-    return f"{points} {'above' if reached > agreed else 'below'}"
+    over = _tenths(reached) - _tenths(agreed)
+    if over == 0:
+        return "as agreed"
+    points = f"{abs(over) / 10:g} {'point' if abs(over) == 10 else 'points'}"  # noqa: PLR2004 - ten tenths
+    return f"{points} {'above' if over > 0 else 'below'}"
 
 
 def _beyond(over: float | None, by: str | None) -> str:

@@ -116,12 +116,11 @@ def _cell(column: Column, one: Measured | None) -> Cell:
 
 def _targets(review: Review) -> Grid:
     return Grid(
-        heads=("Target", "Agreed", "Achieved", "Difference"),
+        heads=("Target", "Achieved, and agreed", "Difference"),
         rows=[
             [
                 Cell(text=target.title, sub=f"{one.held.site}, version {one.held.number}"),
-                Cell(text=target.agreed),
-                Cell(text=target.achieved),
+                Cell(text=target.achieved, sub=f"agreed: {target.agreed}"),
                 Cell(text=target.difference or UNDEFINED, sub=VERDICTS[target.verdict]),
             ]
             for one in review.reached
