@@ -69,12 +69,3 @@ BEGIN
 END $$;
 ALTER POLICY supplier_own ON orders
     USING (supplier_id = (SELECT asking_supplier()) AND (sent_at IS NOT NULL OR drafted_by <> 'binline'));
-
----------------------------------------------------------------------- what stock was agreed on
-
-ALTER TABLE agreement_proposals
-    ADD COLUMN supply_days int CHECK (supply_days BETWEEN 1 AND 3650), -- at most, the median of the bins; null: any
-    ADD COLUMN stock_value bigint CHECK (stock_value >= 0);            -- at most, in the smallest coin; null: any
-ALTER TABLE agreement_versions
-    ADD COLUMN supply_days int CHECK (supply_days BETWEEN 1 AND 3650),
-    ADD COLUMN stock_value bigint CHECK (stock_value >= 0);

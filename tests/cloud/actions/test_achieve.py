@@ -88,7 +88,7 @@ def test_cycle_service_is_of_cycles_that_are_over(world: World, conn: psycopg.Co
         )
     one = target(achieve.reached_lately(conn, agreement, now), "Cycle service")
     assert one.achieved_value == pytest.approx(2 / 3)
-    assert (one.difference, one.verdict) == ("16.7 points above", Verdict.MET)
+    assert (one.difference, one.verdict) == ("16.6 points above", Verdict.MET)
 
 
 def test_it_is_looked_at_since_it_was_agreed_on_and_no_longer_than_a_quarter(
