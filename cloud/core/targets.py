@@ -110,7 +110,7 @@ def _answers(hours: int, achieved: Achieved) -> Target:
     return Target(
         title="Answers",
         agreed=f"every order within {_hours(hours)}",
-        achieved=f"{answered:,} of {due:,} orders" if due else "no order was to be answered",
+        achieved=f"{answered:,} of {due:,} orders" if due else "no order was to be answered yet",
         difference=("" if not due else "as agreed" if not late else f"{late:,} later or not"),
         verdict=_verdict(late == 0 if due else None),
         agreed_value=1.0,

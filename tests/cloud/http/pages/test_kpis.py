@@ -28,7 +28,7 @@ def test_the_list_behind_names_what_was_counted(world, browser) -> None:
 
 
 def test_by_agreement_targets_stand_above_with_the_way_to_each(world, browser) -> None:
-    agreement = world.agreement(service="fill", target_per_mille=980)
+    agreement = world.agreement(mode="auto", service="fill", target_per_mille=980)
     world.a_morning()
     world.now += timedelta(seconds=1)
     visitor = browser(OPERATIONS)
