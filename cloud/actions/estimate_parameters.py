@@ -23,7 +23,7 @@ from cloud.postgres import asking, bin_parameters, bins, policies, usage
 from cloud.postgres.bin_parameters import Estimable, ParameterRow
 
 DAYS = 52 * 7
-BINS_AT_ONCE = 1_000  # per statement, each of which has half a minute, on a busy machine too
+BINS_AT_ONCE = 500  # per statement: what moved of them in a year stays in memory
 NEVER_OPENS = timedelta(days=30)  # of a supplier that takes no order: a person is told elsewhere
 ACTOR = "binline"
 _DAY = timedelta(days=1)

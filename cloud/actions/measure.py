@@ -57,6 +57,7 @@ class OfBin:
 class Measured:
     """One group over the time. None is "not defined", and never zero."""
 
+    key: Key
     name: str
     asked: Asked  # its own time: that of its month or week, where it is one
     bin_count: int
@@ -77,6 +78,7 @@ class Measured:
     days_of_supply: float | None  # the median of its bins
     turnover: Turnover
     overstock: Overstock
+    mean_stock_e4: float | None  # what lay there was worth, on average
     currency: str | None  # None: no price is known, or there are several currencies
     forecast: ForecastAccuracy
     bullwhip: float | None
@@ -190,6 +192,7 @@ def _measured(  # noqa: PLR0917 - what one group comes of
         net=bins.counted_net,
     )
     return Measured(
+        key=key,
         name=bins.name,
         asked=asked,
         bin_count=bins.bins,
@@ -219,6 +222,7 @@ def _measured(  # noqa: PLR0917 - what one group comes of
         days_of_supply=bins.supply_days,
         turnover=_turnover(bins),
         overstock=Overstock(value=bins.over_e4, share_of_bins=_share(bins.over, bins.held)),
+        mean_stock_e4=None if bins.currency is None or not known else bins.mean_e4,
         currency=bins.currency,
         forecast=_accuracy(forecast),
         bullwhip=_bullwhip(asked, dict(zip(orders.mondays, orders.ordered, strict=True)), used),

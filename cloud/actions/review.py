@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 
 import psycopg
 
+from cloud.actions.achieve import Reached, reached
 from cloud.actions.measure import Behind, Measured, OfBin, behind, measure
 from cloud.core.asked import Asked, Group
 from cloud.core.bin_days import midnight
@@ -56,6 +57,7 @@ class Review:
     whole: Measured | None
     before: Measured | None  # the quarter before
     months: Sequence[Month]
+    reached: Sequence[Reached]  # its agreements
     exceptions: Exceptions
     places: Mapping[int, str]  # of the bins: what lies there, and where
     changes: Sequence[Changed]
@@ -96,6 +98,7 @@ def review(
             for first in quarter.months
             if midnight(first) < now
         ],
+        reached=reached(conn, from_at, asked.to_at, supplier_id=supplier_id),
         exceptions=exceptions_of(rows, now),
         places=_places(rows),
         changes=kept.changes(conn, supplier_id, from_at, asked.to_at, CHANGES_MAX),

@@ -78,6 +78,8 @@ class Clauses:
     escalate_after_hours: int = 8  # then the next person is asked
     ownership: Ownership = Ownership.OWNED
     target: Target | None = None
+    supply_days: int | None = None  # at most so many lie there, the median of the bins; None: any
+    stock_value: int | None = None  # mean stock, in the smallest coin, at most; None: any
     answer_hours: int = 24  # in which the supplier answers an order
     grace_hours: int = 24  # after a promised time, until an order counts as overdue
     band: Band = Band()

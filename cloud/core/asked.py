@@ -15,6 +15,7 @@ class Group(StrEnum):
     SITE = "site"
     ITEM = "item"
     SUPPLIER = "supplier"
+    AGREEMENT = "agreement"  # a site and a supplier
     MONTH = "month"
     WEEK = "week"
 

@@ -113,6 +113,22 @@ CLAUSES = Noun(
             low=1,
             high=999,
         ),
+        Field(
+            name="supply_days",
+            label="Days of supply, at most",
+            kind=Kind.NUMBER,
+            low=1,
+            high=3_650,
+            hint="the median of the bins; empty: no target",
+        ),
+        Field(
+            name="stock_value",
+            label="Mean stock is worth at most",
+            kind=Kind.NUMBER,
+            digits=2,
+            high=10**12,
+            hint="at the supplier's prices; empty: no target",
+        ),
         _hours("answer_hours", "An order is answered within, hours", 24, ""),
         _hours("grace_hours", "Overdue after, hours", 24, "past the time promised"),
         Field(
@@ -171,14 +187,15 @@ def clauses_of(values: Values) -> Clauses:
         target = Target(service=Service(str(service)), per_mille=int(per_mille))
     begins = _date(values["valid_from"])
     assert begins is not None, "it was read without a mistake"
-    limit = values.get("value_limit")
     return Clauses(
         mode=Mode(str(values["mode"])),
-        value_limit=None if limit is None else int(limit),
+        value_limit=_int_or_none(values, "value_limit"),
         draft_hours=_int(values, "draft_hours"),
         escalate_after_hours=_int(values, "escalate_after_hours"),
         ownership=Ownership(str(values["ownership"])),
         target=target,
+        supply_days=_int_or_none(values, "supply_days"),
+        stock_value=_int_or_none(values, "stock_value"),
         answer_hours=_int(values, "answer_hours"),
         grace_hours=_int(values, "grace_hours"),
         band=Band(
@@ -202,6 +219,8 @@ def values_of(clauses: Clauses) -> dict[str, Value]:
         "ownership": clauses.ownership.value,
         "service": None if target is None else target.service.value,
         "target_per_mille": None if target is None else target.per_mille,
+        "supply_days": clauses.supply_days,
+        "stock_value": clauses.stock_value,
         "answer_hours": clauses.answer_hours,
         "grace_hours": clauses.grace_hours,
         "band_quantity_percent": clauses.band.quantity_percent,
@@ -223,6 +242,7 @@ def in_words(clauses: Clauses) -> dict[str, str]:
         "Answer": f"The supplier answers an order within {_time(clauses.answer_hours)}.",
         "Overdue": f"An order counts as overdue {_time(clauses.grace_hours)} after its time.",
         "Service": _service(clauses.target),
+        "Stock": _stock(clauses),
         "Ownership": "The parts are the supplier's until they are used: usage is billed."
         if clauses.ownership is Ownership.CONSIGNED
         else "The parts are the customer's as soon as they are delivered.",
@@ -244,7 +264,7 @@ def _orders(clauses: Clauses) -> str:
         case Mode.AUTO:
             if clauses.value_limit is None:
                 return "Orders leave by themselves."
-            worth = f"{clauses.value_limit // 100:,}.{clauses.value_limit % 100:02}"
+            worth = _worth(clauses.value_limit)
             return (
                 f"Orders leave by themselves up to a value of {worth}, in the currency of their"
                 f" prices. Above it {draft}"
@@ -266,6 +286,16 @@ def _service(target: Target | None) -> str:
             return f"{percent} of the pieces asked for are there at once (fill)."
         case Service.CYCLE:
             return f"In {percent} of all cycles no bin runs out before its refill (cycle service)."
+
+
+def _stock(clauses: Clauses) -> str:
+    told = []
+    if clauses.supply_days is not None:
+        unit = "day" if clauses.supply_days == 1 else "days"
+        told.append(f"no more than {clauses.supply_days:,} {unit} of supply")
+    if clauses.stock_value is not None:
+        told.append(f"no more than is worth {_worth(clauses.stock_value)} on average")
+    return f"There lies {', and '.join(told)}." if told else "No target was agreed on."
 
 
 def _band(band: Band) -> str:
@@ -333,6 +363,14 @@ def _int(values: Values, name: str) -> int:
     value = values[name]
     assert isinstance(value, int), "it was read without a mistake"
     return value
+
+
+def _int_or_none(values: Values, name: str) -> int | None:
+    return None if values.get(name) is None else _int(values, name)
+
+
+def _worth(coins: int) -> str:
+    return f"{coins // 100:,}.{coins % 100:02}"
 
 
 def _date(value: Value) -> date | None:

@@ -42,6 +42,7 @@ AGREED = (
             "value_limit": 50_000,
             "service": "fill",
             "target_per_mille": 985,
+            "supply_days": 20,
             "answer_hours": 4,
             "band_quantity_percent": 20,
             "band_postpone_days": 1,

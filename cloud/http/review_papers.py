@@ -7,6 +7,7 @@ from cloud.actions import review as reviews
 from cloud.actions.measure import Measured, OfBin
 from cloud.actions.review import Review
 from cloud.core.orders import order_label
+from cloud.core.targets import Verdict
 from cloud.http import words
 from cloud.http.kpi_columns import ACCURACY, COLUMNS, FORECAST, ORDERS, SERVICE, STOCK, Column
 from cloud.http.words import UNDEFINED
@@ -19,6 +20,11 @@ NOTES = {
     ORDERS: "What was ordered, and how it was answered.",
     ACCURACY: "Whether the bin held what the book said, where people counted.",
     FORECAST: "Whether what was said of the weeks to come was so.",
+}
+VERDICTS = {
+    Verdict.MET: "met",
+    Verdict.MISSED: "missed",
+    Verdict.UNKNOWN: "not known yet",
 }
 # What a change of a bin is called; what is not here is no business of a review.
 FIELDS = {
@@ -43,6 +49,7 @@ def paper_of(review: Review, now: datetime) -> Paper:
         subtitle=f"{review.quarter.label}: {review.from_at.date()} to {last}, UTC{so_far}",
         facts=_facts(review, now),
         parts=[
+            Part(title="Agreed and achieved", note=AGREED, grids=[_targets(review)]),
             *[
                 Part(title=about, note=NOTES[about], grids=[_numbers(review, about)])
                 for about in NOTES
@@ -58,6 +65,7 @@ def paper_of(review: Review, now: datetime) -> Paper:
     )
 
 
+AGREED = "What both sides agreed on, by what holds now, and what the quarter came to."
 CHANGED = "How its bins are set, from what to what; that a bin was new is no change."
 
 
@@ -104,6 +112,22 @@ def _cell(column: Column, one: Measured | None) -> Cell:
     if one is None:
         return Cell(text=UNDEFINED)
     return Cell(text=column.text(one), sub=column.sub(one))
+
+
+def _targets(review: Review) -> Grid:
+    return Grid(
+        heads=("Target", "Achieved, and agreed", "Difference"),
+        rows=[
+            [
+                Cell(text=target.title, sub=f"{one.held.site}, version {one.held.number}"),
+                Cell(text=target.achieved, sub=f"agreed: {target.agreed}"),
+                Cell(text=target.difference or UNDEFINED, sub=VERDICTS[target.verdict]),
+            ]
+            for one in review.reached
+            for target in one.targets
+        ],
+        nothing="Nothing was agreed on.",
+    )
 
 
 # ------------------------------------------------------------------ by name

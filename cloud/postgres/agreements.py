@@ -31,8 +31,8 @@ from cloud.core.agreements import (
 LISTED_MAX = 500
 _CLAUSES = (
     "mode, value_limit, draft_hours, escalate_after_hours, ownership, service, target_per_mille,"
-    " answer_hours, grace_hours, band_quantity_percent, band_postpone_days, band_limits_percent,"
-    " shared, valid_from, valid_until"
+    " supply_days, stock_value, answer_hours, grace_hours, band_quantity_percent,"
+    " band_postpone_days, band_limits_percent, shared, valid_from, valid_until"
 )
 _SAYS = "proposed_by, author, because"
 
@@ -60,6 +60,20 @@ class Listed:
     oldest_number: int | None  # the oldest proposal of the supplier that waits
     oldest_at: datetime | None
     oldest_because: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """The version of an agreement that holds."""
+
+    agreement_id: int
+    site_id: int
+    site: str
+    supplier_id: int
+    supplier: str
+    number: int
+    agreed_at: datetime
+    clauses: Clauses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +194,36 @@ def find(conn: psycopg.Connection, agreement_id: int) -> Agreement | None:
     )
 
 
+def held(
+    conn: psycopg.Connection, *, supplier_id: int | None = None, agreement_id: int | None = None
+) -> list[Held]:
+    """What holds of every agreement that may be seen, by the names of its sides."""
+    with conn.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            f"SELECT DISTINCT ON (si.name, su.name) a.agreement_id, a.site_id, si.name AS site,"  # noqa: S608 - of constants
+            f" a.supplier_id, su.name AS supplier, v.number, v.agreed_at, {_CLAUSES}"
+            "  FROM agreements a JOIN agreement_versions v USING (agreement_id)"
+            "  JOIN sites si USING (site_id) JOIN suppliers su USING (supplier_id)"
+            " WHERE (%(supplier)s::int IS NULL OR a.supplier_id = %(supplier)s)"
+            "   AND (%(agreement)s::int IS NULL OR a.agreement_id = %(agreement)s)"
+            " ORDER BY si.name, su.name, v.number DESC",
+            {"supplier": supplier_id, "agreement": agreement_id},
+        ).fetchall()
+    return [
+        Held(
+            agreement_id=row["agreement_id"],
+            site_id=row["site_id"],
+            site=row["site"],
+            supplier_id=row["supplier_id"],
+            supplier=row["supplier"],
+            number=row["number"],
+            agreed_at=row["agreed_at"],
+            clauses=_clauses(row),
+        )
+        for row in rows
+    ]
+
+
 def bins_of(conn: psycopg.Connection, *, supplier_id: int, site_id: int) -> list[AgreedBin]:
     cursor = conn.cursor(row_factory=class_row(AgreedBin))
     return cursor.execute(
@@ -217,6 +261,8 @@ def _clauses(row: dict[str, Any]) -> Clauses:
         target=None
         if row["service"] is None
         else Target(service=Service(row["service"]), per_mille=row["target_per_mille"]),
+        supply_days=row["supply_days"],
+        stock_value=row["stock_value"],
         answer_hours=row["answer_hours"],
         grace_hours=row["grace_hours"],
         band=Band(
@@ -344,6 +390,8 @@ def _columns(clauses: Clauses) -> dict[str, object]:
         "ownership": clauses.ownership,
         "service": None if target is None else target.service,
         "target_per_mille": None if target is None else target.per_mille,
+        "supply_days": clauses.supply_days,
+        "stock_value": clauses.stock_value,
         "answer_hours": clauses.answer_hours,
         "grace_hours": clauses.grace_hours,
         "band_quantity_percent": clauses.band.quantity_percent,

@@ -76,6 +76,16 @@ class GroupForecasts(NamedTuple):
     in_leads: int
 
 
+class GroupKept(NamedTuple):
+    """What was kept of what was agreed on, beside what the bins came to."""
+
+    key: Key
+    cycles: int
+    cycles_kept: int
+    orders_due: int
+    orders_answered: int
+
+
 class InWeek(NamedTuple):
     key: Key
     week: date
@@ -124,6 +134,13 @@ _NAMED = {
         "LEFT JOIN items n ON n.item_id = key",
     ),
     Group.SUPPLIER: ("coalesce(n.name, '')", "LEFT JOIN suppliers n ON n.supplier_id = key"),
+    Group.AGREEMENT: (
+        "coalesce(n.name || ', ' || m.name, '')",
+        (
+            "LEFT JOIN sites n ON n.site_id = key >> 32"
+            " LEFT JOIN suppliers m ON m.supplier_id = key & 4294967295"
+        ),
+    ),
     Group.MONTH: ("to_char(key, 'YYYY-MM')", ""),
     Group.WEEK: ("to_char(key, 'YYYY-MM-DD')", ""),
 }
@@ -192,6 +209,43 @@ SELECT a.key, count(*)::int, sum(a.forecast::float8), sum(a.used)::bigint,
 def with_room(conn: psycopg.Connection) -> None:
     """For the rest of the transaction: what is sorted of ten thousand bins stays in memory."""
     conn.execute("SET LOCAL work_mem = '64MB'")
+
+
+# A cycle is over with its refill, and was kept if the bin did not run out. An order is to be
+# answered within the time of the version it was ordered under.
+_KEPT = """
+WITH low AS (
+    SELECT {key} AS key, count(*)::int AS cycles,
+           count(*) FILTER (WHERE lowest_pieces > 0)::int AS kept
+      FROM (SELECT r.lowest_pieces, b.site_id, b.supplier_id
+              FROM breaches r JOIN bins b USING (bin_id)
+             WHERE r.closed_at >= %(from_at)s AND r.closed_at < %(to_at)s
+               AND (%(supplier)s::int IS NULL OR b.supplier_id = %(supplier)s)) l
+     GROUP BY 1),
+due AS (
+    SELECT {key} AS key, count(*)::int AS orders,
+           count(*) FILTER (WHERE answered_at <= until_at)::int AS answered
+      FROM (SELECT o.site_id, o.supplier_id, o.ended_at,
+                   coalesce(o.answered_at, o.shipped_at) AS answered_at,
+                   o.sent_at + v.answer_hours * interval '1 hour' AS until_at
+              FROM orders o
+              JOIN agreements a USING (site_id, supplier_id)
+              JOIN agreement_versions v ON v.agreement_id = a.agreement_id
+                                       AND v.number = o.agreement_version
+             WHERE o.sent_at >= %(from_at)s AND o.sent_at < %(to_at)s
+               AND (%(supplier)s::int IS NULL OR o.supplier_id = %(supplier)s)) d
+     WHERE answered_at IS NOT NULL OR until_at < least(%(to_at)s, coalesce(ended_at, 'infinity'))
+     GROUP BY 1)
+SELECT coalesce(l.key, d.key), coalesce(l.cycles, 0), coalesce(l.kept, 0), coalesce(d.orders, 0),
+       coalesce(d.answered, 0)
+  FROM low l FULL JOIN due d ON d.key = l.key
+"""
+
+
+def kept(conn: psycopg.Connection, asked: Asked) -> list[GroupKept]:
+    assert asked.group is Group.AGREEMENT, "only what was agreed on can be kept"
+    query = _KEPT.format(key=kpis.key_of(asked.group, ""))
+    return [GroupKept(*row) for row in conn.execute(query, kpis.values_of(asked))]
 
 
 def bins(conn: psycopg.Connection, asked: Asked) -> list[GroupBins]:

@@ -231,7 +231,12 @@ lines AS (
        AND (%(supplier)s::int IS NULL OR o.supplier_id = %(supplier)s))
 """
 SENT_ON = "(sent_at AT TIME ZONE 'UTC')"
-_KEYS = {Group.SITE: "site_id", Group.ITEM: "item_id", Group.SUPPLIER: "supplier_id"}
+_KEYS = {
+    Group.SITE: "{0}site_id",
+    Group.ITEM: "{0}item_id",
+    Group.SUPPLIER: "{0}supplier_id",
+    Group.AGREEMENT: "(({0}site_id::bigint << 32) + {0}supplier_id)",
+}
 _OF_PERIOD = {
     Period.MONTH: "date_trunc('month', {})::date",
     Period.WEEK: "date_trunc('week', {})::date",
@@ -263,16 +268,22 @@ def find(conn: psycopg.Connection, group: Group, name: str) -> One | None:
     """The one of that name as a group is called; None: there is none that may be seen."""
     match group:
         case Group.SITE:
-            query = "SELECT site_id FROM sites WHERE name = %s"
+            query = "SELECT site_id FROM sites WHERE name = %(name)s"
             if name == NO_LONGER:
                 return One(key=None)
         case Group.ITEM:
-            query = "SELECT item_id FROM items WHERE sku || ' ' || name = %s"
+            query = "SELECT item_id FROM items WHERE sku || ' ' || name = %(name)s"
         case Group.SUPPLIER:
-            query = "SELECT supplier_id FROM suppliers WHERE name = %s"
+            query = "SELECT supplier_id FROM suppliers WHERE name = %(name)s"
+        case Group.AGREEMENT:
+            query = (
+                "SELECT (si.site_id::bigint << 32) + su.supplier_id FROM sites si JOIN suppliers su"
+                " ON su.name = substr(%(name)s, length(si.name) + 3)"
+                " WHERE si.name || ', ' || su.name = %(name)s"
+            )
         case Group.MONTH | Group.WEEK:
             return None
-    row = conn.execute(query, (name,)).fetchone()
+    row = conn.execute(query, {"name": name}).fetchone()
     return None if row is None else One(key=row[0])
 
 
@@ -313,13 +324,17 @@ def only(asked: Asked, one: One | None, day: str, of: str = "") -> str:
     """Of rows that know their site, item and supplier, and the day that `day` says."""
     if one is None:
         return "true"
-    key = key_of(asked.group, day)
-    return f"{'' if asked.group.period else of}{key} IS NOT DISTINCT FROM %(key)s"
+    return f"{key_of(asked.group, day, of)} IS NOT DISTINCT FROM %(key)s"
 
 
-def key_of(group: Group, day: str) -> str:
+def key_of(group: Group, day: str, of: str = "") -> str:
     """What a row belongs to: a number, or the first day of a period."""
-    return _OF_PERIOD[group.period].format(day) if group.period else _KEYS[group]
+    return _OF_PERIOD[group.period].format(day) if group.period else _KEYS[group].format(of)
+
+
+def agreement_key(*, site_id: int, supplier_id: int) -> int:
+    """The number of a group of these two."""
+    return (site_id << 32) + supplier_id
 
 
 def values_of(asked: Asked, one: One | None = None) -> dict[str, object]:

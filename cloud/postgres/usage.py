@@ -33,17 +33,28 @@ WITH asked AS MATERIALIZED (
       FROM bins b JOIN sites si USING (site_id) JOIN bin_levels l USING (bin_id)
      WHERE %(bin_ids)s::int[] IS NULL OR b.bin_id = ANY(%(bin_ids)s::int[])),
 moved AS MATERIALIZED (
-    SELECT a.bin_id, a.zone, m.event_at, m.kind, m.pieces, m.before_pieces, m.after_pieces,
-           (m.event_at AT TIME ZONE a.zone)::date AS day,
-           lag(m.event_at) OVER (PARTITION BY a.bin_id ORDER BY m.event_at) AS before_at
-      FROM asked a JOIN movements m ON m.bin_id = a.bin_id AND m.item_id = a.item_id
-     WHERE m.replaced_at IS NULL
-       AND m.event_at >= %(now)s - (%(days)s::int + 7) * interval '1 day'),
+    -- Bin by bin, in the order of the index: a join would read what moved in all bins for a few of
+    -- them, and sort it.
+    SELECT a.bin_id, a.zone, m.* FROM asked a, LATERAL
+           (SELECT event_at, kind, pieces, before_pieces, after_pieces,
+                   (event_at AT TIME ZONE a.zone)::date AS day,
+                   lag(event_at) OVER ordered AS before_at,
+                   lead(event_at) OVER ordered AS next_at
+              FROM movements
+             WHERE bin_id = a.bin_id AND item_id = a.item_id AND replaced_at IS NULL
+               AND event_at >= %(now)s - (%(days)s::int + 7) * interval '1 day'
+            WINDOW ordered AS (ORDER BY event_at)) m),
 paused AS MATERIALIZED (
-    -- Mostly something was heard on the day before: one short look, and no more. As a value, and
-    -- not as a condition, so that it is looked for by the sensor and the week it must lie in.
+    -- Mostly something was heard on the day before. Where days are added up they say so: one look
+    -- at a row. Else it is looked for among readings, as a value, and not as a condition, so that
+    -- it is looked for by the sensor and the week it must lie in.
     SELECT bin_id, zone, day, event_at, before_at FROM moved m
      WHERE event_at - before_at > interval '1 day'
+       AND (SELECT d.heard_at < m.event_at - interval '15 min'
+               AND d.heard_at >= m.event_at - interval '1 day'
+              FROM bin_days d
+             WHERE d.bin_id = m.bin_id
+               AND d.day = (m.event_at AT TIME ZONE 'UTC')::date - 1) IS NOT true
        AND (SELECT 1 FROM {read_of} = m.bin_id AND r.corrected_at IS NULL
                AND r.measured_at < m.event_at - interval '15 min'
                AND r.measured_at >= m.event_at - interval '1 day' LIMIT 1) IS NULL),
@@ -107,9 +118,7 @@ _DEMANDS = f"""
 spans AS (
     SELECT bin_id, from_day, upto_day FROM silent
     UNION ALL
-    SELECT bin_id, day, coalesce(next_day, 'infinity') FROM (
-        SELECT bin_id, day, after_pieces,
-               lead(day) OVER (PARTITION BY bin_id ORDER BY event_at) AS next_day FROM moved) m
+    SELECT bin_id, day, coalesce((next_at AT TIME ZONE zone)::date, 'infinity') FROM moved
      WHERE after_pieces = 0
     UNION ALL
     SELECT bin_id, '-infinity', day FROM moved

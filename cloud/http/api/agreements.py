@@ -8,14 +8,16 @@ from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
-from cloud.actions import agree
+from cloud.actions import achieve, agree
 from cloud.actions.agree import Found, Wish
 from cloud.core.agreements import Limit, Prediction, Proposal, Side, Version
 from cloud.core.clauses import CLAUSES, in_words, values_of
 from cloud.core.nouns import INT_MAX, NOUNS, Mistake, Read, read
 from cloud.core.refusals import NotAsAllowed
-from cloud.http import auth
+from cloud.http import auth, problems
 from cloud.http.agreed import BECAUSE_CHARS_MAX, line_of, side_of
+from cloud.http.api import targets
+from cloud.http.api.targets import ReachedOut
 from cloud.http.auth import Anyone, Operations
 from cloud.http.parts import parts_of
 from cloud.postgres import agreements, nouns
@@ -35,6 +37,8 @@ CLAUSES_EXAMPLE: dict[str, JsonValue] = {
     "ownership": "owned",
     "service": "fill",
     "target_per_mille": 985,
+    "supply_days": 20,
+    "stock_value": 250_000,
     "answer_hours": 24,
     "grace_hours": 24,
     "band_quantity_percent": 20,
@@ -344,6 +348,19 @@ def propose(
             now=parts.now(),
         )
         return _proposal(proposal, _codes(held))
+
+
+@router.get(
+    "/{agreement}/reached", summary="Its targets, and what was reached", responses=NOT_FOUND
+)
+def reached(request: Request, session: Anyone, agreement: AgreementId) -> ReachedOut:
+    """Since what holds was agreed on, a quarter at most. Both sides are told the same."""
+    parts = parts_of(request)
+    with auth.asked_by(parts, session) as conn:
+        found = achieve.reached_lately(conn, agreement, parts.now())
+    if found is None:
+        raise problems.Told(problems.NOT_FOUND)
+    return targets.out(found)
 
 
 @router.post(

@@ -6,9 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from cloud.actions.achieve import reached
 from cloud.actions.measure import Measured, measure
 from cloud.core.asked import Asked, Group
 from cloud.http import auth
+from cloud.http.api import targets
+from cloud.http.api.targets import ReachedOut
 from cloud.http.auth import Operations
 from cloud.http.parts import parts_of
 from cloud.http.spans import span_of
@@ -106,9 +109,12 @@ class KpisOut(BaseModel):
     to_at: datetime
     group: Group
     groups: list[KpiOut]
+    agreements: list[ReachedOut] = Field(
+        description="by agreement: its targets and what was reached; else empty"
+    )
 
 
-@router.get("", summary="KPIs of a time, by site, item, supplier, month or week")
+@router.get("", summary="KPIs of a time, by site, item, supplier, agreement, month or week")
 def kpis(
     request: Request,
     session: Operations,
@@ -121,7 +127,14 @@ def kpis(
     from_at, to_at = span_of(from_, to, parts.now())
     with auth.asked_by(parts, session) as conn:
         measured = measure(conn, Asked(from_at=from_at, to_at=to_at, group=group))
-    return KpisOut(from_at=from_at, to_at=to_at, group=group, groups=[out(m) for m in measured])
+        held = reached(conn, from_at, to_at) if group is Group.AGREEMENT else []
+    return KpisOut(
+        from_at=from_at,
+        to_at=to_at,
+        group=group,
+        groups=[out(m) for m in measured],
+        agreements=[targets.out(one) for one in held],
+    )
 
 
 def out(m: Measured) -> KpiOut:

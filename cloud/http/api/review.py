@@ -11,8 +11,9 @@ from starlette.responses import Response
 from cloud.actions.review import Exceptions, Review
 from cloud.core.orders import order_label
 from cloud.http import problems
-from cloud.http.api import kpis
+from cloud.http.api import kpis, targets
 from cloud.http.api.kpis import KpiOut
+from cloud.http.api.targets import ReachedOut
 from cloud.http.pages.review import Found, pdf_response
 from cloud.postgres.kpis import KpiOrder
 
@@ -37,6 +38,7 @@ EXAMPLE: dict[str, JsonValue] = {
         {"first": "2026-10-01", "kpis": kpis.EXAMPLE | {"name": "2026-10"}},
         {"first": "2026-11-01", "kpis": None},
     ],
+    "agreements": [targets.EXAMPLE],
     "exceptions": {
         "empty": [{"bin": "LND-R04-B2", "part": "Lock nut M8", "hours": 4.5, "times": 1}],
         "empty_in_all": 1,
@@ -95,6 +97,7 @@ class ReviewOut(BaseModel):
     whole: KpiOut | None
     before: KpiOut | None = Field(description="the quarter before")
     months: list[MonthOut]
+    agreements: list[ReachedOut] = Field(description="its targets, and what was reached")
     exceptions: ExceptionsOut
     changes: list[ChangeOut]
 
@@ -130,6 +133,7 @@ def _out(found: Review) -> ReviewOut:
             )
             for month in found.months
         ],
+        agreements=[targets.out(one) for one in found.reached],
         exceptions=_exceptions(found.exceptions),
         changes=[ChangeOut(bin=one.code, at=one.at, because=one.because) for one in found.changes],
     )

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
-from cloud.actions import agree
+from cloud.actions import achieve, agree
 from cloud.actions.agree import Found, Wish
 from cloud.actions.foresee import foresee
 from cloud.core.agreements import Limit, Prediction, Proposal, Side, Validity, Waits, validity_on
@@ -314,6 +314,7 @@ def _page(
     with auth.asked_by(parts, session) as conn:
         found = agree.find(conn, agreement)
         layout = _layout(conn, session)
+        reached = achieve.reached_lately(conn, agreement, now)
         open_ = [
             _asked(conn, found, one, side, now)
             for one in found.agreement.proposals
@@ -345,6 +346,8 @@ def _page(
         clauses=in_words(current.clauses),
         validity=VALIDITY_MARKS[validity],
         ends=validity in (Validity.ENDS_SOON, Validity.ENDED),
+        reached=reached,
+        reached_rows=[] if reached is None else [("", "", one) for one in reached.targets],
         rows=rows,
         agreed_rows=[row for row in rows if row.agreed is not None],
         differing=sum(row.differs for row in rows),

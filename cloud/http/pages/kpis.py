@@ -1,4 +1,4 @@
-"""KPIs of a time by site, item or supplier; each number opens the list behind it."""
+"""KPIs of a time by site, item, supplier or agreement; each number opens the list behind it."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from cloud.actions import measure
+from cloud.actions.achieve import reached
 from cloud.actions.measure import Behind, Measured, OfBin
 from cloud.core import kpis
 from cloud.core.asked import Asked, Group
@@ -68,7 +69,14 @@ def kpis_page(request: Request, session: Operations, asked: AskedFor) -> Respons
     parts = parts_of(request)
     with auth.asked_by(parts, session) as conn:
         measured = measure.measure(conn, asked)
+        is_agreed = asked.group is Group.AGREEMENT
+        held = reached(conn, asked.from_at, asked.to_at) if is_agreed else []
     query = _query(asked)
+    targets = [
+        (f"/agreements/{one.held.agreement_id}", f"{one.held.site}, {one.held.supplier}", target)
+        for one in held
+        for target in one.targets
+    ]
     return rendering.page(
         request,
         "kpis.html",
@@ -78,6 +86,8 @@ def kpis_page(request: Request, session: Operations, asked: AskedFor) -> Respons
         rows=[(one.name, one.bin_count, _cells(one, query)) for one in measured[:LISTED_MAX]],
         more=max(0, len(measured) - LISTED_MAX),
         groups=list(Group),
+        reached_rows=targets[:LISTED_MAX],
+        reached_more=max(0, len(targets) - LISTED_MAX),
         group=asked.group,
         asked=query,
         reckoned_at=max((one.reckoned_at for one in measured if one.reckoned_at), default=None),

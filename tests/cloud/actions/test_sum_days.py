@@ -137,3 +137,39 @@ def test_two_do_not_add_up_at_once(shelf: Any, database: Any, jobs: psycopg.Conn
         other.execute("SELECT pg_advisory_xact_lock(%s)", (0x62696E64617973,))
         assert sum_days.sum_marked(jobs, TO) is None
         assert _days(shelf) == []
+
+
+def test_weeks_and_months_say_what_their_days_come_to_and_follow_them(
+    shelf: Any, jobs: psycopg.Connection
+) -> None:
+    def told() -> list[tuple[str, date, int, int | None, int, bool]]:
+        rows = sorted(shelf.rows("bin_periods"), key=lambda row: (row["period"], row["first"]))
+        return [
+            (
+                row["period"],
+                row["first"],
+                row["used"],
+                row["held"],
+                row["stock_outs"],
+                row["resumed_empty"],
+            )
+            for row in rows
+        ]
+
+    _move(shelf, FROM - 5 * DAY, 0, 100, "opening")
+    _move(shelf, FROM - DAY, 100, 0)  # empty over the end of the week
+    _move(shelf, FROM + DAY, 0, 40, "refill")
+    _move(shelf, FROM + 2 * DAY, 40, 30)
+    _sum(jobs, TO)
+    assert told() == [
+        ("month", date(2026, 10, 1), 0, 100, 0, False),
+        ("month", date(2026, 11, 1), 110, 30, 1, False),
+        ("week", date(2026, 10, 26), 100, 0, 1, False),
+        ("week", date(2026, 11, 2), 10, 30, 1, True),
+    ]
+    shelf.admin.execute("UPDATE movements SET replaced_at = %s WHERE event_at < %s", (TO, FROM))
+    _sum(jobs, TO)
+    assert told() == [
+        ("month", date(2026, 11, 1), 10, 30, 0, False),
+        ("week", date(2026, 11, 2), 10, 30, 0, False),
+    ]

@@ -1,16 +1,39 @@
 from datetime import UTC, datetime
 
+from cloud.actions.achieve import Reached
 from cloud.actions.review import Month, Review, exceptions_of
+from cloud.core.agreements import Clauses, Service, Target
 from cloud.core.quarters import Quarter
+from cloud.core.targets import Achieved, targets_of
 from cloud.http.kpi_columns import COLUMNS
 from cloud.http.review_papers import paper_of
 from cloud.http.words import UNDEFINED
+from cloud.postgres.agreements import Held
 from cloud.postgres.kpis import Changed
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
-def review(*changes: Changed) -> Review:
+def reached() -> Reached:
+    clauses = Clauses(
+        valid_from=NOON.date(), target=Target(service=Service.FILL, per_mille=985), answer_hours=4
+    )
+    achieved = Achieved(
+        fill=0.9728, cycles=None, cycles_kept=None, supply_days=None, stock_e4=None, orders_due=0,
+        orders_answered=0,
+    )  # fmt: skip
+    return Reached(
+        held=Held(
+            agreement_id=1, site_id=1, site="Lindau Pumps", supplier_id=1, supplier="Ferro AG",
+            number=2, agreed_at=NOON, clauses=clauses,
+        ),
+        from_at=NOON,
+        to_at=NOON,
+        targets=targets_of(clauses, achieved),
+    )  # fmt: skip
+
+
+def review(*changes: Changed, agreed: tuple[Reached, ...] = ()) -> Review:
     quarter = Quarter(2026, 4)
     return Review(
         supplier_id=1,
@@ -24,6 +47,7 @@ def review(*changes: Changed) -> Review:
         months=[Month(first=first, measured=None) for first in quarter.months[:2]],
         exceptions=exceptions_of(None, NOON),
         places={},
+        reached=agreed,
         changes=changes,
     )
 
@@ -42,8 +66,23 @@ def test_every_kpi_stands_in_it_once_with_what_it_means() -> None:
 def test_of_what_nothing_is_known_there_are_dashes_and_that_it_is_so_far() -> None:
     paper = paper_of(review(), NOON)
     assert paper.subtitle == "2026Q4: 2026-10-01 to 2026-11-20, UTC, so far"
-    row = paper.parts[0].grids[0].rows[0]
+    assert paper.parts[0].grids[0].rows == []
+    row = paper.parts[1].grids[0].rows[0]
     assert [cell.text for cell in row[1:]] == [UNDEFINED, UNDEFINED, "", UNDEFINED, UNDEFINED]
+
+
+def test_targets_stand_first_with_what_was_reached_and_the_difference_in_words() -> None:
+    grid = paper_of(review(agreed=(reached(),)), NOON).parts[0].grids[0]
+    fill, answers = grid.rows
+    assert [cell.text for cell in fill] == [
+        "Fill",
+        "97.2 % of the pieces at once",
+        "1.3 points below",
+    ]
+    assert fill[0].sub == "Lindau Pumps, version 2"
+    assert fill[1].sub == "agreed: 98.5 % of the pieces at once"
+    assert fill[2].sub == "missed"
+    assert (answers[2].text, answers[2].sub) == (UNDEFINED, "not known yet")
 
 
 def test_a_change_is_told_from_what_to_what_and_what_is_no_business_of_it_is_left_out() -> None:

@@ -267,6 +267,12 @@ ROUTES = {
         }
         for at, nobody in (("", 303), ("/api", 401))
     },
+    "GET /api/agreements/{agreement}/reached": {
+        "nobody": 401,
+        "own": 200,
+        "foreign": 404,
+        "operations": 200,
+    },
     "GET /agreements/new": {"nobody": 303, "supplier": 404, "operations": 200},
     "POST /agreements/new": {"nobody": 401, "supplier": 404, "operations": 404},
     "POST /api/agreements": {"nobody": 401, "supplier": 404, "operations": 422},

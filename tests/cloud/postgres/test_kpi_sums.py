@@ -175,7 +175,7 @@ def _sum_again(admin: psycopg.Connection) -> None:
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     story=st.tuples(MOVES, COUNTS, st.lists(ORDER, max_size=6), MOVED, SAID),

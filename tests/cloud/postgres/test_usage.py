@@ -113,6 +113,37 @@ def test_what_moved_in_a_long_silence_belongs_to_none_of_its_days(
     assert demand(database, bin_id, 8) == [0, 0, None, None, None, None, None, 0]
 
 
+def test_days_that_were_added_up_say_what_was_heard_and_readings_where_they_do_not(
+    database: Any, admin: psycopg.Connection, bin_id: int
+) -> None:
+    """The same days are known, however it is found out that nothing was silent."""
+    for ago in range(9, 0, -1):
+        hear(admin, bin_id, NOW - ago * DAY - 3 * HOUR)
+    move(admin, bin_id, NOW - 5 * DAY, "usage", -40)
+    plain = demand(database, bin_id)
+    assert None not in plain[3:]
+
+    def say(heard_at: datetime | None) -> None:
+        admin.execute("DELETE FROM bin_days")
+        admin.execute(
+            "INSERT INTO bin_days SELECT bin_id, (%s AT TIME ZONE 'UTC')::date - 1, supplier_id,"
+            " item_id, %s, 1, 1, 0, 1, 0, false, 0, 0, 0, 0, 0, 0, 0, 0, %s FROM bins"
+            " WHERE bin_id = %s",
+            (NOW - 5 * DAY, NOW, heard_at, bin_id),
+        )
+
+    # That nobody knows of a sign of life, or of one that is too old, is no silence yet.
+    for heard_at in (None, NOW - 6 * DAY - HOUR, NOW - 5 * DAY - 4 * HOUR):
+        say(heard_at)
+        assert demand(database, bin_id) == plain
+    admin.execute("DELETE FROM readings")
+    hear(admin, bin_id, NOW - 9 * DAY)
+    assert demand(database, bin_id) == plain, "the day says that it was heard"
+    for heard_at in (None, NOW - 6 * DAY - HOUR, NOW - 5 * DAY - timedelta(minutes=5)):
+        say(heard_at)
+        assert None in demand(database, bin_id)[5:8], "nobody heard it: what went is of no one day"
+
+
 def test_a_quiet_week_end_with_readings_is_known(
     database: Any, admin: psycopg.Connection, bin_id: int
 ) -> None:

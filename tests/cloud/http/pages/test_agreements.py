@@ -114,3 +114,21 @@ def test_a_bin_that_was_changed_past_the_agreement_is_told(world, browser) -> No
     with world.database.admin() as admin:
         admin.execute("UPDATE bins SET minimum = 333 WHERE code = %s", (LOW,))
     assert "the bin has 333 / 2,000" in browser(OPERATIONS).get(path).text
+
+
+def test_what_was_agreed_stands_beside_what_was_reached_for_both_sides(world, browser) -> None:
+    agreement = world.agreement(
+        service="fill", target_per_mille=985, supply_days=12, stock_value=250_000
+    )
+    world.a_morning()
+    for side in (OPERATIONS, FERRO):
+        page = browser(side).get(f"/agreements/{agreement}").text
+        assert "Agreed and achieved" in page
+        for agreed in (
+            "98.5 % of the pieces at once",
+            "at most 12 days",
+            "worth at most 2,500.00",
+            "every order within 24 hours",
+        ):
+            assert f"agreed: {agreed}" in page
+        assert "no more than 12 days of supply" in page, "the clause itself, as a sentence"

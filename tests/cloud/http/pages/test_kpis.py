@@ -27,6 +27,20 @@ def test_the_list_behind_names_what_was_counted(world, browser) -> None:
     assert "1,500" in page
 
 
+def test_by_agreement_targets_stand_above_with_the_way_to_each(world, browser) -> None:
+    agreement = world.agreement(mode="auto", service="fill", target_per_mille=980)
+    world.a_morning()
+    world.now += timedelta(seconds=1)
+    visitor = browser(OPERATIONS)
+    assert "group=agreement" in visitor.get("/kpis").text
+    page = visitor.get("/kpis?group=agreement").text
+    assert f'href="/agreements/{agreement}">Lindau Pumps, Ferro AG</a>' in page
+    assert "agreed: 98 % of the pieces at once" in page
+    link = "/kpis/orders?group=agreement&name=Lindau+Pumps%2C+Ferro+AG"
+    assert world.order_label("LND-R04-B2") in visitor.get(link).text
+    assert visitor.get("/kpis/bins?group=agreement&name=Lindau+Pumps").status_code == 404
+
+
 @pytest.mark.parametrize("path", ["/kpis/nothing?name=Norrby", "/kpis/bins?name=Nobody"])
 def test_a_list_that_is_not_there_is_not_found(browser, path: str) -> None:
     assert browser(OPERATIONS).get(path).status_code == 404
