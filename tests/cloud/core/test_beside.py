@@ -1,5 +1,6 @@
 """A count beside a scale: nothing that it told is told again, however the scale comes to itself."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from cloud.core.following import CaughtUp, Counted, catch_up, restated
 from cloud.core.levels import Calibration
 from cloud.core.movements import settle_until
 from tests.cloud.core.test_movements import (
+    CALIBRATION,
     NOON,
     SCALE,
     TARE_MG,
@@ -75,6 +77,42 @@ def test_a_count_beside_a_scale_that_lives_corrects_the_level_and_what_moves_com
     caught = told(counts, shows)
     assert booked(caught) == expected
     assert caught.state.told is None
+
+
+SURE = replace(SCALE, calibration=replace(CALIBRATION, unit_error_ug=1, unit_sd_ug=1))
+
+
+@pytest.mark.parametrize(
+    ("tray", "weighs", "left"),
+    [
+        (0.0, 80, None),  # the older count was wrong: the newer one is of all that lies there
+        (0.0, 75, ("usage", -5)),
+        (5.4, 80, None),  # a tray lies in it, which is no piece: it goes on lying there
+    ],
+)
+def test_a_wrong_count_of_before_does_not_outlive_a_count_beside_a_silent_scale(
+    tray: float, weighs: int, left: tuple[str, int] | None
+) -> None:
+    seen = levels(100 + tray, 100 + tray, 100 + tray)
+    wrong = 106 if not tray else 100
+    back = _again(600, weighs + tray)
+    counts = [counted(90, wrong), counted(500, 80)]
+    caught = catch_up(None, [*seen, said(200, "silent", 9), *back], counts, SURE)
+    opened = round(100 + tray)
+    expected = [("correction", wrong - opened), ("correction", 80 - wrong)]
+    assert booked(caught) == [*expected, *([left] if left else [])]
+    assert caught.state.pieces == weighs
+
+
+def test_what_says_the_same_for_twice_as_long_as_ever_slept_when_it_was_counted_otherwise() -> None:
+    """Filled while it slept, and counted once before: neither weight nor count says so alone."""
+    used = [200 - 2 * (n // 3) for n in range(60)]
+    same = [float(used[-1])] * 20
+    seen = levels(*used, *same, 240, 240, 240, 240)
+    caught = catch_up(None, seen, [counted(60 * 70 + 30, 120)], SCALE)
+    *_, corrected, refill = caught.movements
+    assert (corrected.pieces, refill.pieces) == (120 - used[-1], 120)
+    assert (refill.kind, caught.state.pieces) == (MovementKind.REFILL, 240)
 
 
 def test_what_the_weight_may_be_off_by_is_no_sign_of_a_stuck_scale() -> None:
