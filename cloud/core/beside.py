@@ -32,8 +32,8 @@ from cloud.core.followed import (
     Told,
     to_us,
 )
-from cloud.core.levels import Calibration, is_absent, level_of
-from cloud.core.plateaus import EXACT_SDS, NO_MOVEMENT_PIECES, SURE_SIGMAS, Weighing
+from cloud.core.levels import SDS_TO_BE_EXACT, Calibration, is_absent, level_of
+from cloud.core.plateaus import NO_MOVEMENT_PIECES, SURE_SIGMAS, Weighing
 from cloud.core.unrest import SAME_MIN
 
 TOLD_LEAST_PIECES = 3  # less is as well a take or an oversight as a scale that is stuck
@@ -175,7 +175,8 @@ def _counted_blind(state: Followed, pieces: int, rules: Rules) -> Followed:
     assert state.reference_mg is not None
     assert state.pieces is not None
     told_mg = (pieces - state.pieces) * rules.calibration.unit_mg
-    if state.told is not None and state.told.again and state.seen_mg is None:
+    is_stuck = any(doubt.kind is Doubting.STUCK for doubt in state.doubts)
+    if state.told is not None and state.seen_mg is None and (state.told.again or is_stuck):
         told_mg += state.told.weight_mg
     return replace(
         state,
@@ -199,7 +200,7 @@ def _stands_for(pieces: int, weight_mg: float, sd_pieces: float, calibration: Ca
     """
     own_mg = calibration.tare_mg + pieces * calibration.unit_mg
     apart = (weight_mg - own_mg) / calibration.unit_mg
-    is_known = calibration.unit_error_ug > 0 and EXACT_SDS * sd_pieces <= 1 / 2
+    is_known = calibration.unit_error_ug > 0 and SDS_TO_BE_EXACT * sd_pieces <= 1 / 2
     return own_mg if is_known and abs(apart - round(apart)) <= WHOLE else weight_mg
 
 

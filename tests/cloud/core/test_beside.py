@@ -8,7 +8,7 @@ import pytest
 from cloud.core.followed import Followed, MovementKind, Seen
 from cloud.core.following import CaughtUp, Counted, catch_up, restated
 from cloud.core.levels import Calibration
-from cloud.core.movements import settle_until
+from cloud.core.movements import follow, settle_until
 from tests.cloud.core.test_movements import (
     CALIBRATION,
     NOON,
@@ -16,7 +16,9 @@ from tests.cloud.core.test_movements import (
     TARE_MG,
     UNIT_MG,
     levels,
+    raw,
     said,
+    stuck,
     weighed,
 )
 
@@ -113,6 +115,18 @@ def test_what_says_the_same_for_twice_as_long_as_ever_slept_when_it_was_counted_
     *_, corrected, refill = caught.movements
     assert (corrected.pieces, refill.pieces) == (120 - used[-1], 120)
     assert (refill.kind, caught.state.pieces) == (MovementKind.REFILL, 240)
+
+
+def test_what_was_counted_before_it_was_known_to_be_stuck_is_not_told_again_either() -> None:
+    """The first count beside a scale that seemed to live, the second beside one known to be stuck."""
+    shown = stuck(100, 395)
+    stuck_from = next(
+        n for n in range(200, 595) if follow(None, shown[: n + 1], SCALE).state.doubts
+    )
+    counts = [counted(stuck_from - 20.5, 80), counted(600, 60)]
+    caught = catch_up(None, [*shown, *raw(700, 55, 1_000, every_s=6)], counts, SCALE)
+    assert booked(caught) == [("correction", -20), ("correction", -20), ("usage", -5)]
+    assert caught.state.pieces == 55
 
 
 def test_what_the_weight_may_be_off_by_is_no_sign_of_a_stuck_scale() -> None:
