@@ -118,7 +118,7 @@ def test_what_says_the_same_for_twice_as_long_as_ever_slept_when_it_was_counted_
 
 
 def test_what_was_counted_before_it_was_known_to_be_stuck_is_not_told_again_either() -> None:
-    """The first count beside a scale that seemed to live, the second beside one known to be stuck."""
+    """At the first count it seemed to live; before the second one it was found out."""
     shown = stuck(100, 395)
     stuck_from = next(
         n for n in range(200, 595) if follow(None, shown[: n + 1], SCALE).state.doubts
