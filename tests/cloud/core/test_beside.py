@@ -9,6 +9,7 @@ from cloud.core.followed import Followed, MovementKind, Seen
 from cloud.core.following import CaughtUp, Counted, catch_up, restated
 from cloud.core.levels import Calibration
 from cloud.core.movements import follow, settle_until
+from cloud.core.resting import Resting
 from tests.cloud.core.test_movements import (
     CALIBRATION,
     NOON,
@@ -127,6 +128,16 @@ def test_what_was_counted_before_it_was_known_to_be_stuck_is_not_told_again_eith
     caught = catch_up(None, [*shown, *raw(700, 55, 1_000, every_s=6)], counts, SCALE)
     assert booked(caught) == [("correction", -20), ("correction", -20), ("usage", -5)]
     assert caught.state.pieces == 55
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_bin_whose_count_waits_for_a_weight_is_not_kept_at_rest(*, silent: bool) -> None:
+    rules = replace(SCALE, sensors=(0,))
+    seen = levels(100, 100)
+    at_s = 500 if silent else 90
+    caught = catch_up(None, seen, [], rules)
+    assert Resting.of(caught.state, rules) is not None
+    assert Resting.of(catch_up(caught.state, [], [counted(at_s, 60)], rules).state, rules) is None
 
 
 def test_what_the_weight_may_be_off_by_is_no_sign_of_a_stuck_scale() -> None:
