@@ -103,8 +103,10 @@ def test_an_order_is_due_when_the_first_of_its_lines_is() -> None:
         (
             ["A-1", "A-2", "A-3", "A-4"],
             ["B-2", "B-3"],
-            "A-1, A-2, A-3 and 1 more are low no longer. B-2, B-3 are still low, and are ordered"
-            " for anew.",
+            (
+                "A-1, A-2, A-3 and 1 more are low no longer."
+                " B-2, B-3 are still low, and are ordered for anew."
+            ),
         ),
     ],
 )
