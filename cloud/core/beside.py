@@ -9,8 +9,9 @@
                                            nobody has noticed. That only shows when it moves
 
 Whether it was stuck is told by the first other weight. If it lies where the count says, or was
-counted twice with another number while the scale said the same, the scale slept, and what is left
-between weight and count is all that moved since. Else it lives, and the count has corrected it.
+counted twice with another number while the scale said the same, or said so for twice as long as it
+ever did, the scale slept, and what is left between weight and count is all that moved since. Else
+it lives, and the count has corrected it.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,12 +32,14 @@ from cloud.core.followed import (
     Told,
     to_us,
 )
-from cloud.core.levels import is_absent, level_of
+from cloud.core.levels import SDS_TO_BE_EXACT, Calibration, is_absent, level_of
 from cloud.core.plateaus import NO_MOVEMENT_PIECES, SURE_SIGMAS, Weighing
+from cloud.core.unrest import SAME_MIN
 
 TOLD_LEAST_PIECES = 3  # less is as well a take or an oversight as a scale that is stuck
 # Of the level: what the weight of a piece may be off by where nobody said how well it is known.
 UNIT_UNSURE = 0.05
+WHOLE = 0.1  # of a piece: so near to a whole number a weight lies by chance once in five times
 MISCOUNTED = 0.1  # of what was told: who counts beside a shelf in use overlooks a few
 
 _UNREAD = (Doubting.STUCK, Doubting.SUSPECT, Doubting.ABSENT)
@@ -172,11 +175,14 @@ def _counted_blind(state: Followed, pieces: int, rules: Rules) -> Followed:
     assert state.reference_mg is not None
     assert state.pieces is not None
     told_mg = (pieces - state.pieces) * rules.calibration.unit_mg
-    if state.told is not None and state.told.again and state.seen_mg is None:
+    is_stuck = any(doubt.kind is Doubting.STUCK for doubt in state.doubts)
+    if state.told is not None and state.seen_mg is None and (state.told.again or is_stuck):
         told_mg += state.told.weight_mg
     return replace(
         state,
-        reference_mg=state.reference_mg + told_mg,
+        reference_mg=_stands_for(
+            pieces, state.reference_mg + told_mg, state.sd_pieces, rules.calibration
+        ),
         seen_mg=state.reference_mg if state.seen_mg is None else state.seen_mg,
         exact=False,
         window=(),
@@ -184,6 +190,18 @@ def _counted_blind(state: Followed, pieces: int, rules: Rules) -> Followed:
         unconfirmed=0,
         told=None,
     )
+
+
+def _stands_for(pieces: int, weight_mg: float, sd_pieces: float, calibration: Calibration) -> float:
+    """What so many pieces weigh that were counted, where `weight_mg` follows from the level before.
+
+    An older count that was wrong leaves whole pieces between level and weight, and who counts now
+    has counted them anew: then their own weight holds. Anything else lies in the bin, and stays.
+    """
+    own_mg = calibration.tare_mg + pieces * calibration.unit_mg
+    apart = (weight_mg - own_mg) / calibration.unit_mg
+    is_known = calibration.unit_error_ug > 0 and SDS_TO_BE_EXACT * sd_pieces <= 1 / 2
+    return own_mg if is_known and abs(apart - round(apart)) <= WHOLE else weight_mg
 
 
 def _told(state: Followed, pieces: int, rules: Rules) -> Told | None:
@@ -248,7 +266,13 @@ class _Watched:
             weighing = self._weighing
             assert weighing.reference_mg is not None
             weighing.seen_mg = weighing.reference_mg
-            weighing.reference_mg += self._told.weight_mg
+            assert weighing.pieces is not None
+            weighing.reference_mg = _stands_for(
+                weighing.pieces,
+                weighing.reference_mg + self._told.weight_mg,
+                weighing.done().sd_pieces,
+                self._rules.calibration,
+            )
             weighing.window.clear()
             weighing.pending.clear()
         self._watch(lambda: self._weighing.feed(reading))
@@ -289,13 +313,19 @@ class _Watched:
             return False
         news_mg = weight_mg - weighing.reference_mg
         least_mg = _least_mg(weighing.unrest.sigma_mg, self._rules)
-        if abs(news_mg) < least_mg or told.again:
+        if abs(news_mg) < least_mg or told.again or self._slept():
             return abs(news_mg) >= least_mg
         borne_mg = max(least_mg, MISCOUNTED * abs(told.weight_mg))
         if told.weight_mg < 0:
             return news_mg <= told.weight_mg + borne_mg
         # Of what came some may be taken already; what comes onto a scale that lives is no less.
         return told.weight_mg / 2 <= news_mg <= told.weight_mg + borne_mg
+
+    def _slept(self) -> bool:
+        """Whether it has said the same for twice as long as ever before it was counted."""
+        unrest = self._weighing.unrest
+        longest: int = unrest.remembered()["same_longest"]
+        return unrest.same >= SAME_MIN and unrest.same > 2 * longest
 
 
 def _key(reading: Seen) -> tuple[int, int, int]:

@@ -115,7 +115,7 @@ class Movement:
     known_at_reading: datetime  # of the reading that confirmed it
     before: ReadingRange | None  # None: nothing was known before
     after: ReadingRange
-    before_mg: int | None  # None: it is not weighed, or nothing was known
+    before_mg: int | None  # None: it is not weighed, nothing was known, or it was counted
     after_mg: int | None
     because: str
     sd_pieces: float = 0.0  # of `pieces`; 0: they were counted

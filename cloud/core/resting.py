@@ -12,6 +12,7 @@ away when what it was fed is taken back.
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
+from cloud.core.beside import waits
 from cloud.core.followed import Followed, Measure, Rules, Seen
 from cloud.core.plateaus import Weighing
 
@@ -35,8 +36,8 @@ class Resting(Weighing):
         """None: this is not weighed, or what is there is more than rest."""
         if state is None or rules.measure is not Measure.WEIGHT or len(rules.sensors) != 1:
             return None
-        if state.pending or state.doubts or state.last is None:
-            return None
+        if state.pending or state.doubts or state.last is None or waits(state):
+            return None  # what a count has told is compared with what comes
         return cls(state, rules)
 
     def feed_all(self, seen: Sequence[Seen]) -> Rest | None:

@@ -77,7 +77,12 @@ def through_database(asked: argparse.Namespace) -> list[str]:
     # Nothing of it outlives the run, and what a power cut does is proven elsewhere.
     with server(*users, options=("fsync=off",)) as made, connected(made, None) as admin:
         year = Year(
-            partial(connected, made), admin, asked.bins, asked.days, asked.seed, asked.counted_every
+            partial(connected, made),
+            admin,
+            asked.bins,
+            asked.days,
+            asked.seed,
+            counted_every=asked.counted_every,
         )
         result = year.run()
         wrong = [*result.defects, *judge(admin)]

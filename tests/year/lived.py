@@ -444,7 +444,9 @@ class Year:
                 self.ordering.ask(self.codes[case.bin_id], packs * shelf.demand.pack, self.now)
             case Kind.COUNT_DIFFERS:
                 self._say_count(case.bin_id, shelf.pieces)
-            case Kind.SENSOR_DOWN if not (shelf.is_blind(look) or shelf.foreign_mg):
+            case Kind.SENSOR_DOWN | Kind.CHANGE_WAITS | Kind.SCALE_DIFFERS if not (
+                shelf.is_blind(look) or shelf.foreign_mg
+            ):
                 self._say_count(case.bin_id, shelf.pieces)  # it is heard, and doubted
             case _:
                 pass

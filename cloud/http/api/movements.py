@@ -63,7 +63,9 @@ class MovementOut(BaseModel):
     event_at: datetime = Field(description="when it happened, by the gateway's corrected clock")
     confirmed_at: datetime = Field(description="of the reading that made it sure")
     known_at: datetime = Field(description="when it was booked here")
-    before_mg: int | None = Field(description="what the scale showed; null: it is not weighed")
+    before_mg: int | None = Field(
+        description="what the scale showed; null: it is not weighed, or it was counted"
+    )
     after_mg: int | None = Field(description="likewise, afterwards")
     rests_on: RestsOnOut = Field(description="the readings it was concluded from")
     because: str = Field(description="the conclusion, in a sentence")

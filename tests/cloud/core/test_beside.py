@@ -1,5 +1,6 @@
 """A count beside a scale: nothing that it told is told again, however the scale comes to itself."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,14 +8,18 @@ import pytest
 from cloud.core.followed import Followed, MovementKind, Seen
 from cloud.core.following import CaughtUp, Counted, catch_up, restated
 from cloud.core.levels import Calibration
-from cloud.core.movements import settle_until
+from cloud.core.movements import follow, settle_until
+from cloud.core.resting import Resting
 from tests.cloud.core.test_movements import (
+    CALIBRATION,
     NOON,
     SCALE,
     TARE_MG,
     UNIT_MG,
     levels,
+    raw,
     said,
+    stuck,
     weighed,
 )
 
@@ -75,6 +80,64 @@ def test_a_count_beside_a_scale_that_lives_corrects_the_level_and_what_moves_com
     caught = told(counts, shows)
     assert booked(caught) == expected
     assert caught.state.told is None
+
+
+SURE = replace(SCALE, calibration=replace(CALIBRATION, unit_error_ug=1, unit_sd_ug=1))
+
+
+@pytest.mark.parametrize(
+    ("tray", "weighs", "left"),
+    [
+        (0.0, 80, None),  # the older count was wrong: the newer one is of all that lies there
+        (0.0, 75, ("usage", -5)),
+        (5.4, 80, None),  # a tray lies in it, which is no piece: it goes on lying there
+    ],
+)
+def test_a_wrong_count_of_before_does_not_outlive_a_count_beside_a_silent_scale(
+    tray: float, weighs: int, left: tuple[str, int] | None
+) -> None:
+    seen = levels(100 + tray, 100 + tray, 100 + tray)
+    wrong = 106 if not tray else 100
+    back = _again(600, weighs + tray)
+    counts = [counted(90, wrong), counted(500, 80)]
+    caught = catch_up(None, [*seen, said(200, "silent", 9), *back], counts, SURE)
+    opened = round(100 + tray)
+    expected = [("correction", wrong - opened), ("correction", 80 - wrong)]
+    assert booked(caught) == [*expected, *([left] if left else [])]
+    assert caught.state.pieces == weighs
+
+
+def test_what_says_the_same_for_twice_as_long_as_ever_slept_when_it_was_counted_otherwise() -> None:
+    """Filled while it slept, and counted once before: neither weight nor count says so alone."""
+    used = [200 - 2 * (n // 3) for n in range(60)]
+    same = [float(used[-1])] * 20
+    seen = levels(*used, *same, 240, 240, 240, 240)
+    caught = catch_up(None, seen, [counted(60 * 70 + 30, 120)], SCALE)
+    *_, corrected, refill = caught.movements
+    assert (corrected.pieces, refill.pieces) == (120 - used[-1], 120)
+    assert (refill.kind, caught.state.pieces) == (MovementKind.REFILL, 240)
+
+
+def test_what_was_counted_before_it_was_known_to_be_stuck_is_not_told_again_either() -> None:
+    """At the first count it seemed to live; before the second one it was found out."""
+    shown = stuck(100, 395)
+    stuck_from = next(
+        n for n in range(200, 595) if follow(None, shown[: n + 1], SCALE).state.doubts
+    )
+    counts = [counted(stuck_from - 20.5, 80), counted(600, 60)]
+    caught = catch_up(None, [*shown, *raw(700, 55, 1_000, every_s=6)], counts, SCALE)
+    assert booked(caught) == [("correction", -20), ("correction", -20), ("usage", -5)]
+    assert caught.state.pieces == 55
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_bin_whose_count_waits_for_a_weight_is_not_kept_at_rest(*, silent: bool) -> None:
+    rules = replace(SCALE, sensors=(0,))
+    seen = levels(100, 100)
+    at_s = 500 if silent else 90
+    caught = catch_up(None, seen, [], rules)
+    assert Resting.of(caught.state, rules) is not None
+    assert Resting.of(catch_up(caught.state, [], [counted(at_s, 60)], rules).state, rules) is None
 
 
 def test_what_the_weight_may_be_off_by_is_no_sign_of_a_stuck_scale() -> None:
