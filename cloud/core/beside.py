@@ -130,6 +130,7 @@ def _stands_on(state: Followed, plateau: Plateau) -> Followed:
         plateau_first=plateau.first,
         plateau_last=plateau.last,
         pending=(),
+        stretch=None,
         unconfirmed=0,
         patience=1,
         told=None,
@@ -181,6 +182,7 @@ def _counted_blind(state: Followed, pieces: int, rules: Rules) -> Followed:
         exact=False,
         window=(),
         pending=(),
+        stretch=None,
         unconfirmed=0,
         told=None,
     )
