@@ -251,6 +251,7 @@ class _Watched:
             assert weighing.reference_mg is not None
             weighing.seen_mg = weighing.reference_mg
             weighing.reference_mg += self._told.weight_mg
+            weighing.wander.interrupt()
             weighing.window.clear()
             weighing.pending.clear()
         self._watch(lambda: self._weighing.feed(reading))
