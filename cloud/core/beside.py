@@ -133,6 +133,7 @@ def _stands_on(state: Followed, plateau: Plateau) -> Followed:
         plateau_first=plateau.first,
         plateau_last=plateau.last,
         pending=(),
+        stretch=None,
         unconfirmed=0,
         patience=1,
         told=None,
@@ -187,6 +188,7 @@ def _counted_blind(state: Followed, pieces: int, rules: Rules) -> Followed:
         exact=False,
         window=(),
         pending=(),
+        stretch=None,
         unconfirmed=0,
         told=None,
     )
@@ -273,6 +275,7 @@ class _Watched:
                 weighing.done().sd_pieces,
                 self._rules.calibration,
             )
+            weighing.wander.interrupt()
             weighing.window.clear()
             weighing.pending.clear()
         self._watch(lambda: self._weighing.feed(reading))

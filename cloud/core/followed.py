@@ -201,6 +201,9 @@ class Followed:
     between: int = 0  # looks in a row that lay between no movement and one piece
     borne_out: int = 0  # readings that the plateau rests on
     settled: bool = False  # whether the newest weight was
+    spread_mg2: float = 0.0  # of what quiet stretches ended beside where they began
+    stretch: tuple[int, int, float] | None = None  # looks in it, since when, from which weight on
+    stretch_us: int = 0  # how long the last one took
     unconfirmed: int = 0  # pieces; a change that is seen and not confirmed yet
 
     @property

@@ -11,16 +11,18 @@ A level is believed when a window of readings lies still; two levels are compare
 
 The window is believed when its range is below 6.5 sigma and its halves agree within half a piece.
 Less than 0.6 piece from the reference is no movement: the reference follows, that is drift, creep
-and temperature. Gains wait two minutes: an object that leans on the bin goes away again, and both
-are forgotten. Losses are booked at once where the device itself says that it is stable; where a
-gateway has only seen two seconds of rest they wait for longer than it takes to say that nothing
-rests, since what begins to shake has lulls. Nothing is ever booked by silence, a condition or
+and temperature, and each bin says by itself how quickly (`wander.py`). Gains wait two minutes: an
+object that leans on the bin goes away again, and both are forgotten. Losses are booked at once
+where the device itself says that it is stable; where a gateway has only seen two seconds of rest
+they wait for longer than it takes to say that nothing rests, since what begins to shake has lulls.
+Nothing is ever booked by silence, a condition or
 absence: only two plateaus make a movement.
 """
 
 import math
 from collections.abc import Iterable
 
+from cloud.core import doubts
 from cloud.core.followed import (
     Doubt,
     Doubting,
@@ -36,9 +38,12 @@ from cloud.core.followed import (
     from_us,
     to_us,
 )
+from cloud.core.kinds import kind_of
 from cloud.core.levels import is_absent, level_of, sd_of
 from cloud.core.remainders import Remainder, is_tare, remainder_of, sentence
 from cloud.core.unrest import Unrest
+from cloud.core.wander import LOOKS_MIN, Wander
+from cloud.core.window import Rest, begins, rest_of
 
 WINDOW_MAX = 162  # where one piece is as light as the noise; what is lighter is not resolved
 RAW_MIN = 4
@@ -73,6 +78,7 @@ class Weighing:
         self._gap_us = GAP_INTERVALS * rules.interval_s * 1_000_000
         self._several = len(rules.sensors) > 1
         self.unrest = Unrest(state, rules.calibration)
+        self.wander = Wander(state)
         self.movements: list[Movement] = []
         self._before = state
         self.pieces = state.pieces
@@ -103,16 +109,18 @@ class Weighing:
         self.tared = state.tared
         self.borne_out = state.borne_out
         self._is_stated = False
+        self._share_of: tuple[int, float, float] = (0, 0.0, 0.0)
+        self._shared = 0.0
 
     def done(self) -> Followed:
         """What is not named here is of bins that are not weighed, and stays as it was."""
-        doubts = tuple(self._doubts())
+        doubted = tuple(self._doubts())
         sd, exact = self._sure()
         return Followed(
             pieces=self.pieces,
             sd_pieces=sd,
-            exact=exact and not doubts and not self.pending and self.seen_mg is None,
-            doubts=doubts,
+            exact=exact and not doubted and not self.pending and self.seen_mg is None,
+            doubts=doubted,
             last=self.last,
             level_us=self.level_us,
             plateau_us=self.plateau_us,
@@ -142,6 +150,7 @@ class Weighing:
             borne_out=self.borne_out,
             unconfirmed=self.unconfirmed,
             **self.unrest.remembered(),
+            **self.wander.remembered(),
         )
 
     def feed(self, seen: Seen) -> None:
@@ -166,6 +175,7 @@ class Weighing:
             weight_mg = sum(weight for weight, _ in self.weights.values())
         if self.number_us is not None and at_us - self.number_us > self._gap_us:
             self.after_gap = True
+            self.wander.interrupt()
             self.window.clear()
             self.unrest.interrupt(None)
         self.number_us = at_us
@@ -288,32 +298,27 @@ class Weighing:
         if self.seen_mg is not None and self.unrest.is_stuck(self.number_us):
             window.clear()  # it was counted beside it, and is still not to be believed
             return
-        needed = min(WINDOW_MAX, self.patience * self._needed(settled=newest.settled))
+        needed = self._needed(settled=newest.settled)
+        kept = min(WINDOW_MAX, self.patience * needed)
+        if newest.settled:
+            needed = kept  # noise grows less with each reading; what shakes, only as a whole
         hold_us = self._hold_us(newest)
         if hold_us:
-            while len(window) > needed and newest.at_us - window[1].at_us >= hold_us:
+            while len(window) > kept and newest.at_us - window[1].at_us >= hold_us:
                 del window[0]
             del window[:-WINDOW_MAX]
             still = newest.at_us - window[0].at_us >= hold_us
         else:
             # While the noise is unknown more may be needed in a moment.
-            del window[: -(needed if self._knows_noise else max(needed, RAW_FIRST))]
+            del window[: -(kept if self._knows_noise else max(kept, RAW_FIRST))]
             still = True
         self._expect(newest.weight_mg)
         if len(window) < needed or not still or self.unrest.is_shaken:
             return
-        weights = [spot.weight_mg for spot in window]
-        count = len(weights)
-        half = count // 2
-        total = sum(weights)
-        older_mg = newer_mg = float(weights[0])
-        if half:
-            older = sum(weights[:half])
-            older_mg, newer_mg = older / half, (total - older) / (count - half)
-            moves = max(weights) - min(weights) >= self._range_mg(newest)
-            if moves or abs(newer_mg - older_mg) >= self._unit_mg / 2:
-                self.patience = 1
-                return
+        rest = rest_of(window, self._range_mg(newest), self._unit_mg / 2)
+        if rest is None:
+            self.patience = 1
+            return
         if not newest.settled and self.unrest.is_improbably_same:
             # A scale at the end of its range, or a dead one: no plateau rests on it.
             self.pending = [
@@ -322,7 +327,7 @@ class Weighing:
                 if abs(plateau.mean_mg - newest.weight_mg) >= self._unit_mg / 2
             ]
             return
-        self._level(total / count, older_mg, newer_mg)
+        self._level(rest)
 
     def _range_mg(self, newest: Spot) -> float:
         """What a window that lies still may reach over.
@@ -344,7 +349,8 @@ class Weighing:
         else:
             self.unconfirmed = round(apart / self._unit_mg)
 
-    def _level(self, mean_mg: float, older_mg: float, newer_mg: float) -> None:
+    def _level(self, rest: Rest) -> None:
+        mean_mg, older_mg, newer_mg = rest
         newest = self.window[-1]
         if self.reference_mg is None:
             self._open(mean_mg)
@@ -358,8 +364,12 @@ class Weighing:
         if self.seen_mg is not None and abs(mean_mg - self.seen_mg) < least <= abs(apart):
             # Nothing went or came meanwhile: the count is one of what is weighed here.
             self.reference_mg = self.seen_mg
+            self.wander.interrupt()
             apart = mean_mg - self.reference_mg
         if self.patience > 1:
+            if self._is_slow(apart, newer_mg - older_mg):
+                self.reference_mg = newer_mg
+                apart = 0.0
             newer_mg = mean_mg  # the window began anew with the plateau: all of it is of that
         if abs(apart) < least:
             self._same_plateau(apart, older_mg, newest)
@@ -376,19 +386,31 @@ class Weighing:
             self.pending.clear()
             self._move(self._plateau(newer_mg))
 
+    def _is_slow(self, apart: float, went: float) -> bool:
+        """Whether it still goes where it went: then it came there slowly, and nobody moved it."""
+        if len(self.window) < max(RAW_FIRST, 2 * self._needed(settled=self.unrest.settled)):
+            return False
+        sign = 1 if apart > 0 else -1
+        return went * sign > 0 and (apart - went) * sign < self._unit_mg / 2
+
     def _same_plateau(self, apart: float, older_mg: float, newest: Spot) -> None:
         assert self.reference_mg is not None
         count = len(self.window)
         share = self._share(count)
         if abs(apart) < FOLLOW_PIECES * self._unit_mg:
             self.between = 0
+            if abs(apart) > FOLLOW_PIECES / 2 * self._unit_mg:
+                share = min(0.25, 2 / count)
         else:
             # A piece that noise makes look smaller shows itself within a window; drift stays here.
             self.between += 1
-            share = share if self.between > count else share / 8
+            stays = self.between > (count if newest.settled else count // 2)
+            share = min(0.25, 2 / count) if stays else min(0.25, 2 / count) / 8
         self.borne_out += 1
         self.seen_mg = None
         self.reference_mg += share * (older_mg - self.reference_mg)
+        if self.borne_out >= 1.5 * count:  # before, it is noise that it strays by
+            self.wander.stay(newest.at_us, self.reference_mg, self._stretch(count))
         self.pending.clear()
         self.unconfirmed = 0
         self.patience = 1
@@ -420,19 +442,18 @@ class Weighing:
         self._stand_on(self._plateau(mean_mg), self.window[-1])
 
     def _plateau(self, mean_mg: float) -> Plateau:
-        """The plateau that the window shows; it begins where weights came nearer to it."""
-        first = self.window[-1]
-        for spot in reversed(self.window):
-            old_mg = self.reference_mg
-            if old_mg is not None and abs(spot.weight_mg - mean_mg) >= abs(spot.weight_mg - old_mg):
-                break
-            first = spot
+        """The plateau that the window shows."""
+        first = self.window[0]
+        if self.reference_mg is not None:
+            first = begins(self.window, mean_mg, self.reference_mg)
         newest = self.window[-1]
         return Plateau(
             first.at_us, first.ref, newest.ref, mean_mg, self.after_absence, self.after_gap
         )
 
     def _stand_on(self, plateau: Plateau, newest: Spot) -> None:
+        if self.reference_mg is not None:
+            self.wander.move(plateau.mean_mg - self.reference_mg)
         self.reference_mg = plateau.mean_mg
         self.seen_mg = None
         self.between = 0
@@ -495,11 +516,12 @@ class Weighing:
     def _waits_for_more(self, mean_mg: float) -> bool:
         """Whether only a longer look can tell noise from another part."""
         assert self.reference_mg is not None
-        if self.patience > 1:
-            return False
         doubtful = self._remainder_of(mean_mg - self.reference_mg).doubtful
         if not doubtful and not self.unexplained_mg:
             return False
+        if self.patience > 1:
+            usual = self._needed(settled=self.unrest.settled)
+            return len(self.window) < min(WINDOW_MAX, self.patience * usual)
         self.patience = PATIENCE
         since_us = self._plateau(mean_mg).since_us
         self.window = [spot for spot in self.window if spot.at_us >= since_us]
@@ -524,7 +546,14 @@ class Weighing:
             self._book(plateau, MovementKind.CORRECTION, -change - self.pieces, because)
         change = max(change, -self.pieces)
         if change:
-            kind, because = self._kind(change, plateau)
+            kind, because = kind_of(
+                change,
+                refill_pieces=self._rules.refill_pieces,
+                after_absence=plateau.after_absence,
+                after_gap=plateau.after_gap,
+                rezeroed=self.rezeroed,
+                beside_count=self.seen_mg is not None,
+            )
             self._book(plateau, kind, change, because)
         if change < 0 < self.pieces and self._is_empty(plateau.mean_mg):
             because = "The scale shows the empty bin: there is less than the movements left."
@@ -563,41 +592,6 @@ class Weighing:
         noise_mg = self.unrest.sigma_mg / math.sqrt(max(1, len(self.window)))
         return abs(net_mg) + SURE_SIGMAS * noise_mg < self._unit_mg * NO_MOVEMENT_PIECES
 
-    def _kind(self, change: int, plateau: Plateau) -> tuple[MovementKind, str]:
-        said = f"{abs(change):,} {'piece' if abs(change) == 1 else 'pieces'}"
-        when = ""
-        if plateau.after_absence:
-            when = " It was off the scale meanwhile."
-        elif plateau.after_gap:
-            when = " Nothing was heard meanwhile."
-        if self.rezeroed:
-            because = f"The scale may have been zeroed with the bin on it; it now shows {said} "
-            return MovementKind.CORRECTION, because + ("less." if change < 0 else "more.")
-        if self.seen_mg is not None:
-            return self._kind_beside_count(change, plateau, said)
-        if change < 0:
-            return MovementKind.USAGE, f"The bin became lighter by {said}.{when}"
-        because = f"The bin became heavier by {said}, and stayed so for two minutes.{when}"
-        if change < self._rules.refill_pieces:
-            return MovementKind.PUT_BACK, because
-        return (MovementKind.SWAP if plateau.after_absence else MovementKind.REFILL), because
-
-    def _kind_beside_count(
-        self, change: int, plateau: Plateau, said: str
-    ) -> tuple[MovementKind, str]:
-        """What the scale and a count made while it could not be read leave between them.
-
-        Taking goes on after a count; goods of a refill close an order. A few pieces more are rather
-        overlooked by who counted than put back.
-        """
-        because = f"It was counted while the scale could not be read; it shows {said} "
-        if change < 0:
-            return MovementKind.USAGE, because + "less than was counted."
-        because += "more than was counted."
-        if change < self._rules.refill_pieces:
-            return MovementKind.CORRECTION, because
-        return (MovementKind.SWAP if plateau.after_absence else MovementKind.REFILL), because
-
     def _pieces_of(self, apart_mg: float) -> int | None:
         """How many pieces a difference is; None: it is no whole number of them.
 
@@ -618,10 +612,26 @@ class Weighing:
     def _remainder_of(self, apart_mg: float) -> Remainder:
         return remainder_of(apart_mg, self._rules.calibration, self._noise_mg())
 
-    @staticmethod
-    def _share(count: int) -> float:
-        """Of a window in the reference, each time it is looked at: what drifts is followed."""
-        return min(0.25, 2 / count)
+    def _share(self, count: int) -> float:
+        """Of a window in the reference, each time it is looked at: what wanders is followed.
+
+        As quickly as a reading's straying is to its noise, which is how the best mean forgets.
+        """
+        if self.unrest.settled:
+            return min(0.25, 2 / count)  # what is left of its noise is no chance that averages out
+        of = count, self.unrest.sigma_mg, self.wander.spread_mg2
+        if of != self._share_of:
+            strays_mg = self.wander.per_look_mg(self._stretch(count), self._chance_mg2(count))
+            self._share_of = of
+            self._shared = min(0.25, 2 / count, max(0.5 / count, strays_mg / of[1]))
+        return self._shared
+
+    def _stretch(self, count: int) -> int:
+        return max(LOOKS_MIN, PATIENCE * count)
+
+    def _chance_mg2(self, count: int) -> float:
+        """Of a stretch, by noise alone: a reference that follows quickly, at either end."""
+        return 2 * self.unrest.sigma_mg**2 / (1.5 * count)
 
     def _noise_mg(self) -> float:
         """Of the difference of two means: of the window, and of what the reference rests on."""
@@ -629,7 +639,12 @@ class Weighing:
         usual = self._needed(settled=self.unrest.settled)
         followed = 2 / self._share(usual) + usual / 2  # readings that the moving mean is worth
         rests_on = max(1, min(self.borne_out, followed))
-        return self.unrest.sigma_mg * math.sqrt(1 / count + 1 / rests_on)
+        noise_mg = self.unrest.sigma_mg * math.sqrt(1 / count + 1 / rests_on)
+        if not self.window or self.level_us is None:
+            return noise_mg
+        newest_us = self.window[-1].at_us
+        apart_us = max(0.75 * (newest_us - self.window[0].at_us), newest_us - self.level_us)
+        return math.hypot(noise_mg, self.wander.within_mg(apart_us, self._chance_mg2(usual)))
 
     def _leave_open(self, apart_mg: float, *, tared: bool) -> None:
         self.unexplained_mg += apart_mg
@@ -639,54 +654,22 @@ class Weighing:
     # ---------------------------------------------------------------- how sure
 
     def _doubts(self) -> Iterable[Doubt]:
-        if self.rezeroed:
-            yield Doubt(
-                Doubting.NOT_ZEROED,
-                "After a silence the scale shows next to nothing: it was switched on, and took the"
-                " bin on it for its zero, or the bin was taken away meanwhile.",
-            )
-        if self.absent_us is not None:
-            yield Doubt(
-                Doubting.ABSENT,
-                "The scale shows less than the empty bin weighs: the bin is not on it.",
-            )
-        if self._misses_some and self.pieces is not None:
-            yield Doubt(
-                Doubting.SUSPECT,
-                f"Of the {len(self._rules.sensors)} scales under it"
-                f" {len(self._rules.sensors) - len(self.weights)} cannot be read: the level is of"
-                " before.",
-            )
-        if self.unrest.is_shaken:
-            shakes = f"The weight shakes by {self.unrest.sigma_mg / 1000:,.1f} g"
-            yield Doubt(Doubting.SUSPECT, f"{shakes}, more than a piece weighs.")
-        if self.unrest.is_stuck(self.number_us):
-            yield Doubt(
-                Doubting.STUCK,
-                f"The scale has shown the very same weight {self.unrest.same + 1:,} times in a row,"
-                " which it never did before.",
-            )
-        elif not self.unrest.settled and self.unrest.is_improbably_same and self._is_elsewhere():
-            yield Doubt(
-                Doubting.SUSPECT,
-                "Since the weight changed, the scale shows the very same again and again: it may"
-                " be at the end of its range.",
-            )
+        sensors = len(self._rules.sensors)
+        unread = self._misses_some and self.pieces is not None
+        yield from doubts.of_place(
+            rezeroed=self.rezeroed,
+            absent=self.absent_us is not None,
+            sensors=sensors,
+            unread=sensors - len(self.weights) if unread else 0,
+        )
+        yield from doubts.of_scale(self.unrest, self.number_us, is_elsewhere=self._is_elsewhere())
         if self.unexplained_mg:
             kind = Doubting.NOT_ZEROED if self.tared else Doubting.UNIT_CHANGED
             yield Doubt(kind, self.unexplained_because)
         if self.pieces is None:
-            yield Doubt(Doubting.UNKNOWN, self._still_unknown())
-
-    def _still_unknown(self) -> str:
-        needed = self._needed(settled=self.unrest.settled)
-        if needed <= RAW_FIRST or len(self.window) < RAW_MIN:
-            return "No weight has held still yet."
-        return (
-            f"A piece is so light for this scale that {needed:,} readings are averaged for the"
-            f" first level; {len(self.window):,} are there. It takes fewer when the scale's own"
-            " spread is known."
-        )
+            needed, there = self._needed(settled=self.unrest.settled), len(self.window)
+            averaged = needed > RAW_FIRST and there >= RAW_MIN
+            yield doubts.of_unknown(needed, there, is_averaged=averaged)
 
     def _is_elsewhere(self) -> bool:
         if self.unrest.newest_mg is None or self.reference_mg is None:

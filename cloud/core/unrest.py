@@ -18,6 +18,7 @@ KEPT = 32  # neighbours that the noise is learnt from
 EVERY = 8
 SIGMA_OF_MEDIAN = 1 / (0.6745 * math.sqrt(2))  # the median of |a - b| of two normal numbers
 UNSAID_SCALE_SD_MG = 100.0  # a gateway's band of 0.5 g around what lies still
+NEWS = 2.0  # of so few neighbours a median is off by a fifth: what is more than twice that is news
 FADES = 0.8  # what the noise keeps, at least, from one look to the next
 REVERSED_PIECES = 0.6
 SHAKEN_PIECES = 0.3  # forth and back by so much is no use of a bin
@@ -119,6 +120,8 @@ class Unrest:
         floor = self._floor_mg or (UNSAID_SCALE_SD_MG if self.settled else 1.0)
         # What shakes beats against the rate of readings: a lull of that is no rest.
         fading = 0.0 if self.settled else FADES * self.sigma_mg
+        if not self.settled and learnt < NEWS * self.sigma_mg and self._count > KEPT:
+            learnt = self.sigma_mg + (learnt - self.sigma_mg) / 8
         self.sigma_mg = max(learnt, floor, fading)
 
     def _end_of_same(self) -> None:

@@ -1,4 +1,4 @@
-"""Numbers to look at: `python -m tests.counting scenarios|month|accuracy|speed`."""
+"""Numbers to look at: `python -m tests.counting scenarios|month|takes|accuracy|speed`."""
 
 import sys
 

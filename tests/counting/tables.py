@@ -23,12 +23,14 @@ def main(words: Sequence[str]) -> None:
             scenarios(int(rest[0]) if rest else 40)
         case ["month", *rest]:
             month(int(rest[0]) if rest else 3)
+        case ["takes", *rest]:
+            takes(int(rest[0]) if rest else 8)
         case ["accuracy", *rest]:
             accuracy(int(rest[0]) if rest else 100_000)
         case ["speed"]:
             speed()
         case _:
-            say("scenarios [seeds] | month [seeds] | accuracy [readings] | speed")
+            say("scenarios [seeds] | month [seeds] | takes [seeds] | accuracy [readings] | speed")
 
 
 def scenarios(seeds: int) -> None:
@@ -112,6 +114,71 @@ def untouched(
         state = step.state
         movements += step.movements
     return movements
+
+
+# ------------------------------------------------------------------ a piece now and then
+
+TAKEN_DAYS = 10
+NEAR_MIN = 15  # a movement is found when it is told of within so many minutes of it
+
+
+def takes(seeds: int) -> None:
+    say(
+        f"a piece or two taken every 45 to 240 minutes, {TAKEN_DAYS} days, 60 s apart\n"
+        f"{'unit g':>7} {'noise g':>7} {'swing':>6} {'walk/d':>6} {'settled':>7} "
+        f"{'takes':>6} {'found':>6} {'others':>6} {'level off by':>12}"
+    )
+    for unit_mg, noise_mg, settled, swing, walk in (
+        (2_100, 600, False, 0.0, 0.0),
+        (2_100, 600, False, 0.7, 0.3),
+        (2_100, 600, False, 1.5, 0.7),
+        (7_300, 600, False, 1.5, 0.7),
+        (2_100, 100, True, 1.5, 0.7),
+    ):
+        told = [
+            _taken(seed, unit_mg, noise_mg, swing, walk, settled=settled) for seed in range(seeds)
+        ]
+        all_of, found, others, off = (sum(column) for column in zip(*told, strict=True))
+        say(
+            f"{unit_mg / 1000:7.1f} {noise_mg / 1000:7.1f} {swing:6} {walk:6} {settled!s:>7} "
+            f"{all_of:6} {found:6} {others:6} {off:12}",
+        )
+
+
+def _taken(
+    seed: int, unit_mg: int, noise_mg: int, swing: float, walk: float, *, settled: bool
+) -> tuple[int, int, int, int]:
+    rng = random.Random(seed * 7 + 1)
+    rules = Rules(
+        calibration=Calibration(
+            tare_mg=TARE_MG, unit_weight_ug=unit_mg * 1000, scale_sd_mg=noise_mg
+        ),
+        interval_s=60,
+        refill_pieces=50,
+    )
+    taken: dict[int, int] = {}
+    minute, lasts = 300, TAKEN_DAYS * 1440
+    while minute < lasts - 300:
+        taken[minute] = -1 if rng.random() < 0.8 else -2
+        minute += int(rng.uniform(45, 240))
+    seen, pieces, walked = [], 300, 0.0
+    for n in range(lasts):
+        pieces += taken.get(n, 0)
+        walked += rng.gauss(0, walk * unit_mg / math.sqrt(1440))
+        swung = swing * unit_mg * math.sin(2 * math.pi * n / 1440)
+        weight = TARE_MG + pieces * unit_mg + walked + swung + rng.gauss(0, noise_mg)
+        at = NOON + timedelta(minutes=n)
+        shown = round(weight / 100) * 100
+        seen.append(Seen(at, 1, n + 1, shown, None, 1 if settled else 2, 0, clock_trusted=True))
+    step = follow(None, seen, rules)
+    rest = [((one.event_at - NOON).total_seconds() / 60, one.pieces) for one in step.movements[1:]]
+    found = 0
+    for when, change in taken.items():
+        near = [one for one in rest if abs(one[0] - when) <= NEAR_MIN and one[1] == change]
+        if near:
+            found += 1
+            rest.remove(near[0])
+    return len(taken), found, len(rest), abs((step.state.pieces or 0) - pieces)
 
 
 # ------------------------------------------------------------------ how exact is "exact"

@@ -7,9 +7,6 @@ from tests.counting.stories import STORIES, Teller
 from tests.counting.tables import untouched
 
 SEEDS = 40
-# Who follows drift more slowly gets these right, too, and lets an untouched bin move in a month of
-# drift: the lesser evil.
-RIGHT_AT_LEAST = {("vibration", "raw"): 39, ("bins_touch", "raw"): 39}
 
 
 @pytest.mark.parametrize("observed", ["raw", "gateway"])
@@ -17,13 +14,13 @@ RIGHT_AT_LEAST = {("vibration", "raw"): 39, ("bins_touch", "raw"): 39}
 def test_what_happened_is_what_is_found(tell: Teller, observed: str) -> None:
     verdicts = [judge(tell, seed, raw=observed == "raw") for seed in range(SEEDS)]
     wrong = [verdict.wrong for verdict in verdicts if not verdict.right]
-    assert SEEDS - len(wrong) >= RIGHT_AT_LEAST.get((tell.__name__, observed), SEEDS), wrong
+    assert wrong == []
 
 
 @pytest.mark.parametrize("settled", [True, False])
 @pytest.mark.parametrize("unit_mg", [2_100, 7_300, 31_000])
 def test_a_bin_that_nobody_touched_for_a_month_did_not_move(unit_mg: int, *, settled: bool) -> None:
-    for seed in range(2):
+    for seed in (2, 4, 11):  # of an older rule three moved: the lightest part on a raw scale
         movements = untouched(
             seed,
             unit_mg=unit_mg,
