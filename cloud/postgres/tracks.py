@@ -94,24 +94,24 @@ SELECT measured_at AS at, {_READING} FROM readings
  WHERE sensor_id = t.sensor_id AND corrected_at IS NULL
    AND measured_at >= t.at AND measured_at >= %(least)s
    AND (measured_at, stream_no, seq) > (t.at, t.stream_no, t.seq) AND {_NOT_REFUSED}
-"""  # noqa: S608
+"""  # noqa: S608 - made of constants
 _CORRECTED = f"""
 SELECT corrected_at, {_READING} FROM readings
  WHERE sensor_id = t.sensor_id AND corrected_at >= t.at
    AND (corrected_at, stream_no, seq) > (t.at, t.stream_no, t.seq) AND {_NOT_REFUSED}
-"""  # noqa: S608
+"""  # noqa: S608 - made of constants
 _IN_ORDER = "ORDER BY 1, 2, 3 LIMIT %(limit)s"
 _SEEN = f"""
 {_SINCE} (SELECT * FROM (({_MEASURED} {_IN_ORDER}) UNION ALL ({_CORRECTED} {_IN_ORDER})) u
           {_IN_ORDER}) r
-"""  # noqa: S608
+"""  # noqa: S608 - made of constants
 # Nearly always: of all weeks, which lie ahead too, one is asked, and nothing was corrected.
 _NEXT_WEEK = "date_trunc('week', now() + interval '1 day', 'UTC') + interval '7 days'"
 _IS_PLAIN = f"""
 SELECT NOT EXISTS (SELECT FROM readings WHERE measured_at >= {_NEXT_WEEK})
    AND NOT EXISTS (SELECT FROM readings
                     WHERE sensor_id = ANY(%(ids)s::int[]) AND corrected_at >= %(least)s)
-"""  # noqa: S608
+"""  # noqa: S608 - made of constants
 _SEEN_PLAIN = f"{_SINCE} ({_MEASURED} AND measured_at < {_NEXT_WEEK} {_IN_ORDER}) r"
 _COUNTS = """
 SELECT c.bin_id, c.counted_at, c.pieces, c.because, c.kind <> 'tare'
