@@ -78,7 +78,7 @@ def is_a_piece(seen: Sequence[Seen], fed: int) -> bool:
     """Whether these are followed at once, with no checkpoint due among them or after them."""
     if fed + len(seen) >= FEED_MAX:
         return False
-    return len(seen) < 2 or seen[-1].at - seen[0].at <= CHECKPOINT_EVERY  # noqa: PLR2004 - a pair
+    return not seen or seen[-1].at - seen[0].at <= CHECKPOINT_EVERY
 
 
 def _next_stop(seen: Sequence[Seen], place: int, waiting: Sequence[Counted], fed: int) -> int:

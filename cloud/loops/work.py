@@ -215,11 +215,11 @@ class AssessLoop:
                 )
                 tracks.give_back(conn, done.again)
                 followed = done.remembered
-            if not bins.take_due(conn, bin_id):
-                return None
-            assessment = assess_bin(conn, bin_id, now)
-            if assessment.outcome in STAYS_DUE:
-                bins.make_due(conn, [bin_id])
+            assessment = None
+            if bins.take_due(conn, bin_id):
+                assessment = assess_bin(conn, bin_id, now)
+                if assessment.outcome in STAYS_DUE:
+                    bins.make_due(conn, [bin_id])
         self._remembered.update(followed)
         return assessment
 

@@ -46,8 +46,8 @@ INSERT INTO bin_follow SELECT bin_id, NULL FROM bin_levels WHERE settles_at <= %
 _TAKE = """
 DELETE FROM bin_follow WHERE bin_id IN
     (SELECT bin_id FROM bin_follow WHERE bin_id <> ALL(%s)
-      ORDER BY from_at < %s NULLS FIRST, abs(extract(epoch FROM from_at - %s)) NULLS FIRST, bin_id
-      LIMIT %s FOR UPDATE SKIP LOCKED)
+      ORDER BY from_at < %s NULLS FIRST, CASE WHEN from_at >= %s THEN from_at END, from_at DESC,
+            bin_id LIMIT %s FOR UPDATE SKIP LOCKED)
 RETURNING bin_id, from_at
 """
 # Nothing but numbers and text, so that a row is a key.
@@ -74,34 +74,45 @@ _BEGIN = """
 INSERT INTO bin_tracks (bin_id, item_id, from_at, rules) VALUES (%s, %s, %s, %s)
 ON CONFLICT DO NOTHING
 """
+_READING = (
+    "stream_no, seq, weight_mg, condition, stability, quality, clock_trusted, total, code, change"
+)
+_NOT_REFUSED = "(refused.nos IS NULL OR stream_no <> ALL(refused.nos))"
 # Each sensor from its own place on. The least time of all is said again, for weeks to be left out
 # when the question is planned. What a machine said that a person then refused is not of this bin.
-_SEEN = """
+_SINCE = f"""
 WITH refused AS MATERIALIZED (SELECT array_agg(stream_no) AS nos FROM streams WHERE refused),
 since AS (
     SELECT sensor_id, timestamptz 'epoch' + us * interval '1 us' AS at, stream_no, seq
       FROM unnest(%(ids)s::int[], %(us)s::bigint[], %(streams)s::int[], %(seqs)s::bigint[])
         AS t(sensor_id, us, stream_no, seq))
-SELECT r.at, r.stream_no, r.seq, r.weight_mg, r.condition, r.stability, r.quality,
-       r.clock_trusted, r.total, r.code, r.change, t.sensor_id
-  FROM refused, since t,
-       LATERAL (SELECT * FROM (
-           (SELECT measured_at AS at, stream_no, seq, weight_mg, condition, stability, quality,
-                   clock_trusted, total, code, change
-              FROM readings WHERE sensor_id = t.sensor_id AND corrected_at IS NULL
-               AND measured_at >= t.at AND measured_at >= %(least)s
-               AND (measured_at, stream_no, seq) > (t.at, t.stream_no, t.seq)
-               AND (refused.nos IS NULL OR stream_no <> ALL(refused.nos))
-             ORDER BY measured_at, stream_no, seq LIMIT %(limit)s)
-           UNION ALL
-           (SELECT corrected_at, stream_no, seq, weight_mg, condition, stability, quality,
-                   clock_trusted, total, code, change
-              FROM readings WHERE sensor_id = t.sensor_id AND corrected_at >= t.at
-               AND (corrected_at, stream_no, seq) > (t.at, t.stream_no, t.seq)
-               AND (refused.nos IS NULL OR stream_no <> ALL(refused.nos))
-             ORDER BY corrected_at, stream_no, seq LIMIT %(limit)s)) u
-        ORDER BY at, stream_no, seq LIMIT %(limit)s) r
-"""
+SELECT r.at, {", ".join("r." + one for one in _READING.split(", "))}, t.sensor_id
+  FROM refused, since t, LATERAL
+"""  # noqa: S608 - made of constants
+_MEASURED = f"""
+SELECT measured_at AS at, {_READING} FROM readings
+ WHERE sensor_id = t.sensor_id AND corrected_at IS NULL
+   AND measured_at >= t.at AND measured_at >= %(least)s
+   AND (measured_at, stream_no, seq) > (t.at, t.stream_no, t.seq) AND {_NOT_REFUSED}
+"""  # noqa: S608 - made of constants
+_CORRECTED = f"""
+SELECT corrected_at, {_READING} FROM readings
+ WHERE sensor_id = t.sensor_id AND corrected_at >= t.at
+   AND (corrected_at, stream_no, seq) > (t.at, t.stream_no, t.seq) AND {_NOT_REFUSED}
+"""  # noqa: S608 - made of constants
+_IN_ORDER = "ORDER BY 1, 2, 3 LIMIT %(limit)s"
+_SEEN = f"""
+{_SINCE} (SELECT * FROM (({_MEASURED} {_IN_ORDER}) UNION ALL ({_CORRECTED} {_IN_ORDER})) u
+          {_IN_ORDER}) r
+"""  # noqa: S608 - made of constants
+# Nearly always: of all weeks, which lie ahead too, one is asked, and nothing was corrected.
+_NEXT_WEEK = "date_trunc('week', now() + interval '1 day', 'UTC') + interval '7 days'"
+_IS_PLAIN = f"""
+SELECT NOT EXISTS (SELECT FROM readings WHERE measured_at >= {_NEXT_WEEK})
+   AND NOT EXISTS (SELECT FROM readings
+                    WHERE sensor_id = ANY(%(ids)s::int[]) AND corrected_at >= %(least)s)
+"""  # noqa: S608 - made of constants
+_SEEN_PLAIN = f"{_SINCE} ({_MEASURED} AND measured_at < {_NEXT_WEEK} {_IN_ORDER}) r"
 _COUNTS = """
 SELECT c.bin_id, c.counted_at, c.pieces, c.because, c.kind <> 'tare'
   FROM unnest(%s::int[], %s::int[], %s::bigint[]) AS t(bin_id, item_id, us)
@@ -272,18 +283,19 @@ def seen(conn: psycopg.Connection, since: Sequence[Since], limit: int) -> dict[i
     if not since:
         return found
     ids, times, streams, seqs = map(arrays.numbers, zip(*since, strict=True))
+    asked = {
+        "ids": ids,
+        "us": times,
+        "streams": streams,
+        "seqs": seqs,
+        "least": from_us(min(one.at_us for one in since)),
+        "limit": limit,
+    }
     # Binary: the times of a hundred thousand readings are slow to read as text.
-    rows = conn.cursor(binary=True).execute(
-        _SEEN,
-        {
-            "ids": ids,
-            "us": times,
-            "streams": streams,
-            "seqs": seqs,
-            "least": from_us(min(one.at_us for one in since)),
-            "limit": limit,
-        },
-    )
+    cursor = conn.cursor(binary=True)
+    told = cursor.execute(_IS_PLAIN, asked).fetchone()
+    is_plain = told is not None and told[0]
+    rows = cursor.execute(_SEEN_PLAIN if is_plain else _SEEN, asked)
     for one in map(Seen._make, rows.fetchall()):
         found[one.sensor_id].append(one)
     return found

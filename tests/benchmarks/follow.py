@@ -1,12 +1,13 @@
 """Whether levels and movements keep up: readings followed, beside what ingest itself takes.
 
     python -m tests.benchmarks.follow [--bins 10000] [--rate 10000] [--seconds 20] [--takes 0.02]
-                                      [--noise-mg 300]
+                                      [--noise-mg 300] [--workers 1]
 
 Each second's readings are taken in and committed, then followed, on one core after the other. What
 is printed is the time of the processor that a reading costs, in our process and in its server's of
 PostgreSQL, counted by the kernel: so others on the machine are in the way of neither, and the rate
-that one core, or two, have room for is their inverse. The plain way, beside them in the same run,
+that one core, or two, have room for is their inverse. Several workers follow at the same time, each
+with a memory of its own: what they cost is their sum. The plain way, beside them in the same run,
 counts each weight for itself and books a movement whenever the number is another (no plateaus,
 nothing is told apart, nothing survives late readings).
 
@@ -18,6 +19,8 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -57,6 +60,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--takes", type=float, default=0.02, help="share of readings that are one")
     parser.add_argument("--noise-mg", type=int, default=300, help="sd of a weight that is told")
+    parser.add_argument("--workers", type=int, default=1)
     chosen = parser.parse_args()
     with server("binline_ingest", "binline_jobs") as made:
         measure(made, chosen)
@@ -67,25 +71,36 @@ def measure(server: postgres.EmbeddedPostgres, chosen: argparse.Namespace) -> No
     with (
         psycopg.connect(server.dsn(), autocommit=True, options=options) as admin,
         psycopg.connect(server.dsn("binline_ingest", PASSWORD)) as ingest,
-        psycopg.connect(server.dsn("binline_jobs", PASSWORD), autocommit=True) as jobs,
+        ThreadPoolExecutor(chosen.workers) as threads,
+        ExitStack() as open_ones,
     ):
+        workers = [
+            (
+                FollowLoop(threading.Event()),
+                open_ones.enter_context(
+                    psycopg.connect(server.dsn("binline_jobs", PASSWORD), autocommit=True)
+                ),
+            )
+            for _ in range(chosen.workers)
+        ]
         gateways = max(1, chosen.bins // SENSORS)
         for number in range(gateways):
             ingest_cases.make_site(admin, f"bench-{number}", chosen.bins // gateways)
         admin.execute("UPDATE bins SET tare_mg = %s", (TARE_MG,))
         admin.execute("CREATE TABLE plain_levels (bin_id int PRIMARY KEY, pieces int)")
         admin.execute("CREATE TABLE plain_movements (bin_id int, before int, pieces int)")
-        loop = FollowLoop(threading.Event())
         spent: dict[str, list[Spent]] = {"ingest": [], "follow": [], "plain": []}
         for second, payloads in enumerate(speak(chosen, gateways)):
             took = cost(ingest, lambda p=payloads: take(ingest, p))
-            followed = cost(jobs, lambda: loop.round(jobs))
+            costs = threads.map(lambda one: cost(one[1], lambda: one[0].round(one[1])), workers)
+            ours, theirs, wall = zip(*costs, strict=True)
+            followed = Spent(sum(ours), sum(theirs), max(wall))
             plain = cost(admin, lambda p=payloads: plainly(admin, p))
             if second > 1:  # the first is of all that is new, and the next still makes room
                 for what, spell in (("ingest", took), ("follow", followed), ("plain", plain)):
                     spent[what].append(spell)
         moved, waiting = one(
-            jobs, "SELECT count(*), (SELECT count(*) FROM bin_follow) FROM movements"
+            admin, "SELECT count(*), (SELECT count(*) FROM bin_follow) FROM movements"
         )
     print(f"{chosen.bins:,} bins, {chosen.rate:,} readings/s, {moved:,} movements")  # noqa: T201
     print(f"{waiting:,} bins wait to be followed at the end")  # noqa: T201

@@ -49,6 +49,7 @@ REMEMBER = {
     "ask_operations",
     "bin_days_mark",
     "bins_follow",
+    "bins_follow_no_longer",
     "bins_remember",
     "items_remember",
     "note_change",

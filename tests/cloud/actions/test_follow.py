@@ -180,7 +180,7 @@ def test_in_whichever_order_and_however_often_readings_come_the_same_is_told(
         admin.execute("UPDATE gateways SET name = 'was-' || gateway_id WHERE name !~ '^was'")
         clean = shelf(admin, "clean")
         mixed = shelf(admin, "mixed")
-    parts = batches(MORNING, data.draw(st.integers(2, 9), label="size"))
+    parts = batches(MORNING, data.draw(st.integers(4, 9), label="size"))
     come(parts, "clean")
     follow(jobs)
     shuffled = data.draw(st.permutations([*parts, *parts[::2]]), label="order")

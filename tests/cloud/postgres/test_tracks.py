@@ -152,3 +152,38 @@ def test_whoever_goes_back_takes_the_last_checkpoint_before_and_forgets_the_late
     assert found == (times[0], times[0].isoformat())
     assert [at for at, _ in tracks.checkpoints_of(conn, shelf.bin_id)] == [times[0]]
     assert tracks.checkpoint_before(conn, shelf.bin_id, times[1], times[1]) is None
+
+
+def test_the_plain_question_is_asked_only_where_it_tells_all(
+    shelf: Any, conn: psycopg.Connection
+) -> None:
+    """Of one week, and of nothing corrected; whatever else is there is asked for as ever."""
+    now = datetime.now(UTC)
+    shelf.admin.execute("SELECT readings_make_week(%s)", (now,))
+    all_of_it = [Since(shelf.sensor_id, to_us(now - timedelta(days=60)))]
+    times = [now - timedelta(days=40), now - timedelta(minutes=5), now]
+
+    def found() -> list[datetime]:
+        return sorted(one.at for one in tracks.seen(conn, all_of_it, 10)[shelf.sensor_id])
+
+    for at in times:
+        shelf.weigh(400, at)
+    assert found() == times
+    shelf.weigh(401, now + timedelta(days=30))
+    assert found() == [*times, now + timedelta(days=30)]
+    shelf.admin.execute("DELETE FROM readings WHERE measured_at > %s", (now,))
+    shelf.admin.execute(
+        "UPDATE readings SET corrected_at = %s WHERE measured_at = %s",
+        (now - timedelta(days=1), times[0]),
+    )
+    assert found() == [now - timedelta(days=1), *times[1:]]
+
+
+def test_of_a_bin_that_is_gone_nothing_waits(shelf: Any, conn: psycopg.Connection) -> None:
+    tracks.give_back(conn, [Due(shelf.bin_id, NOON)])
+    waiting = "SELECT count(*) FROM bin_follow WHERE bin_id = %s"
+    assert conn.execute(waiting, (shelf.bin_id,)).fetchone() == (1,)
+    shelf.admin.execute("UPDATE sensors SET bin_id = NULL")
+    shelf.admin.execute("DELETE FROM bin_state")
+    shelf.admin.execute("DELETE FROM bins WHERE bin_id = %s", (shelf.bin_id,))
+    assert conn.execute(waiting, (shelf.bin_id,)).fetchone() == (0,)
