@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cloud.actions.look_for_cases import look_at, look_for_cases
+from cloud.actions.look_for_cases import LOOKS, look_at, look_for_cases
 from cloud.core.cases import Snooze
 from cloud.postgres import asking, cases
 
@@ -88,7 +88,8 @@ def test_whatever_makes_a_case_makes_a_candidate(
     for code in ("AAA-1", "AAA-2"):
         make_shelf(code).weigh(1_900, NOON)
     shelf = make_shelf("AAA-3")
-    shelf.weigh(1_900, NOON)
+    for minutes in range(LOOKS)[::-1]:
+        shelf.weigh(1_900, NOON - timedelta(minutes=minutes))
     if trouble:
         shelf.admin.execute(trouble)
     every = [row[0] for row in conn.execute("SELECT bin_id FROM bins").fetchall()]

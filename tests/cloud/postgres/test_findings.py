@@ -16,7 +16,8 @@ from cloud.postgres.findings import NewFinding
 from cloud.postgres.movements import New
 from tests.cloud.http.world import NOW, World
 
-RANGE = ReadingRange(ReadingRef(7, 1), ReadingRef(7, 9))
+BEFORE = ReadingRange(ReadingRef(7, 1), ReadingRef(7, 4))
+RANGE = ReadingRange(ReadingRef(7, 5), ReadingRef(7, 9))
 UNIT = UnitWeight(
     unit_weight_ug=4_300_000, unit_sd_ug=0, unit_error_ug=2_000, bias_pieces=1, sample=500
 )
@@ -31,7 +32,7 @@ def moved(kind: MovementKind, hours_ago: int, before_mg: int | None, after_mg: i
         after_pieces=500,
         event_at=NOW - hours_ago * HOUR,
         known_at_reading=NOW - hours_ago * HOUR,
-        before=RANGE,
+        before=BEFORE,
         after=RANGE,
         before_mg=before_mg,
         after_mg=after_mg,

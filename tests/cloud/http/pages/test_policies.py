@@ -133,7 +133,7 @@ def test_a_bin_that_learns_says_so(world, ops) -> None:
             (world.now,),
         )
     assert "Learning: 3 of 8." in ops.get(PAGE).text
-    assert "250, learning" in ops.get(BIN).text
+    assert "250, its history is short" in ops.get(BIN).text
 
 
 def test_on_a_number_that_is_not_trusted_it_says_that_nothing_is_ordered(ops) -> None:
