@@ -754,7 +754,7 @@ def _small_spool_disk(settings: Settings) -> None:
     touches=(AGENT_1, LINK_1),
     prepare=_small_spool_disk,
     skip=_no_mounts,
-    scaled="a file system of 2 MB in memory, of which 100 kB are left; the quota of the spool's"
+    scaled="a file system of 2 MB in memory, of which 48 kB are left; the quota of the spool's"
     " own and its thinning are in the spool's tests",
 )
 def spool_disk_full(w: World, chance: random.Random) -> Iterator[Step]:
@@ -763,7 +763,7 @@ def spool_disk_full(w: World, chance: random.Random) -> Iterator[Step]:
     ballast = w.spool(ONE).with_name("ballast")
     link = w.link("gw-1")
     link.set(refuse=True)
-    _fill(ballast, leave=100 * 1024)
+    _fill(ballast, leave=48 * 1024)
     yield 30
     link.heal()
     yield 12
