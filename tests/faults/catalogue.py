@@ -1002,7 +1002,12 @@ def herd(w: World, chance: random.Random) -> Iterator[Step]:
     )
 
 
-@fault("F33", "one gateway floods", must=("I7",), touches=("flood-1",))
+@fault(
+    "F33",
+    "one gateway floods",
+    must=("I7",),
+    touches=("flood-1", DATABASE),  # it looks at how fresh the others are meanwhile
+)
 def flood(w: World, chance: random.Random) -> Iterator[Step]:
     """One gateway sends 40,000 readings as fast as it can, in batches of 25: a hundred times what
     another one sends. The others must not feel it."""
