@@ -1113,7 +1113,12 @@ def shuffled(w: World, chance: random.Random) -> Iterator[Step]:
     w.check("I2", f"{again} frames came again, {late} came late", ok=again > 10 and late > 10)
 
 
-@fault("F56", "malformed messages", must=("I7",), touches=("evil-1",))
+@fault(
+    "F56",
+    "malformed messages",
+    must=("I7",),
+    touches=("evil-1", DATABASE),  # it looks for what is kept, and how soon
+)
 def malformed(w: World, chance: random.Random) -> Iterator[Step]:
     """A gateway publishes what is no message, in twenty ways. It costs nobody anything."""
     payloads = _nonsense(chance)
