@@ -368,7 +368,7 @@ def _two_pull(settings: Settings) -> None:
     "one of two that share the work is killed",
     must=("I1", "I2"),
     prepare=_two_pull,
-    touches=(INGEST, BROKER, BROKER_CONFIG, DATABASE),  # it is killed at commits: there must be some
+    touches=(INGEST, BROKER, BROKER_CONFIG, DATABASE),  # killed at commits: there must be some
 )
 def one_of_two(w: World, chance: random.Random) -> Iterator[Step]:
     """Two processes of ingest pull from the broker. Whichever passes dies after its commit and
