@@ -470,7 +470,10 @@ def says_so(world: World) -> Ruling:
         first, last = fault["from"] + STALE_MS + HONEST_MS_MAX, fault["to"]
         if not blind or last - first < 1_000:
             continue
-        asked = [page for page in world.pages if first <= page["t"] <= last]
+        # What is asked before the end and answered after it may well be fresh by then.
+        asked = [
+            page for page in world.pages if first <= page["t"] and page["t"] + page["ms"] <= last
+        ]
         lied = [page for page in asked if _claims_fresh(page, blind)]
         if not asked:
             wrong.append(f"{fault['fault']}: nobody could ask the pages meanwhile")

@@ -240,6 +240,19 @@ def test_a_page_that_calls_the_past_fresh_is_seen() -> None:
     assert verdict("I8", judged).verdict == "pass"
 
 
+def test_a_page_that_answers_after_the_fault_may_call_fresh_what_is() -> None:
+    judged = world()
+    judged.faults.append(
+        {"fault": "F6", "from": BEGAN, "to": BEGAN + 16_000, "blind": ["FLT-1-S01"]}
+    )
+    honest = {"t": BEGAN + 9_000, "ms": 30, "trust": {"FLT-1-S01": "stale"}}
+    waited = {"t": BEGAN + 14_000, "ms": 2_800, "trust": {"FLT-1-S01": "fresh"}}
+    judged.pages = [honest, waited, *judged.pages]
+    assert verdict("I8", judged).verdict == "pass"
+    judged.pages[1] = waited | {"ms": 1_200}
+    fails("I8", judged, "is fresh")
+
+
 def test_a_page_that_hangs_is_seen() -> None:
     fails("I8", world(pages=[{"t": BEGAN, "ms": 14_000, "trust": {"a": "fresh"}}]), "14000 ms")
 
