@@ -9,7 +9,7 @@ order remembers the version it was reckoned with.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -64,11 +64,17 @@ class Chance:
 
 
 def chance_at(calendar: Calendar, now: datetime) -> Chance:
-    """The next chance to order: an order placed at `now` leaves with it."""
+    """The next chance to order: an order placed at `now` leaves with it, and arrives after it."""
     day = now.astimezone(ZoneInfo(calendar.zone)).date()
     if not _is_order_day(calendar, day) or now > _latest(calendar, day, calendar.cut_off):
         day = _first(day + _DAY, lambda day: _is_order_day(calendar, day))
-    return _chance_on(calendar, day)
+    chance = _chance_on(calendar, day)
+    if chance.arrives_at > now:
+        return chance
+    # Without a lead time, and when the deliveries of the day are over.
+    later = _first(chance.delivery_day + _DAY, lambda day: _is_delivery_day(calendar, day))
+    arrives_at = _latest(calendar, later, calendar.delivered_by)
+    return replace(chance, delivery_day=later, arrives_at=arrives_at)
 
 
 def chance_after(calendar: Calendar, chance: Chance) -> Chance:

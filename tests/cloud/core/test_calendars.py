@@ -44,6 +44,9 @@ CASES = [
     ("2026-03-30T12:01Z", BERLIN, "14:00", WEEKDAYS, 1, WORKING, WEEKDAYS, (), "03-31", "04-01"),
     ("2026-04-02T10:01Z", BERLIN, "12:00", WEEKDAYS, 2, WORKING, WEEKDAYS, EASTER,
      "04-07", "04-09"),
+    # Without a lead time: by the evening's deliveries, or when they are over, by the next ones.
+    ("2026-11-27T16:59Z", BERLIN, "23:59", ALL, 0, CALENDAR, WEEKDAYS, (), "11-27", "11-27"),
+    ("2026-11-27T18:25Z", BERLIN, "23:59", ALL, 0, CALENDAR, WEEKDAYS, (), "11-27", "11-30"),
 ]  # fmt: skip
 
 
