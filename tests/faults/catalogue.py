@@ -787,6 +787,9 @@ def damaged(w: World, chance: random.Random) -> Iterator[Step]:
     """With readings on the disk that nobody else has, bits flip, pages turn to zero, the end is cut
     off. No wrong value may come of it, and no start may fail for ever."""
     link = w.link("gw-1")
+    # What nobody heard yet when the world began is sent again after ten seconds.
+    before = now_ms() - 2_500
+    yield Until(lambda: w.missing(before) == 0, 30, "all of before is in the database")
     for _ in range(3):
         link.set(refuse=True)
         since = now_ms()
