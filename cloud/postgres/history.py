@@ -31,13 +31,19 @@ class Told(NamedTuple):
     max_weight_mg: int | None
 
 
+class Of(NamedTuple):
+    bin_id: int
+    sensor_id: int
+
+
 _READ = """
     SELECT at, stream, seq, weight_mg FROM portal_readings
-     WHERE sensor_id = %(sensor_id)s AND corrected_at IS NULL
+     WHERE bin_id = %(bin_id)s AND sensor_id = %(sensor_id)s AND corrected_at IS NULL
        AND measured_at >= %(since)s AND measured_at < %(upto)s
     UNION ALL
     SELECT at, stream, seq, weight_mg FROM portal_readings
-     WHERE sensor_id = %(sensor_id)s AND corrected_at >= %(since)s AND corrected_at < %(upto)s
+     WHERE bin_id = %(bin_id)s AND sensor_id = %(sensor_id)s
+       AND corrected_at >= %(since)s AND corrected_at < %(upto)s
 """
 _PIECES = f"""
 SELECT min(at) AS from_at, max(at) AS upto_at, count(*) AS readings,
@@ -56,10 +62,11 @@ _HOUR_COLUMNS = (
     "SELECT heard_first_at AS from_at, heard_last_at AS upto_at, readings, first_at,"
     " first_weight_mg, last_at, last_weight_mg, min_weight_mg, max_weight_mg FROM portal_rollups"
 )
-_HOURS = f"{_HOUR_COLUMNS} WHERE sensor_id = %s AND hour >= %s AND hour < %s ORDER BY hour"
-_BEFORE = (
-    f"{_HOUR_COLUMNS} WHERE sensor_id = %s AND hour >= %s AND hour < %s ORDER BY hour DESC LIMIT 1"
-)
+# The bin is said, too: by the sensor alone every bin that may be seen was looked through (46 ms of
+# 100,000, where a month of hours takes one).
+_OF_HOURS = f"{_HOUR_COLUMNS} WHERE bin_id = %s AND sensor_id = %s AND hour >= %s AND hour < %s"
+_HOURS = f"{_OF_HOURS} ORDER BY hour"
+_BEFORE = f"{_OF_HOURS} ORDER BY hour DESC LIMIT 1"
 
 
 def by_minutes(
@@ -70,7 +77,8 @@ def by_minutes(
     if sensor_id is None:
         return []
     since = _hour_of(since)
-    return [*_before(conn, sensor_id, since), *_pieces(conn, sensor_id, since, upto, MINUTE)]
+    of = Of(bin_id, sensor_id)
+    return [*_before(conn, of, since), *_pieces(conn, of, since, upto, MINUTE)]
 
 
 def by_hours(conn: psycopg.Connection, bin_id: int, since: datetime, upto: datetime) -> list[Told]:
@@ -79,12 +87,13 @@ def by_hours(conn: psycopg.Connection, bin_id: int, since: datetime, upto: datet
     if sensor_id is None:
         return []
     since = _hour_of(since)
-    hours = _told(conn, _HOURS, (sensor_id, since, upto))
+    of = Of(bin_id, sensor_id)
+    hours = _told(conn, _HOURS, (*of, since, upto))
     rest = _hour_of(hours[-1].from_at) + HOUR if hours else since
     return [
-        *_before(conn, sensor_id, since),
+        *_before(conn, of, since),
         *hours,
-        *_pieces(conn, sensor_id, rest, upto, TEN_MINUTES),
+        *_pieces(conn, of, rest, upto, TEN_MINUTES),
     ]
 
 
@@ -94,14 +103,14 @@ def _sensor_of(conn: psycopg.Connection, bin_id: int) -> int | None:
     return None if row is None else int(row[0])
 
 
-def _before(conn: psycopg.Connection, sensor_id: int, since: datetime) -> list[Told]:
-    return _told(conn, _BEFORE, (sensor_id, since - BEFORE_MAX, since))
+def _before(conn: psycopg.Connection, of: Of, since: datetime) -> list[Told]:
+    return _told(conn, _BEFORE, (*of, since - BEFORE_MAX, since))
 
 
 def _pieces(
-    conn: psycopg.Connection, sensor_id: int, since: datetime, upto: datetime, piece: timedelta
+    conn: psycopg.Connection, of: Of, since: datetime, upto: datetime, piece: timedelta
 ) -> list[Told]:
-    where = {"sensor_id": sensor_id, "since": since, "upto": upto, "piece": piece}
+    where = {**of._asdict(), "since": since, "upto": upto, "piece": piece}
     return _told(conn, _PIECES, where)
 
 
