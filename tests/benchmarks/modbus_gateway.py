@@ -13,6 +13,8 @@ each answer with paho, keeps nothing and knows of no acknowledgement.
              what came, so an answer counts as taken when the next question was heard
     on wire  of the answer before a kill to which no question followed, and not committed: on its
              way, or not looked at; at most one for each kill and line
+    back     from the broker's return until the cloud has committed more; the cloud here calls once
+             a second, too
     repeated committed under two names; what is sent twice under one name is told from it
 """
 
@@ -173,8 +175,8 @@ def cloud(port: int, pipe: multiprocessing.connection.Connection) -> None:
     client.connect_async("127.0.0.1", port)
     client.loop_start()
     while True:
-        pipe.recv()
-        pipe.send((len(seen), dict(told), dict(seen)))
+        is_count = pipe.recv() == "count"
+        pipe.send(len(seen) if is_count else (dict(told), dict(seen)))
 
 
 def _ack(stream: str, ranges: list[tuple[int, int]]) -> Ack:
@@ -242,7 +244,15 @@ class World:
 
     def committed(self) -> int:
         self.cloud.send("count")
-        return int(self.cloud.recv()[0])
+        return int(self.cloud.recv())
+
+    def heal(self) -> float:
+        """The broker returns; so long until the cloud, which must come back too, has heard more."""
+        before = self.committed()
+        self.broker.start()
+        began_s = time.monotonic()
+        wait(lambda: self.committed() > before, COME_S_MAX, "it is back online")
+        return time.monotonic() - began_s
 
 
 @contextmanager
@@ -390,31 +400,30 @@ def _cost(made: World, pid: int, seconds: float) -> Cost:
 class Told:
     """What a fault has to say for the table."""
 
+    back_s: float
     kills: int = 0
     resident_mb: list[float] = field(default_factory=list)
 
 
 def outage(made: World, away_s: float) -> Told:
     _warm(made)
-    told = Told(resident_mb=[resident_mb(made.pid)])
+    resident = [resident_mb(made.pid)]
     made.broker.kill()
     time.sleep(away_s)
-    told.resident_mb.append(resident_mb(made.pid))
-    made.broker.start()
-    return told
+    resident.append(resident_mb(made.pid))
+    return Told(back_s=made.heal(), resident_mb=resident)
 
 
 def hang(made: World, away_s: float) -> Told:
     """It stands and says nothing, then dies with all that it had not read."""
     _warm(made)
-    told = Told(resident_mb=[resident_mb(made.pid)])
+    resident = [resident_mb(made.pid)]
     assert made.broker.process is not None
     made.broker.process.send_signal(signal.SIGSTOP)
     time.sleep(away_s)
-    told.resident_mb.append(resident_mb(made.pid))
+    resident.append(resident_mb(made.pid))
     made.broker.kill()
-    made.broker.start()
-    return told
+    return Told(back_s=made.heal(), resident_mb=resident)
 
 
 def killed_offline(made: World, away_s: float) -> Told:
@@ -449,8 +458,7 @@ def _killed(made: World, kills: int) -> Told:
         made.kill_agent()
         made.start_agent()
     time.sleep(WARM_S)
-    made.broker.start()
-    return Told(kills=kills)
+    return Told(back_s=made.heal(), kills=kills)
 
 
 def _warm(made: World) -> None:
@@ -472,7 +480,7 @@ FAULTS: list[tuple[str, int, Callable[[World, float], Told]]] = [
 
 def faults(home: Path, away_s: float) -> bool:
     """Whether nothing was lost, and nothing repeated."""
-    heads = f"{'lost':>7}{'on wire':>9}{'repeated':>9}{'sent again':>11}{'drained':>9}"
+    heads = f"{'lost':>7}{'on wire':>9}{'repeated':>9}{'sent again':>11}{'back':>7}{'drained':>9}"
     say(f"{'':44}{'shown':>9}{heads}")
     well = True
     for number, (name, rate, fault) in enumerate(FAULTS):
@@ -484,7 +492,7 @@ def faults(home: Path, away_s: float) -> bool:
             shown: list[Shown] = made.units.recv()
             drained_s = _wait_until_still(made, len(shown) * REGISTERS) - healed_s
             made.cloud.send("all")
-            _, of_cloud, seen = made.cloud.recv()
+            of_cloud, seen = made.cloud.recv()
         well &= _line(name, rate, told, shown, of_cloud, seen, drained_s)
     return well
 
@@ -525,7 +533,7 @@ def _line(  # noqa: PLR0917 - a row of a table
         what += f"; said to be lost: {of_cloud['gaps']}"
     say(
         f"{f'{name}, {rate} a second':44}{len(shown) * REGISTERS:9}{missing[True]:7}"
-        f"{missing[False]:9}{repeated:9}{of_cloud['again']:11}{drained_s:8.1f}s{what}"
+        f"{missing[False]:9}{repeated:9}{of_cloud['again']:11}{told.back_s:6.1f}s{drained_s:8.1f}s{what}"
     )
     return not repeated and not missing[True] and missing[False] <= told.kills * REGISTERS
 
