@@ -181,7 +181,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     broker: Broker
     spool: Spool
     ports: Annotated[tuple[Port, ...], Meta(min_length=1, max_length=256)]
-    heartbeat_s: Seconds = 30.0
+    # The cloud calls a gateway offline that it did not hear for three minutes.
+    heartbeat_s: Annotated[float, Meta(gt=0, le=60)] = 30.0
     clock_check: bool = True
 
 

@@ -271,7 +271,8 @@ def _note_presence(
     alarms: dict[str, Twins | None] = {}
     for name, (last, kept) in sorted(latest.items()):
         gateway = heard.gateways[name]
-        gateways.note_presence(conn, gateway.gateway_id, last, now, kept=kept)
+        if not (kept and _was_heard(conn, gateway, last)):
+            gateways.note_presence(conn, gateway.gateway_id, last, now)
         spoken = [
             said
             for whose, said, old in heard.presences
@@ -282,6 +283,14 @@ def _note_presence(
             if alarm != gateway.twins:
                 alarms[name] = alarm
     return alarms
+
+
+def _was_heard(conn: psycopg.Connection, gateway: Gateway, said: PresenceSaid) -> bool:
+    """Whether what the broker kept is older than what became of it since."""
+    if not said.at_ms:
+        return False  # a last will: nobody knows when it was left
+    voices = streams.voices(conn, gateway.gateway_id)
+    return any(v.stream == said.stream and from_ms(said.at_ms) <= v.said for v in voices)
 
 
 def _listen_for_twins(

@@ -56,6 +56,9 @@ class Consumer(Protocol):
     @property
     def alive(self) -> bool: ...
 
+    @property
+    def connected(self) -> bool: ...
+
     def take(
         self, *, messages_max: int, bytes_max: int, wait_s: float, gather_s: float
     ) -> list[Delivery]: ...

@@ -38,7 +38,10 @@ RETRY_S_FIRST = 0.2
 RETRY_S_MAX = 15.0
 CROWDED_TURNS = 50  # so long it is taken for granted that others are at work on the same streams
 LETTERS_REMEMBERED_MAX = 10_000
-LOOK_AROUND_S = 10.0  # for times to correct, and to write down what was shed
+LOOK_AROUND_S = 10.0  # for times to correct, who fell silent, and to write down what was shed
+# A gateway says every half minute that it is there, and after a long cut waits two minutes at most
+# before it calls the broker again. Whoever was deaf in that time has heard nobody, and judges none.
+SILENT_S = 180.0
 
 # The database is away, or there and read-only, which is what a standby is.
 AWAY = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
@@ -80,6 +83,7 @@ class IngestLoop:
         self._now = now
         self._age_max = age_max
         self._look_around_at = time.monotonic()
+        self._deaf_at = time.monotonic()
         self._shed: collections.Counter[str] = collections.Counter()
         self._letters_beyond = False
         self._crowded = 0  # for so many turns more
@@ -128,15 +132,26 @@ class IngestLoop:
                 shed[gateway],
             )
         try:
-            if self._conn is not None and not self._conn.closed:
-                if self._shed:
-                    with self._conn.transaction():
-                        gateways.note_shed(self._conn, self._shed, self._now())
-                    self._shed.clear()
-                more = correct_some(self._conn, self._now(), age_max=self._age_max)
+            conn = self._connection()
+            self._listen_for_silence(conn)
+            if self._shed:
+                with conn.transaction():
+                    gateways.note_shed(conn, self._shed, self._now())
+                self._shed.clear()
+            more = correct_some(conn, self._now(), age_max=self._age_max)
         except AWAY:
+            self._deaf_at = time.monotonic()
             self._drop_connection()
         self._look_around_at = time.monotonic() + (0 if more else LOOK_AROUND_S)
+
+    def _listen_for_silence(self, conn: psycopg.Connection) -> None:
+        if not self._consumer.connected:
+            self._deaf_at = time.monotonic()
+        elif time.monotonic() - self._deaf_at >= SILENT_S:
+            with conn.transaction():
+                silent = gateways.note_silent(conn, self._now() - timedelta(seconds=SILENT_S))
+            for gateway in silent:
+                log.warning("gateway %s fell silent without a word: called offline", gateway)
 
     def _commit_at_last(self, arrivals: Sequence[Arrival], stop: threading.Event) -> TakenIn | None:
         """Try until it is committed; None: we were told to stop before it was."""
@@ -158,11 +173,10 @@ class IngestLoop:
     def _commit(self, arrivals: Sequence[Arrival]) -> TakenIn:
         """One try. A commit whose outcome is unknown is tried again: the ledger knows it."""
         try:
-            if self._conn is None or self._conn.closed:
-                self._conn = self._connect()
+            conn = self._connection()
             with COMMIT_S.time():
                 return take_in(
-                    self._conn,
+                    conn,
                     arrivals,
                     self._now(),
                     self._letters,
@@ -227,11 +241,17 @@ class IngestLoop:
             self._letters.popitem(last=False)
 
     def _note_away(self, state: tenacity.RetryCallState) -> None:
+        self._deaf_at = time.monotonic()
         if not self._away:
             self._away = True
             DATABASE_AWAY.set(1)
             error = state.outcome.exception() if state.outcome else None
             log.warning("the database does not take readings, trying again: %s", error)
+
+    def _connection(self) -> psycopg.Connection:
+        if self._conn is None or self._conn.closed:
+            self._conn = self._connect()
+        return self._conn
 
     def _drop_connection(self) -> None:
         if self._conn is not None:

@@ -31,6 +31,27 @@ class Listed(NamedTuple):
     shed_at: datetime | None
 
 
+# Readings count, too: a clock that was set back makes what is said of presence look old.
+_SILENT = """
+WITH said AS MATERIALIZED (
+    SELECT g.gateway_id, greatest(g.presence_at, max(st.present_heard)) AS heard
+      FROM gateways g LEFT JOIN streams st USING (gateway_id)
+     WHERE g.presence = 'online'
+     GROUP BY g.gateway_id
+    HAVING greatest(g.presence_at, max(st.present_heard)) < %(heard_before)s
+), silent AS MATERIALIZED (
+    SELECT said.gateway_id, greatest(said.heard, brought.heard) AS heard
+      FROM said CROSS JOIN LATERAL (
+           SELECT max(received_at) AS heard FROM sensors JOIN bin_state USING (bin_id)
+            WHERE gateway_id = said.gateway_id) AS brought
+)
+UPDATE gateways g SET presence = 'offline', presence_at = silent.heard
+  FROM silent
+ WHERE g.gateway_id = silent.gateway_id AND silent.heard < %(heard_before)s
+RETURNING g.gateway_id, g.name
+"""
+
+
 def by_name(conn: psycopg.Connection, names: Iterable[str]) -> dict[str, Gateway]:
     rows = conn.execute(
         "SELECT name, gateway_id, twin_since, twin_kept, twin_held FROM gateways"
@@ -44,13 +65,13 @@ def by_name(conn: psycopg.Connection, names: Iterable[str]) -> dict[str, Gateway
 
 
 def note_presence(
-    conn: psycopg.Connection, gateway_id: int, said: PresenceSaid, at: datetime, *, kept: bool
+    conn: psycopg.Connection, gateway_id: int, said: PresenceSaid, at: datetime
 ) -> None:
-    """What the broker kept from earlier is no sign of life, so it does not move the time."""
+    """`presence_at` is since when it is so: to say it again does not move it."""
     conn.execute(
         "UPDATE gateways SET presence = %(state)s, version = %(version)s,"
         " backlog_batches = %(backlog)s,"
-        " presence_at = CASE WHEN %(kept)s AND presence = %(state)s AND presence_at IS NOT NULL"
+        " presence_at = CASE WHEN presence = %(state)s AND presence_at IS NOT NULL"
         "                    THEN presence_at ELSE %(at)s END"
         " WHERE gateway_id = %(gateway_id)s",
         {
@@ -58,10 +79,20 @@ def note_presence(
             "state": said.state,
             "version": said.version,
             "backlog": said.backlog_batches,
-            "kept": kept,
             "at": at,
         },
     )
+
+
+def note_silent(conn: psycopg.Connection, heard_before: datetime) -> list[str]:
+    """Who is called online and was not heard since is offline, since it was heard last.
+
+    A last will is the broker's to tell, and goes with a broker that dies before its gateway.
+    """
+    silent = conn.execute(_SILENT, {"heard_before": heard_before}).fetchall()
+    for gateway_id, _ in silent:
+        touch_bins(conn, gateway_id)
+    return [name for _, name in silent]
 
 
 def note_twins(conn: psycopg.Connection, gateway_id: int, twins: Twins | None) -> None:

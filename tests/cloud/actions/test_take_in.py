@@ -14,7 +14,7 @@ from cloud.actions import listen, store
 from cloud.actions.take_in import TakenIn, take_in
 from cloud.core.ranges import Range
 from cloud.intake import translate
-from cloud.postgres import ledger
+from cloud.postgres import gateways, ledger
 from edge_agent.wire import codec, messages, topics
 from tests.cloud import ingest_cases as cases
 from tests.cloud.ingest_cases import (
@@ -589,6 +589,26 @@ def test_presence_is_noted_and_an_old_one_kept_by_the_broker_is_no_sign_of_life(
     offline = messages.Presence(state="offline", stream=STREAM)
     take(conn, online, offline, now=at(10))
     assert admin.execute(columns).fetchone() == ("offline", at(10), "", 0)
+
+
+def test_what_the_broker_kept_does_not_bring_back_who_fell_silent(site: Any) -> None:
+    admin, conn, _ = site
+
+    def online(said_s: float) -> messages.Presence:
+        return messages.Presence(state="online", stream=STREAM, at_ms=NOW_MS + int(said_s * 1000))
+
+    take(conn, counting(1, 1), now=at(-1))
+    take(conn, online(0))
+    take(conn, online(30), now=at(30))
+    with conn.transaction():
+        assert gateways.note_silent(conn, at(40)) == ["lindau-1"]
+    columns = "SELECT presence, presence_at FROM gateways"
+    for said_s, expected in ((30, ("offline", at(30))), (31, ("online", at(60)))):
+        kept = translate.arrival(
+            topics.presence("lindau-1"), codec.encode(online(said_s)), kept=True
+        )
+        take_in(conn, [kept], at(60))
+        assert admin.execute(columns).fetchone() == expected
 
 
 def test_two_writers_at_once_store_each_reading_once(site: Any, database: Any) -> None:

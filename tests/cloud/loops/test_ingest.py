@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from cloud.embedded import broker, postgres, programs
+from cloud.intake.hand_over import Delivery
+from cloud.loops import ingest as ingest_loop
 from cloud.postgres import migrate
 from edge_agent.wire import codec, messages, topics
 from tests.cloud import ingest_cases as cases
@@ -380,3 +383,47 @@ def _cut_connections(admin: psycopg.Connection) -> None:
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND usename = 'binline_ingest'"
     )
+
+
+class Quiet:
+    """A broker with which one is connected, or not, and from which nothing comes."""
+
+    alive = True
+    connected = False
+
+    def take(self, **_: object) -> list[Delivery]:
+        time.sleep(0.005)
+        return []
+
+    def done(self, deliveries: Sequence[Delivery]) -> None: ...
+
+    def publish(self, topic: str, payload: bytes) -> None: ...
+
+    def shed(self) -> Counter[str]:
+        return Counter()
+
+
+def test_who_fell_silent_is_called_offline_by_an_ingest_that_would_have_heard_it(
+    database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_loop, "SILENT_S", 0.3)
+    monkeypatch.setattr(ingest_loop, "LOOK_AROUND_S", 0.01)
+    quiet, stop = Quiet(), threading.Event()
+    with database.admin() as admin, database.connect("binline_ingest") as conn:
+        cases.make_site(admin)
+        admin.execute("UPDATE gateways SET presence = 'online', presence_at = %s", (cases.NOW,))
+        loop = ingest_loop.IngestLoop(quiet, lambda: conn)
+        looks: list[float] = []
+        look = loop._look_around
+        monkeypatch.setattr(loop, "_look_around", lambda: (looks.append(time.monotonic()), look()))
+        thread = threading.Thread(target=loop.run, args=(stop,))
+        thread.start()
+        eventually(lambda: bool(looks) and looks[-1] - looks[0] > 1.0, "it looked around for long")
+        presence = "SELECT presence, presence_at FROM gateways"
+        assert admin.execute(presence).fetchone() == ("online", cases.NOW), "it was deaf itself"
+
+        quiet.connected = True
+        offline = ("offline", cases.NOW)
+        eventually(lambda: admin.execute(presence).fetchone() == offline, "it is called offline")
+        stop.set()
+        thread.join(LIMIT_S)
