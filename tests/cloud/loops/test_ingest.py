@@ -415,7 +415,12 @@ def test_who_fell_silent_is_called_offline_by_an_ingest_that_would_have_heard_it
         loop = ingest_loop.IngestLoop(quiet, lambda: conn)
         looks: list[float] = []
         look = loop._look_around
-        monkeypatch.setattr(loop, "_look_around", lambda: (looks.append(time.monotonic()), look()))
+
+        def counted() -> None:
+            looks.append(time.monotonic())
+            look()
+
+        monkeypatch.setattr(loop, "_look_around", counted)
         thread = threading.Thread(target=loop.run, args=(stop,))
         thread.start()
         eventually(lambda: bool(looks) and looks[-1] - looks[0] > 1.0, "it looked around for long")
