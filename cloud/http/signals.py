@@ -216,10 +216,14 @@ def _level(row: BinRow, judgement: Judgement) -> Station:
         )
     off = views.plus_minus(row)
     known = "" if judgement.may_act else "last known, "
-    exact = "exact" if row.exact else "not exact"
+    if row.unconfirmed:
+        worth = f"of that {words.signed(row.unconfirmed)} waits to be confirmed"
+    else:
+        exact = "exact" if row.exact else "not exact"
+        worth = f"{exact}; two times in three within {row.sd_pieces or 0:.2f} pieces"
     return Station(
         name="Level",
         number=f"{shown:,}" if off is None else f"{shown:,} ±{off:,}",
-        says=f"{known}{exact}; two times in three within {row.sd_pieces or 0:.2f} pieces",
+        says=known + worth,
         kind="stale" if known else "ok" if row.exact else "low",
     )

@@ -56,6 +56,7 @@ def test_the_numbers_are_those_of_the_bin(doubtful: World) -> None:
     assert found["Scale"].number == "1,790.6 g"
     assert found["Broker and cloud"].number == "0.6 s"
     assert found["Level"].number == "543 ±3"
+    assert found["Level"].says == "of that +200 waits to be confirmed"
     assert found["Follower"].number.startswith("noise 0.")
     offline = stations(doubtful, BIN_OF[Trust.OFFLINE])
     assert offline["Gateway"].says == "hartmann-1 has been offline for 3 h"
