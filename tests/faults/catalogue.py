@@ -39,6 +39,11 @@ YEAR_MS = 365 * DAY_MS
 AGENT_1, AGENT_2 = "agent of count-1", "agent of count-2"
 LINK_1 = "link of count-1"
 DATABASE, BROKER, INGEST, BROKER_CONFIG = "database", "broker", "ingest", "broker's configuration"
+# What a fault has in hand that looks meanwhile at what came out at the other end, and how soon.
+WHOLE_WAY = (BROKER, INGEST, DATABASE)
+# Until what a fault waits for comes: another fault may last for half a minute, and from
+# its end a minute is promised.
+COMES_S = 90
 
 
 def fault(name: str, title: str, **more: object) -> Callable[[Script], Script]:
@@ -154,7 +159,7 @@ def reset_inside(w: World, chance: random.Random) -> Iterator[Step]:
         link.set(reset_after=n)
         before = link.passed.cuts
         link.cut()
-        yield Until(lambda b=before: link.passed.cuts > b, 40, f"reset after {n} bytes")
+        yield Until(lambda b=before: link.passed.cuts > b, COMES_S, f"reset after {n} bytes")
     link.heal()
 
 
@@ -376,7 +381,9 @@ def one_of_two(w: World, chance: random.Random) -> Iterator[Step]:
     for n in range(1, 6):
         before = w.fired("ingest.after_commit_before_ack")
         w.arm("ingest.after_commit_before_ack")
-        yield Until(lambda b=before: w.fired("ingest.after_commit_before_ack") > b, 40, f"kill {n}")
+        yield Until(
+            lambda b=before: w.fired("ingest.after_commit_before_ack") > b, COMES_S, f"kill {n}"
+        )
         yield 1
     yield Until(lambda: w.keeper.is_up("ingest"), 20, "ingest back")
     w.keeper.send("ingest", signal.SIGSTOP)
@@ -402,7 +409,7 @@ def _killed_at(w: World, name: str, points: list[str]) -> Iterator[Step]:
     for n, point in enumerate(points, 1):
         before = w.fired(point)
         w.arm(point)
-        yield Until(lambda p=point, b=before: w.fired(p) > b, 40, f"{point} {n}")
+        yield Until(lambda p=point, b=before: w.fired(p) > b, COMES_S, f"{point} {n}")
         yield 0.2
         yield Until(lambda: w.keeper.is_up(name), 20, f"{name} back {n}")
 
@@ -425,7 +432,7 @@ def unknown_commit(w: World, chance: random.Random) -> Iterator[Step]:
     for n in range(8):
         before = link.passed.cuts
         link.set(cut_at=b"COMMIT", cut_forwards=n % 2 == 0, cut_times=1)
-        yield Until(lambda b=before: link.passed.cuts > b, 40, f"cut {n + 1}")
+        yield Until(lambda b=before: link.passed.cuts > b, COMES_S, f"cut {n + 1}")
         yield 0.5
     link.heal()
 
@@ -576,7 +583,7 @@ def locked(w: World, chance: random.Random) -> Iterator[Step]:
     "F21",
     "connections used up by slow queries",
     must=("I7",),
-    touches=(DATABASE, LINK_1),  # it looks at how fresh that gateway is meanwhile
+    touches=(*WHOLE_WAY, LINK_1),
 )
 def used_up(w: World, chance: random.Random) -> Iterator[Step]:
     """Every connection the server has to give sleeps in somebody's slow query, for 15 s. What has
@@ -661,7 +668,7 @@ def _agent_killed_at(w: World, point: str, times: int) -> Iterator[Step]:
         w.keeper.held.add(ONE)
         w.arm(point)
         # The other gateway passes there, too: whoever dies is started again.
-        yield Until(lambda b=before: w.fired(point) > b, 40, f"{point} {n}")
+        yield Until(lambda b=before: w.fired(point) > b, COMES_S, f"{point} {n}")
         yield 0.3
         for gateway in BOTH:
             if not w.keeper.is_up(gateway):
@@ -789,7 +796,7 @@ def damaged(w: World, chance: random.Random) -> Iterator[Step]:
     link = w.link("gw-1")
     # What nobody heard yet when the world began is sent again after ten seconds.
     before = now_ms() - 2_500
-    yield Until(lambda: w.missing(before) == 0, 30, "all of before is in the database")
+    yield Until(lambda: w.missing(before) == 0, COMES_S, "all of before is in the database")
     for _ in range(3):
         link.set(refuse=True)
         since = now_ms()
@@ -1009,7 +1016,7 @@ def herd(w: World, chance: random.Random) -> Iterator[Step]:
     "F33",
     "one gateway floods",
     must=("I7",),
-    touches=("flood-1", DATABASE),  # it looks at how fresh the others are meanwhile
+    touches=("flood-1", *WHOLE_WAY),
 )
 def flood(w: World, chance: random.Random) -> Iterator[Step]:
     """One gateway sends 40,000 readings as fast as it can, in batches of 25: a hundred times what
@@ -1037,7 +1044,7 @@ def flood(w: World, chance: random.Random) -> Iterator[Step]:
     "F34",
     "all gateways drain at once",
     must=("I7", "I9"),
-    touches=("crowd", DATABASE),  # it looks at how fresh the others are meanwhile
+    touches=("crowd", *WHOLE_WAY),
     scaled="100 light clients with 600 readings each (ten hours at one a minute) instead of"
     " thousands with a week; the real gateways live beside them",
 )
@@ -1120,7 +1127,7 @@ def shuffled(w: World, chance: random.Random) -> Iterator[Step]:
     "F56",
     "malformed messages",
     must=("I7",),
-    touches=("evil-1", DATABASE),  # it looks for what is kept, and how soon
+    touches=("evil-1", *WHOLE_WAY),
 )
 def malformed(w: World, chance: random.Random) -> Iterator[Step]:
     """A gateway publishes what is no message, in twenty ways. It costs nobody anything."""
@@ -1193,7 +1200,7 @@ def _publish(w: World, gateway: str, payloads: list[bytes]) -> None:
             receipts += sum(mqtt.kind_of(one) == mqtt.PUBACK for one in splitter.feed(chunk))
 
 
-@fault("F57", "a poison row in a good batch", must=("I1", "I7"), touches=("evil-1", DATABASE))
+@fault("F57", "a poison row in a good batch", must=("I1", "I7"), touches=("evil-1", *WHOLE_WAY))
 def poison(w: World, chance: random.Random) -> Iterator[Step]:
     """The database refuses one reading of twenty, by a rule that nobody foresaw. The nineteen must
     be stored, the one kept aside with the reason, and the batch acknowledged."""
