@@ -153,29 +153,57 @@ def _live(world: World, faults: list[Fault], report: Report) -> None:
     _judge(world, faults, report)
 
 
+@dataclass(kw_only=True)
+class _Playing:
+    """One script on its way. While it waits for something the other one goes on."""
+
+    fault: Fault
+    script: Iterator[Step]
+    until: Until | None = None
+    since_s: float = 0.0  # it waits
+
+
 def _play(world: World, faults: list[Fault], starts: list[float], report: Report) -> None:
     """All scripts, each step when it is due, until the last has healed."""
     order = itertools.count()
     began = time.monotonic()
-    due: list[tuple[float, int, Fault, Iterator[Step]]] = []
+    due: list[tuple[float, int, _Playing]] = []
     since: dict[str, int] = {}
     for at_s, fault in zip(starts, faults, strict=True):
         script = fault.script(world, random.Random(f"{report.seed}/{fault.name}"))
-        heapq.heappush(due, (began + at_s, next(order), fault, script))
+        heapq.heappush(due, (began + at_s, next(order), _Playing(fault=fault, script=script)))
     while due:
-        at, _, fault, script = heapq.heappop(due)
+        at, _, playing = heapq.heappop(due)
         world.pause(max(0.0, at - time.monotonic()))
-        since.setdefault(fault.name, now_ms())
+        since.setdefault(playing.fault.name, now_ms())
         try:
-            step = next(script)
+            pause_s = LOOK_S if _waits(world, playing) else _next(playing)
         except StopIteration:
-            _note_fault(world, fault, since[fault.name], report)
-            continue
-        if isinstance(step, Until):
-            took = world.wait(step.reached, step.limit_s, f"{fault.name}: {step.what}")
-            world.numbers[f"{fault.name} {step.what}"] = round(took, 1)
-            step = 0.0
-        heapq.heappush(due, (time.monotonic() + step, next(order), fault, script))
+            _note_fault(world, playing.fault, since[playing.fault.name], report)
+        else:
+            heapq.heappush(due, (time.monotonic() + pause_s, next(order), playing))
+
+
+def _waits(world: World, playing: _Playing) -> bool:
+    until = playing.until
+    if until is None:
+        return False
+    name, waited_s = playing.fault.name, time.monotonic() - playing.since_s
+    if until.reached():
+        world.numbers[f"{name} {until.what}"] = round(waited_s, 1)
+        playing.until = None
+    elif waited_s > until.limit_s:
+        raise WorldError(f"not within {until.limit_s:.0f} s: {name}: {until.what}")
+    return playing.until is not None
+
+
+def _next(playing: _Playing) -> float:
+    """How long it pauses after that step."""
+    step = next(playing.script)
+    if isinstance(step, Until):
+        playing.until, playing.since_s = step, time.monotonic()
+        return 0.0
+    return step
 
 
 def _note_fault(world: World, fault: Fault, since_ms: int, report: Report) -> None:

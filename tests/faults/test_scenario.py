@@ -4,7 +4,9 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from tests.faults import __main__ as harness
 from tests.faults import scenario
 from tests.faults.catalogue import FAULTS
 from tests.faults.ground import Template
+from tests.faults.world import WorldError
 
 
 def test_a_scenario_that_hangs_ends_with_a_verdict_that_says_so(
@@ -62,3 +65,51 @@ def test_a_world_that_does_not_listen_is_killed(
     process.stdout.close()
     assert process.returncode == -9
     assert json.loads(scenario.path_of("F1", 7, tmp_path).read_text())["verdict"] == "broken"
+
+
+class Clockwork:
+    """What a script needs of a world to be played."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[str, float] = {}
+        self.notes: list[dict[str, object]] = []
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def record(self, entry: dict[str, object]) -> None:
+        self.notes.append(entry)
+
+
+def faults_of(*scripts: scenario.Script) -> list[scenario.Fault]:
+    return [
+        scenario.Fault(name=f"F{n}", title="", how="", script=script, must=())
+        for n, script in enumerate(scripts, 1)
+    ]
+
+
+def test_while_one_fault_waits_the_other_one_goes_on() -> None:
+    healed: list[bool] = []
+
+    def waits(*_: object) -> Iterator[scenario.Step]:
+        yield scenario.Until(lambda: healed, 5.0, "what the other one heals")
+
+    def heals(*_: object) -> Iterator[scenario.Step]:
+        yield 0.1
+        healed.append(True)
+
+    world: Any = Clockwork()
+    report = scenario.Report(faults=["F1", "F2"], seed=7, verdict="broken")
+    scenario._play(world, faults_of(waits, heals), [0.0, 0.0], report)
+    assert [note["fault"] for note in world.notes] == ["F2", "F1"]
+    assert world.numbers["F1 what the other one heals"] >= 0.1
+
+
+def test_what_does_not_come_within_its_limit_ends_the_scenario() -> None:
+    def waits(*_: object) -> Iterator[scenario.Step]:
+        yield scenario.Until(lambda: False, 0.05, "what never comes")
+
+    world: Any = Clockwork()
+    report = scenario.Report(faults=["F1"], seed=7, verdict="broken")
+    with pytest.raises(WorldError, match="F1: what never comes"):
+        scenario._play(world, faults_of(waits), [0.0], report)
