@@ -24,7 +24,7 @@ from cloud.core.following import (
 )
 from cloud.core.levels import level_of
 from cloud.core.movements import settle_until
-from cloud.core.plateaus import settles_us
+from cloud.core.pending import settles_us
 from cloud.core.resting import Rest, Resting
 from cloud.postgres import bin_levels, bin_state, counts, movements, tracks
 from cloud.postgres.bin_levels import BinLevel, BorneOut

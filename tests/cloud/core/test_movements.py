@@ -22,7 +22,7 @@ from cloud.core.movements import (
     recounted,
     settle_until,
 )
-from cloud.core.plateaus import settles_us
+from cloud.core.pending import settles_us
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 UNIT_MG = 7_300
