@@ -129,5 +129,5 @@ def test_what_is_remembered_is_all_there_is() -> None:
 
 
 def replace_state(pending: Pending, **changes: int) -> Pending:
-    state = replace(Followed(**pending.remembered()), **changes)  # type: ignore[arg-type] # an int
+    state = replace(Followed(**pending.remembered()), **changes)
     return Pending(state, UNIT_MG)
