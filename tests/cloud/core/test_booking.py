@@ -112,6 +112,20 @@ def test_what_left_together_with_something_else_is_told_apart_from_it() -> None:
     assert (booked(found), found.doubt) == ([("usage", -5)], None)
 
 
+def test_of_two_numbers_what_leaves_less_over_is_believed() -> None:
+    found = booking()
+    found.move(passage(100, 103.15))
+    found.move(passage(103.15, 98, noise_mg=300.0))
+    assert (booked(found), found.doubt) == ([("usage", -2)], None), "five would leave more over"
+
+
+def test_what_was_measured_in_two_steps_may_be_off_by_the_noise_of_both() -> None:
+    found = booking()
+    found.move(passage(100, 103.5))
+    found.move(passage(103.5, 98.25, noise_mg=350.0))
+    assert (booked(found), found.doubt) == ([("usage", -2)], None)
+
+
 def test_the_weight_of_the_empty_bin_is_a_key_that_was_pressed() -> None:
     found = booking()
     tared = 100 - TARE_MG / UNIT_MG

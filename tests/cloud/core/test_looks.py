@@ -77,6 +77,8 @@ def test_while_the_noise_is_unknown_more_are_kept_than_a_first_level_takes() -> 
     watched = Watched(Followed(), UNSAID)
     assert watched.take(*[10**6] * 7) == [False] * 3 + [True] * 4
     assert len(watched.looks.window) == 7, "in a moment eight may be needed"
+    watched.looks.begin(since_us=0)
+    assert watched.looks.usual == RAW_FIRST, "and for the next level they are"
 
 
 def test_one_settled_weight_is_enough_and_it_is_the_newest() -> None:
@@ -95,6 +97,7 @@ def test_after_unrest_a_weight_must_last_until_a_plateau_is_believed() -> None:
     watched.looks.note_unrest()
     assert watched.take(*[10**6] * 4, settled=True) == [False, False, False, True]
     watched.looks.believe()
+    watched.looks.clear()
     assert watched.take(900_000, settled=True, since_s=40) == [True]
 
 
@@ -117,19 +120,19 @@ def test_what_lies_still_rests_and_what_moves_does_not() -> None:
 def test_what_shakes_makes_no_wide_window_lie_still() -> None:
     """Its noise is beyond a piece; it would explain two lulls that lie pieces apart."""
     state = replace(KNOWN, reversals=0b111, sigma_mg=3_000.0, settled=True)
-    watched = Watched(state)
-    watched.take(*[10**6] * 3, *[10**6 + 2_600] * 3, settled=True)
-    assert watched.looks.rest() is None
-    calm = Watched(replace(state, reversals=0))
-    calm.take(*[10**6] * 3, *[10**6 + 2_400] * 3, settled=True)
-    assert calm.looks.rest() is not None
+    up_and_down = [10**6, *[10**6 + 2_600] * 2, *[10**6] * 2, 10**6 + 2_600]
+    for reversals, rests in ((0b111, False), (0, True)):
+        watched = Watched(replace(state, reversals=reversals))
+        watched.take(*up_and_down, settled=True)
+        assert (watched.looks.rest() is not None) == rests
 
 
 def test_more_readings_tell_a_smaller_difference_down_to_a_good_half_of_a_piece() -> None:
     few, many = Watched(rules=noisy(2_000)), Watched(rules=noisy(2_000))
     few.take(*[10**6] * 4)
     many.take(*[10**6] * 26)
-    assert few.looks.least_mg() > many.looks.least_mg() >= 0.6 * UNIT_MG
+    assert few.looks.least_mg() == pytest.approx(4.2 * 2_000 * (1.25 / 4) ** 0.5)
+    assert few.looks.least_mg() > many.looks.least_mg() == 0.6 * UNIT_MG
     assert few.looks.noise_mg() == 2_000 / 4**0.5
     quiet = Watched()
     quiet.take(*[10**6] * 4)
@@ -152,6 +155,13 @@ def test_a_longer_look_begins_anew_with_the_plateau_and_takes_four_times_as_many
     assert (looks.is_long, len(looks.window)) == (False, 1)
 
 
+def test_a_longer_look_at_settled_weights_takes_all_of_its_readings_too() -> None:
+    watched = Watched()
+    watched.take(10**6, settled=True)
+    watched.looks.lengthen(since_us=0)
+    assert watched.take(*[10**6] * 3, settled=True, since_s=10) == [False, False, True]
+
+
 def test_a_longer_look_is_given_up_when_it_does_not_rest() -> None:
     watched = Watched()
     watched.take(*[10**6] * 4)
@@ -171,6 +181,12 @@ def test_what_still_goes_where_it_went_came_there_slowly() -> None:
     assert watched.looks.is_slow(-8_000, -6_000)
     assert not watched.looks.is_slow(8_000, -6_000), "it comes back"
     assert not watched.looks.is_slow(8_000, 5_000), "the rest came at once"
+    light = Watched(rules=noisy(UNIT_MG / 4))
+    light.looks.lengthen(0)
+    light.take(*[10**6] * (2 * light.looks.usual - 1))
+    assert not light.looks.is_slow(8_000, 6_000)
+    light.take(10**6, since_s=500)
+    assert light.looks.is_slow(8_000, 6_000), "twice as many as usual tell of it"
 
 
 def test_what_nobody_knows_yet_is_told_in_readings_where_it_takes_many() -> None:

@@ -113,7 +113,9 @@ def test_what_goes_on_waiting_is_told_and_what_is_confirmed_goes_first() -> None
 
 def test_what_rests_on_a_weight_that_is_not_believed_is_dropped() -> None:
     pending = waiting(at(60), at(80))
-    pending.doubt(round(HELD_MG + 80.3 * UNIT_MG))
+    pending.doubt(round(HELD_MG + 80.6 * UNIT_MG))
+    assert more(pending) == [60, 80]
+    pending.doubt(round(HELD_MG + 80.4 * UNIT_MG))
     assert more(pending) == [60]
 
 

@@ -57,18 +57,28 @@ def test_it_follows_what_is_no_movement_by_a_share_of_the_window() -> None:
     assert quick.mg == 1_000_025, "never by more than a quarter"
 
 
-def test_what_may_be_a_piece_that_noise_makes_smaller_is_followed_only_when_it_stays() -> None:
-    found = stands()
-    apart_mg = 0.4 * UNIT_MG
-    steps = []
-    for n in range(1, 7):
+@pytest.mark.parametrize(("stability", "slow"), [("settled", 4), ("raw", 2)])
+def test_what_may_be_a_piece_that_noise_makes_smaller_is_followed_only_when_it_stays(
+    stability: str, slow: int
+) -> None:
+    found, apart_mg, steps = stands(), 0.4 * UNIT_MG, []
+    for n in range(1, slow + 3):
         before = found.mg
         assert before is not None
-        found.bear_out(apart_mg, before + apart_mg, spot(n), 4)
+        newest = spot(n, settled=stability == "settled")
+        found.bear_out(apart_mg, before + apart_mg, newest, 4)
         assert found.mg is not None
         steps.append((found.mg - before) / apart_mg)
-    assert steps == pytest.approx([1 / 32] * 4 + [1 / 4] * 2)
-    bear_out(found, 0, 7)
+    assert steps == pytest.approx([1 / 32] * slow + [1 / 4] * 2)
+    assert found.remembered()["between"] == slow + 2
+    bear_out(found, 0, 9)
+    assert found.remembered()["between"] == 0
+
+
+def test_on_another_plateau_it_lay_between_nothing_yet() -> None:
+    found = stands()
+    bear_out(found, 0.4 * UNIT_MG, 1)
+    found.stand_on(plateau(900_000.0), 0, 4)
     assert found.remembered()["between"] == 0
 
 
@@ -118,7 +128,33 @@ def test_a_mean_of_more_readings_is_known_better_up_to_what_a_moving_mean_is_wor
         noises.append(found.noise_mg(window, 4))
     assert noises[0] == pytest.approx(SIGMA_MG * (1 / 4 + 1) ** 0.5)
     assert noises == sorted(noises, reverse=True)
-    assert noises[3] == noises[4] > SIGMA_MG / 2
+    worth = 2 / (0.5 / 4) + 4 / 2  # what follows by an eighth of a look of four
+    assert noises[3] == noises[4] == pytest.approx(SIGMA_MG * (1 / 4 + 1 / worth) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("level_us", "spell_us"), [(99 * MINUTE_US, 75 * MINUTE_US), (0, 100 * MINUTE_US)]
+)
+def test_a_bin_that_strays_is_known_less_well_the_longer_ago_it_was_borne_out(
+    level_us: int, spell_us: float
+) -> None:
+    state = replace(
+        known(), level_us=level_us, borne_out=99, spread_mg2=400.0**2, stretch_us=50 * MINUTE_US
+    )
+    strays, quiet = reference(state), reference(replace(state, spread_mg2=0.0))
+    window = [spot(n) for n in range(101)]
+    by_chance_mg2 = 2 * SIGMA_MG**2 / (1.5 * 4)
+    expected_mg2 = (400**2 - by_chance_mg2) * spell_us / (50 * MINUTE_US)
+    found_mg2 = strays.noise_mg(window, 4) ** 2 - quiet.noise_mg(window, 4) ** 2
+    assert found_mg2 == pytest.approx(expected_mg2)
+
+
+def test_what_a_new_plateau_strays_by_at_first_is_noise() -> None:
+    found = stands(count=4)
+    bear_out(found, 10, 1)
+    assert found.remembered()["stretch"] is None
+    bear_out(found, 10, 2)
+    assert found.remembered()["stretch"] is not None
 
 
 def test_how_sure_it_is_rests_on_no_more_readings_than_there_were() -> None:
