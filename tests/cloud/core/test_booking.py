@@ -14,8 +14,19 @@ from cloud.core.followed import (
     from_us,
 )
 from cloud.core.levels import Calibration
+from cloud.core.movements import follow
+from tests.cloud.core.test_movements import (
+    CALIBRATION,
+    SCALE,
+    TARE_MG,
+    UNIT_MG,
+    levels,
+    weighed,
+)
+from tests.cloud.core.test_movements import (
+    found as moved,
+)
 
-TARE_MG, UNIT_MG = 400_000, 7_000
 RULES = Rules(
     calibration=Calibration(tare_mg=TARE_MG, unit_weight_ug=UNIT_MG * 1_000),
     interval_s=60,
@@ -24,7 +35,7 @@ RULES = Rules(
 BEFORE = ReadingRange(ReadingRef(1, 1), ReadingRef(1, 5))
 
 
-def held(pieces: float) -> Plateau:
+def stood(pieces: float) -> Plateau:
     mean_mg = TARE_MG + pieces * UNIT_MG
     return Plateau(7, (1, 8), (1, 9), mean_mg, after_absence=False, after_gap=False)
 
@@ -33,7 +44,7 @@ def passage(before: float, after: float, noise_mg: float = 30.0) -> Passage:
     return Passage(
         before=BEFORE,
         before_mg=TARE_MG + before * UNIT_MG,
-        after=held(after),
+        after=stood(after),
         known_us=9,
         noise_mg=noise_mg,
         after_noise_mg=noise_mg,
@@ -52,13 +63,13 @@ def booked(found: Booking) -> list[tuple[str, int]]:
 
 def test_the_first_weight_opens_the_level_unless_somebody_has_counted_before() -> None:
     found = booking(None)
-    found.open(held(100.2), 9)
+    found.open(stood(100.2), 9)
     (opening,) = found.movements
     assert (opening.kind, opening.before_pieces, opening.after_pieces) == ("opening", 0, 100)
-    assert (opening.before, opening.after_mg) == (None, TARE_MG + 100 * UNIT_MG + 1_400)
+    assert (opening.before, opening.after_mg) == (None, TARE_MG + round(100.2 * UNIT_MG))
     assert (opening.event_at, opening.known_at_reading) == (from_us(7), from_us(9))
     counted = booking(98)
-    counted.open(held(100), 9)
+    counted.open(stood(100), 9)
     assert (counted.pieces, counted.movements) == (98, [])
 
 
@@ -68,7 +79,10 @@ def test_a_whole_number_of_pieces_is_booked_with_the_readings_it_rests_on() -> N
     (usage,) = found.movements
     assert (usage.kind, usage.pieces, usage.after_pieces) == (MovementKind.USAGE, -3, 97)
     assert (usage.before, usage.after) == (BEFORE, ReadingRange((1, 8), (1, 9)))
-    assert (usage.before_mg, usage.after_mg) == (TARE_MG + 700_000, TARE_MG + 679_350)
+    assert (usage.before_mg, usage.after_mg) == (
+        TARE_MG + 100 * UNIT_MG,
+        TARE_MG + round(97.05 * UNIT_MG),
+    )
     assert (usage.event_at, usage.known_at_reading) == (from_us(7), from_us(9))
     assert usage.sd_pieces > 0
     found.move(passage(97, 157))
@@ -80,8 +94,8 @@ def test_a_whole_number_of_pieces_is_booked_with_the_readings_it_rests_on() -> N
     [
         ({"rezeroed": True}, MovementKind.CORRECTION),
         ({"beside_count": True}, MovementKind.REFILL),
-        ({"after": held(160)._replace(after_absence=True)}, MovementKind.SWAP),
-        ({"after": held(160)._replace(after_gap=True)}, MovementKind.REFILL),
+        ({"after": stood(160)._replace(after_absence=True)}, MovementKind.SWAP),
+        ({"after": stood(160)._replace(after_gap=True)}, MovementKind.REFILL),
     ],
 )
 def test_of_which_kind_it_is_follows_from_what_came_between(
@@ -122,7 +136,7 @@ def test_of_two_numbers_what_leaves_less_over_is_believed() -> None:
 def test_what_was_measured_in_two_steps_may_be_off_by_the_noise_of_both() -> None:
     found = booking()
     found.move(passage(100, 103.5))
-    found.move(passage(103.5, 98.25, noise_mg=350.0))
+    found.move(passage(103.5, 98.25, noise_mg=0.05 * UNIT_MG))
     assert (booked(found), found.doubt) == ([("usage", -2)], None)
 
 
@@ -172,3 +186,39 @@ def test_what_is_remembered_is_all_there_is() -> None:
     assert (again.remembered(), again.doubt) == (found.remembered(), found.doubt)
     again.move(passage(103.4, 98))
     assert (booked(again), again.doubt) == ([("usage", -2)], None)
+
+
+def test_a_few_pieces_more_are_put_back_and_no_refill() -> None:
+    assert moved(levels(100, 100, 104, 104, 104, 104))[1:] == [("put_back", 4)]
+
+
+def test_a_tare_key_is_no_usage() -> None:
+    tared = 200 - TARE_MG / UNIT_MG
+    step = follow(None, levels(200, 200, 200, tared, tared, tared, tared, tared), SCALE)
+    assert len(step.movements) == 1
+    assert [doubt.kind for doubt in step.state.doubts] == [Doubting.NOT_ZEROED]
+    back = follow(step.state, [weighed(900 + 60 * n, 200, 20 + n) for n in range(9)], SCALE)
+    assert (back.movements, back.state.doubts, back.state.pieces) == ([], (), 200)
+
+
+def test_another_part_is_told_and_not_booked_until_it_is_gone() -> None:
+    step = follow(None, levels(100, 100, *[103.4] * 9), SCALE)
+    assert [doubt.kind for doubt in step.state.doubts] == [Doubting.UNIT_CHANGED]
+    assert step.state.pieces == 100
+    assert "which is 3.40 pieces" in step.state.doubts[0].because
+    used = follow(step.state, [weighed(900 + 60 * n, 101.4, 20 + n) for n in range(9)], SCALE)
+    assert [one.pieces for one in used.movements] == [-2]
+    back = follow(used.state, [weighed(1800 + 60 * n, 98, 40 + n) for n in range(9)], SCALE)
+    assert (back.state.pieces, back.state.doubts) == (98, ())
+
+
+def test_a_bin_that_is_seen_to_be_empty_holds_nothing_whatever_the_movements_left() -> None:
+    """The unit weight is one percent too much: of 200 taken one by one, 198 were counted."""
+    levels_mg = [TARE_MG + 200 * 7_227 - taken * 20 * 7_227 for taken in range(11)]
+    seen = [
+        weighed(60 * n, 0, n + 1)._replace(weight_mg=round(weight))
+        for n, weight in enumerate(levels_mg)
+    ]
+    rules = Rules(calibration=CALIBRATION, interval_s=60, refill_pieces=50)
+    state = follow(None, seen, rules).state
+    assert state.pieces == 0

@@ -2,6 +2,8 @@ from dataclasses import replace
 
 from cloud.core.followed import Followed, Spot
 from cloud.core.meanwhile import Meanwhile
+from cloud.core.movements import Doubting, MovementKind, follow
+from tests.cloud.core.test_movements import SCALE, TARE_MG, UNIT_MG, found, levels, weighed
 
 SIGMA_MG = 100.0
 
@@ -82,3 +84,43 @@ def test_what_is_remembered_is_all_there_is() -> None:
         one.come_back(SIGMA_MG)
     assert again.remembered() == meanwhile.remembered()
     assert again.zero_error_mg == 320
+
+
+def test_a_bin_that_comes_back_fuller_was_swapped() -> None:
+    gone = -TARE_MG / UNIT_MG
+    assert found(levels(100, 100, gone, 200, 200, 200, 200))[1:] == [("swap", 100)]
+
+
+def test_a_bin_that_comes_back_lighter_was_used() -> None:
+    gone = -TARE_MG / UNIT_MG
+    assert found(levels(100, 100, gone, gone, 90, 90))[1:] == [("usage", -10)]
+
+
+def test_the_zero_is_checked_whenever_the_bin_is_off() -> None:
+    gone = -TARE_MG / UNIT_MG
+    off = [weighed(120 + n, gone, 10 + n)._replace(weight_mg=330) for n in range(3)]
+    seen = [*levels(100, 100), *off, weighed(200, 100, 20)]
+    assert follow(None, seen, SCALE).state.zero_error_mg == 330
+
+
+def test_a_wrong_zero_makes_no_exact_level() -> None:
+    gone = -TARE_MG / UNIT_MG
+    off = [weighed(120 + n, gone, 10 + n)._replace(weight_mg=4_000) for n in range(3)]
+    seen = [*levels(100, 100), *off, weighed(200, 100, 20)]
+    assert follow(None, seen[:2], SCALE).state.exact
+    assert not follow(None, seen, SCALE).state.exact
+
+
+def test_a_scale_that_took_its_bin_for_zero_is_told_and_nothing_is_booked() -> None:
+    rezeroed = [weighed(4_000 + 60 * n, 0, 10 + n)._replace(weight_mg=0) for n in range(5)]
+    step = follow(None, [*levels(100, 100, 100), *rezeroed], SCALE)
+    assert [doubt.kind for doubt in step.state.doubts] == [Doubting.NOT_ZEROED, Doubting.ABSENT]
+    assert len(step.movements) == 1
+    back = follow(step.state, [weighed(5_000, 100, 30)], SCALE)
+    assert (back.state.doubts, back.movements) == ((), [])
+
+
+def test_a_difference_after_a_lost_zero_is_a_correction_and_never_usage() -> None:
+    rezeroed = [weighed(4_000 + 60 * n, 0, 10 + n)._replace(weight_mg=0) for n in range(5)]
+    step = follow(None, [*levels(100, 100, 100), *rezeroed, weighed(5_000, 60, 30)], SCALE)
+    assert [one.kind for one in step.movements[1:]] == [MovementKind.CORRECTION]

@@ -1,9 +1,20 @@
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from cloud.core.followed import Followed, Plateau
+from cloud.core.followed import Followed, MovementKind, Plateau, Rules, Seen, to_us
+from cloud.core.movements import follow, settle_until
 from cloud.core.pending import LULL_US, PENDING_MAX, REVOCABLE_US, Pending, settles_us
+from tests.cloud.core.test_movements import (
+    CALIBRATION,
+    NOON,
+    SCALE,
+    found,
+    held,
+    levels,
+    weighed,
+)
 
 UNIT_MG = 5_000.0
 LEAST_MG = 3_000.0
@@ -133,3 +144,72 @@ def test_what_is_remembered_is_all_there_is() -> None:
 def replace_state(pending: Pending, **changes: int) -> Pending:
     state = replace(Followed(**pending.remembered()), **changes)
     return Pending(state, UNIT_MG)
+
+
+def test_a_gain_is_booked_when_nobody_took_it_back_for_two_minutes() -> None:
+    state = follow(None, levels(100, 100, 200), SCALE).state
+    assert (state.pieces, state.unconfirmed) == (100, 100)
+    early = settle_until(state, NOON + timedelta(seconds=179), SCALE)
+    assert early.movements == []
+    step = follow(state, [weighed(240, 200, 4)], SCALE)
+    (movement,) = step.movements
+    assert (movement.kind, movement.pieces) == (MovementKind.REFILL, 100)
+    assert movement.event_at == NOON + timedelta(seconds=120)
+
+
+def test_two_minutes_may_end_between_two_signs_of_life() -> None:
+    slow = Rules(calibration=CALIBRATION, interval_s=900, refill_pieces=50)
+    state = follow(None, levels(100, 100, 200), slow).state
+    before, after = (settle_until(state, NOON + timedelta(seconds=s), slow) for s in (239, 240))
+    assert before.movements == []
+    assert [one.pieces for one in after.movements] == [100]
+    assert follow(after.state, [weighed(1020, 200, 4)], slow).movements == []
+
+
+def test_what_leans_on_the_bin_is_forgotten_with_it() -> None:
+    assert found(levels(100, 100, 420.7, 100, 100, every_s=50)) == [("opening", 100)]
+
+
+def test_what_is_taken_under_a_leaning_thing_is_still_found() -> None:
+    seen = levels(100, 100, 420.7, 97, 97, every_s=50)
+    assert found(seen) == [("opening", 100), ("usage", -3)]
+
+
+def test_usage_after_a_refill_is_told_apart_from_it() -> None:
+    seen = levels(100, 100, 200, 196, 196, 196, 196, every_s=50)
+    assert found(seen) == [("opening", 100), ("refill", 100), ("usage", -4)]
+
+
+def test_what_was_only_held_for_two_seconds_is_taken_when_it_lasted_longer_than_a_lull() -> None:
+    """Unstable is said after half a minute without rest: until then it may be a lull of it."""
+    seen = [*levels(100, 100), held(70, 97, 3)]
+    state = follow(None, seen, SCALE).state
+    assert (state.pieces, state.unconfirmed, state.exact) == (100, -3, False)
+    assert settle_until(state, NOON + timedelta(seconds=109), SCALE).movements == []
+    (taken,) = settle_until(state, NOON + timedelta(seconds=111), SCALE).movements
+    assert (taken.pieces, taken.event_at) == (-3, NOON + timedelta(seconds=70))
+    assert settles_us(state) == to_us(NOON + timedelta(seconds=110))
+    (later,) = follow(state, [held(130, 97, 4)], SCALE).movements
+    assert (later.pieces, later.event_at) == (-3, taken.event_at)
+    assert found([*levels(100, 100), weighed(70, 97, 3)])[1:] == [("usage", -3)]
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        [held(85, 100, 4), held(145, 100, 5)],
+        [weighed(100, 0, 4)._replace(weight_mg=None, condition="unstable"), held(110, 100, 5)],
+        [held(85, 102, 4), held(100, 100, 5), held(160, 100, 6)],
+    ],
+)
+def test_a_lull_of_something_that_shakes_is_no_use(then: list[Seen]) -> None:
+    assert found([*levels(100, 100), held(70, 99, 3), *then]) == [("opening", 100)]
+
+
+def test_taken_again_within_the_time_of_a_lull_is_taken_once_and_after_it_twice() -> None:
+    start = [*levels(100, 100), held(70, 97, 3)]
+    assert found([*start, held(80, 95, 4), held(140, 95, 5)])[1:] == [("usage", -5)]
+    assert found([*start, held(120, 95, 4), held(180, 95, 5)])[1:] == [
+        ("usage", -3),
+        ("usage", -2),
+    ]
