@@ -24,12 +24,14 @@ from cloud.core.following import (
 )
 from cloud.core.levels import level_of
 from cloud.core.movements import settle_until
-from cloud.core.plateaus import settles_us
+from cloud.core.pending import settles_us
 from cloud.core.resting import Rest, Resting
-from cloud.postgres import bin_levels, bin_state, counts, movements, tracks
+from cloud.postgres import bin_levels, bin_state, counts, movements, news, tracks
 from cloud.postgres.bin_levels import BinLevel, BorneOut
+from cloud.postgres.follow_due import Due
 from cloud.postgres.movements import New, Restated
-from cloud.postgres.tracks import Due, Now, Since, Track
+from cloud.postgres.news import Since
+from cloud.postgres.tracks import Now, Track
 
 SEEN_MAX = 5_000  # readings of one sensor in one transaction; the rest comes with the next
 RECENT_MAX = 24  # keys of readings that are known to have been followed, per bin
@@ -188,7 +190,7 @@ def _read(conn: psycopg.Connection, bins: Sequence[_Bin]) -> None:
     since: list[Since] = []
     for bin_ in bins:
         since += _since(bin_)
-    found = tracks.seen(conn, since, SEEN_MAX)
+    found = news.seen(conn, since, SEEN_MAX)
     for bin_ in bins:
         sensors = bin_.now.rules.sensors
         if len(sensors) == 1:
@@ -200,7 +202,7 @@ def _read(conn: psycopg.Connection, bins: Sequence[_Bin]) -> None:
         if bin_.recent and seen and seen[0][:3] <= bin_.recent[-1]:
             known = set(bin_.recent)
             bin_.seen = [one for one in seen if one[:3] not in known]
-    counted = tracks.counts_after(
+    counted = news.counts_after(
         conn, [(b.bin_id, b.track.item_id, to_us(b.counted_at or b.track.from_at)) for b in bins]
     )
     for bin_ in bins:
@@ -251,7 +253,7 @@ def _rewind(conn: psycopg.Connection, bin_: _Bin) -> None:
     if bin_.due.from_at is not None:
         late.append(bin_.due.from_at)
     found = tracks.checkpoint_before(conn, bin_.bin_id, min(late), bin_.track.from_at)
-    bin_.tares = tracks.tares_of(conn, bin_.bin_id)
+    bin_.tares = news.tares_of(conn, bin_.bin_id)
     bin_.rewound = bin_.dirty = True
     bin_.recent = ()
     bin_.fed = 0

@@ -6,7 +6,7 @@ from uuid import UUID
 import psycopg
 
 from cloud.core.refusals import GatewayUnknown, StreamNotHeard
-from cloud.postgres import bin_state, gateways, streams, tracks
+from cloud.postgres import bin_state, follow_due, gateways, streams
 
 
 def settle_twins(
@@ -26,7 +26,7 @@ def settle_twins(
         # The copy began later, so its word would stand against all that the other one says.
         bin_state.forget(conn, gateway.gateway_id, rivals)
         # Two weights in turn look like a bin that shakes, and what moved meanwhile may be either's.
-        tracks.without_refused(conn, gateway.gateway_id, rivals)
+        follow_due.without_refused(conn, gateway.gateway_id, rivals)
         streams.forget_returns(conn, gateway.gateway_id)
         note = f"{by} kept stream {keep.hex} on {now:%Y-%m-%d %H:%M} UTC"
         gateways.note_settled(conn, gateway.gateway_id, note)

@@ -20,7 +20,7 @@ from cloud.core.ranges import Range
 from cloud.core.readings import Batch, Reading
 from cloud.core.times import Span, StepAt
 from cloud.core.touched import Touched
-from cloud.postgres import bin_state, clock_steps, readings, rollups, sensors, tracks
+from cloud.postgres import bin_state, clock_steps, follow_due, readings, rollups, sensors
 from cloud.postgres.streams import Stream
 
 # What the bytes are to blame for. Anything else is an outage or our own defect.
@@ -194,7 +194,7 @@ def _placed(
 def mark_due(conn: psycopg.Connection, touched: Touched) -> None:
     """Say to those who compute something of readings what is new, in the transaction of these."""
     rollups.mark_due(conn, touched.hours)
-    tracks.mark_due(conn, touched.earliest_ms)
+    follow_due.mark_due(conn, touched.earliest_ms)
 
 
 def _by_seq(new: New) -> tuple[int, Range]:

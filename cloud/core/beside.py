@@ -26,6 +26,7 @@ from cloud.core.followed import (
     Movement,
     MovementKind,
     Plateau,
+    ReadingRange,
     Rules,
     Seen,
     Step,
@@ -33,7 +34,8 @@ from cloud.core.followed import (
     to_us,
 )
 from cloud.core.levels import SDS_TO_BE_EXACT, Calibration, is_absent, level_of
-from cloud.core.plateaus import NO_MOVEMENT_PIECES, SURE_SIGMAS, Weighing
+from cloud.core.looks import NO_MOVEMENT_PIECES, SURE_SIGMAS
+from cloud.core.plateaus import Weighing
 from cloud.core.unrest import SAME_MIN
 
 TOLD_LEAST_PIECES = 3  # less is as well a take or an oversight as a scale that is stuck
@@ -90,7 +92,7 @@ def counted_beside(
     if waits:
         weighing = Weighing(state, rules)
         weighing.confirm_all()
-        if weighing.pieces == pieces:
+        if weighing.booking.pieces == pieces:
             return Step(state=weighing.done(), movements=weighing.movements)
     shown = _shown(state, pieces, to_us(at), rules) if is_seen else None
     if shown is not None:
@@ -265,40 +267,33 @@ class _Watched:
 
     def feed(self, reading: Seen) -> None:
         if self._told is not None and self._wakes(reading, self._told):
-            weighing = self._weighing
-            assert weighing.reference_mg is not None
-            weighing.seen_mg = weighing.reference_mg
-            assert weighing.pieces is not None
-            weighing.reference_mg = _stands_for(
-                weighing.pieces,
-                weighing.reference_mg + self._told.weight_mg,
-                weighing.done().sd_pieces,
-                self._rules.calibration,
-            )
-            weighing.wander.interrupt()
-            weighing.window.clear()
-            weighing.pending.clear()
+            self._weighing.count_beside(self._counted_mg(self._told))
         self._watch(lambda: self._weighing.feed(reading))
+
+    def _counted_mg(self, told: Told) -> float:
+        weighing = self._weighing
+        shown_mg, pieces = weighing.reference.mg, weighing.booking.pieces
+        assert shown_mg is not None
+        assert pieces is not None
+        sd, _ = weighing.sure()
+        return _stands_for(pieces, shown_mg + told.weight_mg, sd, self._rules.calibration)
 
     def wait(self, now_us: int) -> None:
         self._watch(lambda: self._weighing.wait(now_us))
 
     def _watch(self, look: Callable[[], None]) -> None:
-        weighing = self._weighing
-        beside, known = weighing.seen_mg is not None, len(weighing.movements)
-        since = weighing.plateau_us, weighing.plateau_first, weighing.plateau_last
+        reference, booked = self._weighing.reference, self._weighing.movements
+        beside, known = reference.seen_mg is not None, len(booked)
+        since_us, rests_on = reference.since_us, reference.rests_on
         look()
         if beside:
-            news = weighing.movements[known:]
-            weighing.movements[known:] = [self._rest(one, since[1:]) for one in news]
-        if weighing.plateau_us != since[0] or (beside and weighing.seen_mg is None):
+            booked[known:] = [self._rest(one, rests_on) for one in booked[known:]]
+        if reference.since_us != since_us or (beside and reference.seen_mg is None):
             self._told = None  # it was shown, or the scale lives and shows what it showed
 
-    def _rest(
-        self, moved: Movement, since: tuple[tuple[int, int] | None, tuple[int, int] | None]
-    ) -> Movement:
+    def _rest(self, moved: Movement, rests_on: ReadingRange | None) -> Movement:
         """What is left between a count and a weight rests on no weight of before."""
-        if moved.before is None or (moved.before.first, moved.before.last) != since:
+        if moved.before is None or moved.before != rests_on:
             return moved  # of the plateau after it
         because = moved.because
         if self._told is not None:
@@ -308,13 +303,14 @@ class _Watched:
     def _wakes(self, reading: Seen, told: Told) -> bool:
         """Whether it shows for the first time what was counted, and what moved since."""
         weighing, weight_mg = self._weighing, reading.weight_mg
-        if weighing.seen_mg is not None or weighing.reference_mg is None:
+        reference_mg = weighing.reference.mg
+        if weighing.reference.seen_mg is not None or reference_mg is None:
             return False
         if weight_mg is None or reading.quality or is_absent(weight_mg, self._rules.calibration):
             return False
         if weighing.last is not None and _key(reading) <= weighing.last:
             return False
-        news_mg = weight_mg - weighing.reference_mg
+        news_mg = weight_mg - reference_mg
         least_mg = _least_mg(weighing.unrest.sigma_mg, self._rules)
         if abs(news_mg) < least_mg or told.again or self._slept():
             return abs(news_mg) >= least_mg
@@ -327,8 +323,7 @@ class _Watched:
     def _slept(self) -> bool:
         """Whether it has said the same for twice as long as ever before it was counted."""
         unrest = self._weighing.unrest
-        longest: int = unrest.remembered()["same_longest"]
-        return unrest.same >= SAME_MIN and unrest.same > 2 * longest
+        return unrest.same >= SAME_MIN and unrest.same > 2 * unrest.same_longest
 
 
 def _key(reading: Seen) -> tuple[int, int, int]:

@@ -46,11 +46,17 @@ class Level:
 
 def level_of(weight_mg: int, calibration: Calibration) -> Level:
     """The pieces nearest to the weight; half a piece counts as one, and none is the least."""
+    pieces = pieces_of(weight_mg, calibration)
     net_mg = weight_mg - calibration.tare_mg
-    unit_ug = calibration.unit_weight_ug
-    pieces = max(0, (2 * net_mg * _UG_PER_MG + unit_ug) // (2 * unit_ug))
     sd = sd_of(pieces, calibration)
     return Level(pieces=pieces, net_mg=net_mg, sd_pieces=sd, exact=SDS_TO_BE_EXACT * sd <= 1 / 2)
+
+
+def pieces_of(weight_mg: int, calibration: Calibration) -> int:
+    """Of `level_of` the number alone: what is looked at again and again wants no more."""
+    unit_ug = calibration.unit_weight_ug
+    net_ug = (weight_mg - calibration.tare_mg) * _UG_PER_MG
+    return max(0, (2 * net_ug + unit_ug) // (2 * unit_ug))
 
 
 def sd_of(pieces: int, calibration: Calibration, noise_mg: float | None = None) -> float:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 from cloud.core.beside import waits
-from cloud.core.followed import Followed, Measure, Rules, Seen
+from cloud.core.followed import Followed, Measure, Movement, Rules, Seen
 from cloud.core.plateaus import Weighing
 
 
@@ -26,9 +26,14 @@ class Rest(NamedTuple):
     followed_us: int
 
 
-class Resting(Weighing):
+class Resting:
+    """A weighing, for as long as it comes to nothing, beside what is shown of it."""
+
+    __slots__ = ("_sensor_id", "_shown", "_weighing")
+
     def __init__(self, state: Followed, rules: Rules) -> None:
-        super().__init__(state, rules)
+        (self._sensor_id,) = rules.sensors
+        self._weighing = Weighing(state, rules)
         self._shown = state
 
     @classmethod
@@ -40,19 +45,34 @@ class Resting(Weighing):
             return None  # what a count has told is compared with what comes
         return cls(state, rules)
 
+    @property
+    def last(self) -> tuple[int, int, int] | None:
+        return self._weighing.last
+
+    @property
+    def movements(self) -> list[Movement]:
+        return self._weighing.movements
+
+    def done(self) -> Followed:
+        return self._weighing.done()
+
     def feed_all(self, seen: Sequence[Seen]) -> Rest | None:
         """None: this came to something; `done` and `movements` tell what."""
-        (sensor_id,) = self._rules.sensors
+        weighing, shown = self._weighing, self._shown
         for one in seen:
-            if one.sensor_id == sensor_id:
-                self.feed(one)
-        if self.movements or self.pending or self.last is None:
+            if one.sensor_id == self._sensor_id:
+                weighing.feed(one)
+        pending, reference = weighing.pending, weighing.reference
+        if weighing.movements or pending.plateaus or weighing.last is None:
             return None
-        shown = self._shown
-        same = self.pieces == shown.pieces and self.unconfirmed == shown.unconfirmed
-        if not same or self.zero_error_mg != shown.zero_error_mg or any(self._doubts()):
+        same = (
+            weighing.booking.pieces == shown.pieces
+            and pending.unconfirmed == shown.unconfirmed
+            and weighing.meanwhile.zero_error_mg == shown.zero_error_mg
+        )
+        if not same or any(weighing.doubts()):
             return None
-        sd, sure = self._sure()
-        if (sure and self.seen_mg is None) != shown.exact:
+        sd, exact = weighing.sure()
+        if exact != shown.exact:
             return None
-        return Rest(sd, self.level_us, self.plateau_us, self.last[0])
+        return Rest(sd, reference.level_us, reference.since_us, weighing.last[0])

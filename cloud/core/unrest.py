@@ -36,6 +36,25 @@ PAIRS_MAX = 10_000  # then the past counts half: what was installed anew is lear
 class Unrest:
     """The mutable twin of that part of `Followed`."""
 
+    __slots__ = (
+        "_count",
+        "_floor_mg",
+        "_pairs",
+        "_pairs_same",
+        "_reversals",
+        "_reversed_mg",
+        "_same_us",
+        "_step_mg",
+        "_unit_mg",
+        "_unrest_mg",
+        "newest_mg",
+        "own_mg",
+        "same",
+        "same_longest",
+        "settled",
+        "sigma_mg",
+    )
+
     def __init__(self, state: Followed, calibration: Calibration) -> None:
         self._unit_mg = calibration.unit_mg
         self._floor_mg = calibration.scale_sd_mg
@@ -54,7 +73,7 @@ class Unrest:
         self.settled = state.settled
         self.same = state.same
         self._same_us = state.same_us
-        self._same_longest = state.same_longest
+        self.same_longest = state.same_longest
         self._pairs = state.pairs
         self._pairs_same = state.pairs_same
 
@@ -69,7 +88,7 @@ class Unrest:
             "settled": self.settled,
             "same": self.same,
             "same_us": self._same_us,
-            "same_longest": self._same_longest,
+            "same_longest": self.same_longest,
             "pairs": self._pairs,
             "pairs_same": self._pairs_same,
         }
@@ -125,7 +144,7 @@ class Unrest:
         self.sigma_mg = max(learnt, floor, fading)
 
     def _end_of_same(self) -> None:
-        self._same_longest = max(self._same_longest, self.same)
+        self.same_longest = max(self.same_longest, self.same)
         self._pairs += self.same + 1
         self._pairs_same += self.same
         self.same = 0
@@ -137,6 +156,11 @@ class Unrest:
     @property
     def is_learnt(self) -> bool:
         return self._floor_mg > 0 or self._count >= EVERY
+
+    @property
+    def is_known(self) -> bool:
+        """Of settled readings noise is what the gateway let through."""
+        return self.settled or self.is_learnt
 
     @property
     def is_restless(self) -> bool:
@@ -175,4 +199,4 @@ class Unrest:
         if not self.settled:
             return True
         is_long = number_us - self._same_us >= STUCK_SETTLED_US
-        return is_long and self.same > 2 * self._same_longest
+        return is_long and self.same > 2 * self.same_longest

@@ -18,6 +18,8 @@ SHARE = 1 / 8  # of the newest stretch: a room that was heated for a day is one 
 class Wander:
     """The mutable twin of that part of `Followed`."""
 
+    __slots__ = ("_looks", "_since_mg", "_since_us", "_took_us", "spread_mg2")
+
     def __init__(self, state: Followed) -> None:
         self.spread_mg2 = state.spread_mg2
         self._looks, self._since_us, self._since_mg = state.stretch or (-1, 0, 0.0)

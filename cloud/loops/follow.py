@@ -14,8 +14,8 @@ import psycopg
 from prometheus_client import Counter, Gauge, Histogram
 
 from cloud.actions.follow import Outcome, Remembered, follow_bins
-from cloud.postgres import pools, tracks
-from cloud.postgres.tracks import Due
+from cloud.postgres import follow_due, pools
+from cloud.postgres.follow_due import Due
 
 BINS_AT_ONCE = 500  # in one transaction: long enough to be worth it, short enough to be no wait
 REMEMBERED_MAX = 100_000
@@ -53,10 +53,10 @@ class FollowLoop:
 
     def round(self, conn: psycopg.Connection) -> None:
         if time.monotonic() >= self._settle_next:
-            tracks.mark_settling(conn, self._now())
+            follow_due.mark_settling(conn, self._now())
             self._settle_next = time.monotonic() + SETTLE_EVERY_S
         while not self._stop.is_set():
-            while tracks.spread(conn) == tracks.DUE_ROWS_MAX:
+            while follow_due.spread(conn) == follow_due.DUE_ROWS_MAX:
                 pass
             if not self._some(conn, BINS_AT_ONCE):
                 return
@@ -70,11 +70,11 @@ class FollowLoop:
         try:
             with _took.time(), conn.transaction():
                 recent = self._now() - PRESENT
-                taken = tracks.take(conn, limit, list(self._aside), recent)
+                taken = follow_due.take(conn, limit, list(self._aside), recent)
                 if not taken:
                     return False
                 outcome = follow_bins(conn, taken, self._now(), self.remembered)
-                tracks.give_back(conn, outcome.again)
+                follow_due.give_back(conn, outcome.again)
         except pools.IN_THE_WAY as error:
             log.debug("bins were in use, next round: %s", error)
             return False

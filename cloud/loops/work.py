@@ -32,7 +32,7 @@ from cloud.core.retry import next_send_after, outage_wait_s
 from cloud.loops.clock import ClockLoop
 from cloud.loops.follow import FollowLoop
 from cloud.loops.keep import KeepLoop
-from cloud.postgres import bins, notices, pools, tracks
+from cloud.postgres import bins, follow_due, notices, pools
 from cloud.postgres.bins import Due
 from cloud.settings import JobsSettings
 
@@ -211,9 +211,9 @@ class AssessLoop:
             if held.behind:
                 # Before it is taken: who follows it holds its track when it says that it is due.
                 done = follow_bins(
-                    conn, [tracks.Due(bin_id, None)], now, self._remembered, wait=False
+                    conn, [follow_due.Due(bin_id, None)], now, self._remembered, wait=False
                 )
-                tracks.give_back(conn, done.again)
+                follow_due.give_back(conn, done.again)
                 followed = done.remembered
             assessment = None
             if bins.take_due(conn, bin_id):

@@ -31,7 +31,7 @@ from cloud.core.refusals import Refusal
 from cloud.intake import translate
 from cloud.loops.follow import FollowLoop
 from cloud.loops.work import AssessLoop
-from cloud.postgres import asking, bins, partitions, tracks, usage
+from cloud.postgres import asking, bins, follow_due, partitions, usage
 from edge_agent.wire import codec, messages, topics
 from tests.year.ordering import OPERATIONS, Ordering, Sent
 from tests.year.shelves import (
@@ -347,7 +347,7 @@ class Year:
 
     def _round(self, number: int) -> None:
         conn, (follow, assess) = self.workers[number], self._loops[number]
-        tracks.mark_settling(conn, self.now)
+        follow_due.mark_settling(conn, self.now)
         follow.round(conn)
         assess.round(conn)
 

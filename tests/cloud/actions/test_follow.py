@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from cloud.actions.follow import Remembered, follow_bins
 from cloud.actions.settle_twins import settle_twins
 from cloud.actions.take_in import take_in
-from cloud.postgres import tracks
+from cloud.postgres import follow_due
 from tests.cloud import ingest_cases as cases
 
 Come = Callable[..., object]
@@ -105,13 +105,13 @@ def follow(jobs: psycopg.Connection, remembered: dict[int, Remembered] | None = 
     memory: dict[int, Remembered] = {} if remembered is None else remembered
     moved = 0
     while True:
-        tracks.spread(jobs)
+        follow_due.spread(jobs)
         with jobs.transaction():
-            due = tracks.take(jobs, 100, [], NOW)
+            due = follow_due.take(jobs, 100, [], NOW)
             if not due:
                 return moved
             outcome = follow_bins(jobs, due, NOW, memory)
-            tracks.give_back(jobs, outcome.again)
+            follow_due.give_back(jobs, outcome.again)
         memory.update(outcome.remembered)
         moved += outcome.movements
 

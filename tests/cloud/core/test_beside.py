@@ -16,6 +16,7 @@ from tests.cloud.core.test_movements import (
     SCALE,
     TARE_MG,
     UNIT_MG,
+    held,
     levels,
     raw,
     said,
@@ -212,3 +213,112 @@ def test_a_count_that_agrees_with_a_weight_nobody_believed_yet_is_of_that_weight
     assert (caught.state.pieces, caught.state.exact) == (80, True)
     used = catch_up(caught.state, [weighed(1_000, 77, 30)], [], SCALE).movements
     assert [one.pieces for one in used] == [-3]
+
+
+@pytest.mark.parametrize(
+    ("counted", "moved", "after"),
+    [
+        (97, [("usage", -3)], [0]),  # it agrees with what the scale shows now
+        (100, [], [-3]),  # nothing is gone, says who counted
+        (94, [("correction", -6)], [0]),  # less than anybody thought: of what it shows now
+    ],
+)
+def test_a_count_settles_what_is_seen_and_not_confirmed(
+    counted: int, moved: list[tuple[str, int]], after: list[int]
+) -> None:
+    state = follow(None, [*levels(100, 100), held(70, 97, 3)], SCALE).state
+    counts = [Counted(NOON + timedelta(seconds=80), counted, "Ada counted.")]
+    caught = catch_up(state, [held(180, 97, 4)], counts, SCALE)
+    booked = [(str(one.kind), one.pieces) for one in caught.movements]
+    assert booked[: len(moved)] == moved
+    assert [pieces for _, pieces in booked[len(moved) :]] == [one for one in after if one]
+    assert caught.state.pieces == counted + sum(after)
+
+
+BLIND = {
+    "silent, and said so": [*levels(100, 100), said(120, "silent", 3)],
+    "silent, and nobody said so": levels(100, 100),
+    "away": [*levels(100, 100), weighed(120, -TARE_MG / UNIT_MG, 3)],
+    "shaking": [*levels(100, 100), said(120, "unstable", 3)],
+    "stuck": stuck(100, 395),
+    "a gain was waiting": [*levels(100, 100), weighed(110, 160, 3), said(120, "silent", 4)],
+    "a loss was waiting": [*levels(100, 100), held(110, 97, 3), said(120, "silent", 4)],
+}
+
+
+# What was counted while it was blind, what lies there when the weight is back, what is booked.
+AFTER_BLIND: list[tuple[list[int], float, list[tuple[str, int]]]] = [
+    ([80], 80, [("correction", -20)]),  # nothing more
+    ([80], 75, [("correction", -20), ("usage", -5)]),
+    ([80], 100, [("correction", -20)]),  # nothing moved: who counted has corrected the level
+    ([180], 180, [("refill", 80)]),  # came unseen, and was counted after
+    ([180], 170, [("refill", 80), ("usage", -10)]),
+    ([140], 140, [("correction", 40)]),  # less than comes at a time
+    ([40, 120], 120, [("correction", -60), ("correction", 80)]),  # the first count was wrong
+    ([78], 80, [("correction", -22), ("correction", 2)]),  # two were overlooked
+    ([80], 300, [("correction", -20), ("refill", 220)]),
+    ([90, 80], 78, [("correction", -10), ("correction", -10), ("usage", -2)]),
+    ([80, 100], 90, [("correction", -20), ("correction", 20), ("usage", -10)]),
+    ([100], 80, [("usage", -20)]),  # it agrees with what was known: all of it came after
+    ([0], 0, [("correction", -100)]),
+]
+
+
+@pytest.mark.parametrize("blind", BLIND.values(), ids=BLIND)
+@pytest.mark.parametrize(("counted", "lies", "booked"), AFTER_BLIND)
+def test_what_a_count_has_told_while_the_scale_was_blind_is_not_told_again(
+    blind: list[Seen], counted: list[int], lies: float, booked: list[tuple[str, int]]
+) -> None:
+    counts = [
+        Counted(NOON + timedelta(seconds=500 + 20 * n), pieces, "Ada counted.")
+        for n, pieces in enumerate(counted)
+    ]
+    stated = blind[-1].stability != 2
+    back = _stated(600, lies, 1_000) if stated else raw(600, lies, 1_000, every_s=6)
+    caught = catch_up(None, [*blind, *back], counts, SCALE)
+    found = [(str(one.kind).replace("swap", "refill"), one.pieces) for one in caught.movements]
+    assert found == [("opening", 100), *booked]
+    ordered = [one.event_at for one in caught.movements]
+    assert ordered == sorted(ordered)
+    assert caught.state.pieces == 100 + sum(pieces for _, pieces in booked)
+    assert caught.state.seen_mg is None
+    used = catch_up(caught.state, _stated(2_000, lies + 7, 2_000), [], SCALE).movements
+    assert [one.pieces for one in used] == [7], "and it is the reference again"
+
+
+def _stated(at_s: float, pieces: float, seq: int) -> list[Seen]:
+    return [weighed(at_s + 60 * n, pieces, seq + n) for n in range(4)]
+
+
+def test_a_level_that_was_counted_blind_is_not_exact_until_it_is_weighed() -> None:
+    counts = [Counted(NOON + timedelta(seconds=500), 80, "Ada counted.")]
+    blind = catch_up(None, levels(100, 100), counts, SCALE)
+    assert (blind.state.pieces, blind.state.exact) == (80, False)
+    assert Followed.from_json(blind.state.to_json()) == blind.state
+    assert catch_up(blind.state, _stated(600, 80, 9), [], SCALE).state.exact
+
+
+def test_what_is_taken_and_not_believed_yet_is_not_taken_again_when_it_is_counted() -> None:
+    """Of a scale that cannot say when it rests, some readings have to tell of it."""
+    start = raw(0, 100, 1)
+    counts = [Counted(NOON + timedelta(seconds=31.5), 80, "Ada counted.")]
+    caught = catch_up(None, [*start, *raw(30, 80, 100)], counts, SCALE)
+    assert [one.pieces for one in caught.movements] == [100, -20]
+    assert caught.state.pieces == 80
+
+
+def test_of_two_scales_one_that_is_silent_makes_the_count_a_blind_one() -> None:
+    rules = replace(SCALE, sensors=(1, 2))
+
+    def both(at_s: float, pieces: float, seq: int) -> list[Seen]:
+        left = weighed(at_s, pieces, seq, sensor_id=1)._replace(weight_mg=TARE_MG)
+        right = weighed(at_s + 1, pieces, seq + 1, sensor_id=2)
+        assert right.weight_mg is not None
+        return [left, right._replace(weight_mg=right.weight_mg - TARE_MG)]
+
+    before = [one for n in range(4) for one in both(20 * n, 100, 2 * n + 1)]
+    silent = said(90, "silent", 20)._replace(sensor_id=2)
+    after = [one for n in range(4) for one in both(200 + 20 * n, 78, 2 * n + 30)]
+    counts = [Counted(NOON + timedelta(seconds=100), 80, "Ada counted.")]
+    caught = catch_up(None, [*before, silent, *after], counts, rules)
+    assert [one.pieces for one in caught.movements] == [100, -20, -2]

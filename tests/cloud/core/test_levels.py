@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.core.levels import Calibration, is_absent, level_of
+from cloud.core.levels import Calibration, is_absent, level_of, pieces_of
 
 BOLT = Calibration(tare_mg=350_000, unit_weight_ug=4_200_000)
 
@@ -22,7 +22,7 @@ BOLT = Calibration(tare_mg=350_000, unit_weight_ug=4_200_000)
     ],
 )
 def test_the_nearest_whole_number_of_pieces_is_told(weight_mg: int, pieces: int) -> None:
-    assert level_of(weight_mg, BOLT).pieces == pieces
+    assert level_of(weight_mg, BOLT).pieces == pieces_of(weight_mg, BOLT) == pieces
 
 
 def test_the_net_weight_keeps_its_sign() -> None:

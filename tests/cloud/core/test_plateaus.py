@@ -1,6 +1,7 @@
 """Series of raw weights, with the movements that are in them."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import pytest
 
 from cloud.core.levels import Calibration
-from cloud.core.movements import Rules, Seen, follow
+from cloud.core.movements import MovementKind, Rules, Seen, follow
+from tests.cloud.core.test_movements import CALIBRATION, SCALE, found, levels, said, weighed
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SERIES: list[dict[str, Any]] = json.loads(
@@ -108,3 +110,54 @@ def test_a_bin_that_shakes_by_more_than_a_piece_is_not_counted() -> None:
     step = follow(None, seen, RULES)
     assert len(step.movements) == 1
     assert [str(doubt.kind) for doubt in step.state.doubts] == ["suspect"]
+
+
+def test_usage_is_booked_with_the_first_settled_reading_that_shows_it() -> None:
+    state = follow(None, levels(100, 100, 100), SCALE).state
+    step = follow(state, [weighed(150, 97, 9, stability=0)], SCALE)
+    (movement,) = step.movements
+    assert (movement.kind, movement.pieces) == (MovementKind.USAGE, -3)
+    assert movement.before is not None
+    assert [movement.before.first.seq, movement.before.last.seq] == [1, 3]
+    assert [movement.after.first.seq, movement.after.last.seq] == [9, 9]
+    assert movement.because == "The bin became lighter by 3 pieces."
+    assert step.state.pieces == 97
+
+
+def test_a_condition_keeps_the_level_and_drops_what_was_not_confirmed() -> None:
+    seen = [*levels(100, 100, 200), said(130, "overload", 9), weighed(190, 100, 10)]
+    step = follow(None, seen, SCALE)
+    assert (step.state.pieces, step.state.unconfirmed, len(step.movements)) == (100, 0, 1)
+
+
+def test_a_scale_that_says_nothing_of_rest_has_a_level_after_four_readings_that_is_not_exact() -> (
+    None
+):
+    unknown = replace(SCALE, calibration=replace(CALIBRATION, scale_sd_mg=0))
+    seen = [weighed(60 * n, 100 + (n % 3 - 1) / 200, n + 1, stability=2) for n in range(12)]
+    first = [follow(None, seen[:count], unknown).state for count in range(1, 13)]
+    assert [state.pieces for state in first[:5]] == [None, None, None, 100, 100]
+    assert not any(state.exact for state in first[:8]), "its noise is not known yet"
+    assert first[11].exact
+    taken = [*seen[:4], weighed(250, 97, 5, stability=2), weighed(300, 97, 6, stability=2)]
+    assert found(taken, unknown) == [("opening", 100)], "and nothing moves by it yet"
+
+
+def test_what_is_booked_is_no_longer_unconfirmed() -> None:
+    state = follow(None, [*levels(100, 100), weighed(150, 97, 9)], SCALE).state
+    assert (state.pieces, state.unconfirmed) == (97, 0)
+
+
+def test_after_unrest_one_weight_alone_moves_nothing_until_it_has_lasted() -> None:
+    shaken = [*levels(100, 100), said(90, "unstable", 3)]
+    taken = [weighed(120 + 10 * n, 97, 4 + n) for n in range(4)]
+    assert found([*shaken, *taken[:3]]) == [("opening", 100)]
+    assert found([*shaken, *taken])[1:] == [("usage", -3)]
+
+
+def test_a_longer_look_is_taken_only_at_the_last_that_waits() -> None:
+    """What came before it is gone from the scale: no reading more will tell of it."""
+    seen = levels(100, 100, 103.4, 101.4, 101.4)
+    (doubt,) = follow(None, seen, SCALE).state.doubts
+    assert "which is 3.40 pieces" in doubt.because
+    assert follow(None, levels(100, 100, 103.4, 103.4, 103.4), SCALE).state.doubts == ()
