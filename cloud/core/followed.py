@@ -207,6 +207,11 @@ class Followed:
     unconfirmed: int = 0  # pieces; a change that is seen and not confirmed yet
 
     @property
+    def last_us(self) -> int:
+        """Until when it was followed; 0: not yet."""
+        return 0 if self.last is None else self.last[0]
+
+    @property
     def level_at(self) -> datetime | None:
         return None if self.level_us is None else from_us(self.level_us)
 

@@ -74,6 +74,47 @@ def catch_up(
     return CaughtUp(state=now, movements=movements, checkpoints=checkpoints, fed=fed)
 
 
+def catch_up_through(
+    state: Followed | None,
+    seen: Sequence[Seen],
+    counts: Sequence[Counted],
+    rules: Rules,
+    fed: int = 0,
+    *,
+    tares: Sequence[tuple[datetime, int]],
+) -> CaughtUp:
+    """As `catch_up`, with the tare that held at the time of each reading.
+
+    `tares`: each with the time from when on it held, the first of them from ever on; none: that of
+    `rules` holds. The unit weight is the one that is known best.
+    """
+    if len(tares) <= 1:
+        return catch_up(state, seen, counts, rules, fed)
+    caught = CaughtUp(state=state or Followed(), movements=[], checkpoints=[], fed=fed)
+    began = None
+    for (_, tare_mg), end in zip(tares, [*(at for at, _ in tares[1:]), None], strict=True):
+        then = replace(rules, calibration=replace(rules.calibration, tare_mg=tare_mg))
+        part = catch_up(
+            caught.state,
+            [one for one in seen if _lies_in(one.at, began, end)],
+            [one for one in counts if _lies_in(one.at, began, end)],
+            then,
+            caught.fed,
+        )
+        caught = CaughtUp(
+            state=part.state,
+            movements=caught.movements + part.movements,
+            checkpoints=caught.checkpoints + part.checkpoints,
+            fed=part.fed,
+        )
+        began = end
+    return caught
+
+
+def _lies_in(at: datetime, began: datetime | None, end: datetime | None) -> bool:
+    return (began is None or at >= began) and (end is None or at < end)
+
+
 def is_a_piece(seen: Sequence[Seen], fed: int) -> bool:
     """Whether these are followed at once, with no checkpoint due among them or after them."""
     if fed + len(seen) >= FEED_MAX:
@@ -156,6 +197,16 @@ def restated(movements: Iterable[Movement], calibration: Calibration) -> list[Mo
         if movement.after_mg is not None and not counted_here:
             weighed = (become, movement.after_mg)
     return told
+
+
+def pieces_at(movements: Iterable[Movement], at: datetime) -> int | None:
+    """The level that they leave behind, of which was known by then; None: none yet."""
+    pieces = None
+    for moved in movements:
+        if max(moved.known_at_reading, moved.event_at) > at:
+            break
+        pieces = moved.after_pieces
+    return pieces
 
 
 def _apart(before_mg: int, after_mg: int, calibration: Calibration) -> int:

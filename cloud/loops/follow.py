@@ -13,7 +13,9 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 from prometheus_client import Counter, Gauge, Histogram
 
-from cloud.actions.follow import Outcome, Remembered, follow_bins
+from cloud.actions.conclude import Outcome
+from cloud.actions.follow import follow_bins
+from cloud.actions.remember import Memory
 from cloud.postgres import follow_due, pools
 from cloud.postgres.follow_due import Due
 
@@ -47,7 +49,7 @@ class FollowLoop:
         self._stop = stop
         self._now = now
         self._changed = changed or threading.Event()
-        self.remembered: dict[int, Remembered] = {}  # also used by who assesses
+        self.remembered = Memory()  # also used by who assesses
         self._aside: dict[int, float] = {}  # bin -> until when (monotonic)
         self._settle_next = 0.0
 

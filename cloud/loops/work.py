@@ -23,7 +23,8 @@ import psycopg
 from prometheus_client import Counter, Gauge, Histogram, start_http_server
 
 from cloud.actions.assess import Assessment, Outcome, assess_bin
-from cloud.actions.follow import Remembered, follow_bins
+from cloud.actions.follow import follow_bins
+from cloud.actions.remember import Memory
 from cloud.channels.base import Channel, ChannelSettings, Failed, MailServer, Sent
 from cloud.channels.registry import make_channels
 from cloud.core.notices import Notice
@@ -140,13 +141,13 @@ class AssessLoop:
         self,
         stop: threading.Event,
         owed: threading.Event | None = None,
-        remembered: dict[int, Remembered] | None = None,
+        remembered: Memory | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._stop = stop
         self._now = now
         self._owed = owed or threading.Event()
-        self._remembered = {} if remembered is None else remembered
+        self._remembered = Memory() if remembered is None else remembered
         self._low_again_at = 0.0
         self._put_off: dict[int, object] = {}  # bin -> what was known when it was not trusted
         self._aside: dict[int, float] = {}  # bin -> until when (monotonic)
@@ -203,7 +204,7 @@ class AssessLoop:
         a bin that is read ten times a second would else never be found followed.
         """
         now = self._now()
-        followed: Mapping[int, Remembered] = {}
+        followed = Memory()
         with conn.transaction():
             held = bins.lock_state_if_free(conn, bin_id)
             if held is None:

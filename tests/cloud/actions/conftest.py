@@ -1,18 +1,23 @@
-"""One order and whoever acts on it: the supplier, somebody of the customer's, the scale."""
+"""One order and whoever acts on it, and one bin whose readings come and are followed."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from cloud.actions.assess import Assessment, assess_bin
+from cloud.actions.take_in import take_in
 from cloud.core.order_machine import Order
 from cloud.postgres import asking
+from tests.cloud import follow_cases
+from tests.cloud import ingest_cases as cases
 from tests.cloud.conftest import Shelf
+from tests.cloud.follow_cases import Come
 from tests.conftest import Database
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -121,7 +126,28 @@ def ordered(desk: Desk) -> Desk:
 
 
 @pytest.fixture
-def jobs(database: Database) -> Any:
+def jobs(database: Database) -> Iterator[psycopg.Connection]:
     with database.connect("binline_jobs") as conn:
         conn.autocommit = True
         yield conn
+
+
+@pytest.fixture
+def bin_id(database: Database) -> int:
+    """One bin on a scale of the gateway lindau-1."""
+    with database.admin() as admin:
+        admin.autocommit = True
+        return follow_cases.shelf(admin, "lindau-1")
+
+
+@pytest.fixture
+def come(database: Database) -> Iterator[Come]:
+    """Messages of a gateway are taken in."""
+    with database.connect("binline_ingest") as conn:
+        conn.autocommit = True
+
+        def come(messages: Sequence[Any], gateway: str = "lindau-1") -> object:
+            arrived = [cases.arrived(one, gateway) for one in messages]
+            return take_in(conn, arrived, follow_cases.NOW, set())
+
+        yield come

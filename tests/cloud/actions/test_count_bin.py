@@ -11,9 +11,7 @@ from cloud.actions.count_bin import Asked, count_bin
 from cloud.core.refusals import CountImpossible, CountTooOld, NounUnknown
 from cloud.postgres import asking, movements
 from tests.cloud import ingest_cases as cases
-from tests.cloud.actions.test_follow import NOW, batches, bin_id, come, follow, jobs
-
-__all__ = ["bin_id", "come", "jobs"]  # fixtures
+from tests.cloud.follow_cases import NOW, batches, follow
 
 STILL = [480] * 30
 

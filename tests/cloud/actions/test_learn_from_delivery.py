@@ -26,19 +26,15 @@ from cloud.core.refusals import (
 )
 from cloud.postgres import asking, findings, wall
 from tests.cloud import ingest_cases as cases
-from tests.cloud.actions.test_follow import (
+from tests.cloud.follow_cases import (
     MORNING,
     NOW,
     Come,
     batches,
-    bin_id,
-    come,
     follow,
-    jobs,
     told,
 )
 
-__all__ = ["bin_id", "come", "jobs"]  # fixtures
 BY = "ops@plant.test"
 
 

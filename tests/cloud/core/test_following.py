@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
@@ -10,8 +11,10 @@ from cloud.core.following import (
     Counted,
     carried_over,
     catch_up,
+    catch_up_through,
     compare,
     is_a_piece,
+    pieces_at,
     restated,
 )
 from cloud.core.levels import Calibration
@@ -203,3 +206,24 @@ def test_an_opening_where_a_level_was_known_is_a_correction_of_it() -> None:
     (opening,) = catch_up(None, seen([300] * 3), [], RULES).movements
     moved = carried_over(opening, 310, "another scale")
     assert (moved.kind, moved.before_pieces, moved.pieces) == (MovementKind.CORRECTION, 310, -10)
+
+
+def test_what_is_followed_again_is_told_by_the_tare_of_its_time() -> None:
+    """The empty bin became two pieces lighter: what was weighed before it is what it was."""
+    told = seen([480] * 10 + [470] * 10)
+    changed = NOON + timedelta(minutes=5, seconds=30)
+    lighter_mg = TARE_MG - 2 * PIECE_UG // 1_000
+    now = replace(RULES, calibration=replace(RULES.calibration, tare_mg=lighter_mg))
+    count = Counted(changed, 482, "The empty bin weighs less.", is_seen=False)
+    tares = [(NOON - timedelta(days=1), TARE_MG), (changed, lighter_mg)]
+    again = catch_up_through(None, told, [count], now, tares=tares)
+    assert [one.pieces for one in again.movements] == [480, 2, -10]
+    assert again.state.pieces == 472
+    assert catch_up_through(None, told, [], now, tares=tares[1:]) == catch_up(None, told, [], now)
+
+
+def test_the_level_of_a_time_is_what_the_movements_known_by_then_leave_behind() -> None:
+    moved = catch_up(None, seen([480, 480, 470, 470, 460]), [], RULES).movements
+    minutes = [-1, 0, 1, 2, 3, 4, 5]
+    levels_then = [pieces_at(moved, NOON + timedelta(minutes=minute)) for minute in minutes]
+    assert levels_then == [None, 480, 480, 470, 470, 460, 460]
