@@ -9,7 +9,8 @@ as far as a scale can tell, is closed; one that is not waits for the rest. Packs
 is nearer to all of them than to one less is all of them, and the difference was taken meanwhile.
 
 What came while the scale could not be read, and was counted by a person, is received, too: by that
-person, on the count, and said so. That does not wait for the scale.
+person, on the count, and said so. That does not wait for the scale. So is what a person counts of a
+bin that has none, while a delivery may be there (`movements.came_since`).
 """
 
 from dataclasses import dataclass
@@ -76,9 +77,10 @@ def receive(
 
 
 def _seen_by(refill: movements.Refill) -> str:
-    if refill.counted_by is None:
-        return "refill seen by the scale"
-    return f"refill counted by {refill.counted_by}, not weighed"
+    if refill.counted_by is not None:
+        unweighed = ", not weighed" if refill.weighed else ""
+        return f"refill counted by {refill.counted_by}{unweighed}"
+    return f"refill seen by the {'scale' if refill.weighed else 'sensor'}"
 
 
 def _shared_out(lines: list[LineOfBin], pieces: int) -> list[tuple[LineOfBin, int]]:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from cloud.core.counting import recount
+from cloud.core import counting
 from cloud.core.followed import (
     Doubting,
     Followed,
@@ -56,8 +56,10 @@ def counted(
 
     `is_seen`: False where it follows from a weight, and tells nothing of what moved.
     """
+    if rules.measure is not Measure.WEIGHT:
+        return counting.counted(state, pieces, at, because, rules)
     beside = counted_beside(state, pieces, at, rules, is_seen=is_seen)
-    step = recount(beside.state, pieces, at, because)
+    step = counting.recount(beside.state, pieces, at, because)
     known = beside.state.pieces
     moved = step.movements
     if is_seen and known is not None and _came_unseen(beside.state, pieces, rules):
@@ -86,7 +88,7 @@ def counted_beside(
     goods, and go on waiting. Else the count is of what the scale shows now, whatever led there; and
     where it shows nothing of now, of a weight that nobody has seen.
     """
-    if rules.measure is not Measure.WEIGHT or pieces == state.pieces:
+    if pieces == state.pieces:
         return Step(state=state, movements=[])
     waits = state.pending and state.window and state.pending[0].since_us <= to_us(at)
     if waits:

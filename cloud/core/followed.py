@@ -195,6 +195,10 @@ class Followed:
     weights: tuple[tuple[int, int, int], ...] = ()  # of several: sensor, its last weight, at_us
     total: int | None = None
     codes: tuple[str, ...] = ()
+    scanned: tuple[str, ...] = ()  # of them what was scanned, and never says that it goes
+    gone: tuple[tuple[str, int], ...] = ()  # tags that went lately, and when
+    tags_us: int | None = None  # since when tags are read
+    counted_in: tuple[int, int] | None = None  # pieces that came by a count, and when
     patience: int = 1  # so many times the usual window, while a remainder is doubtful
     reversals: int = 0  # bits: which of the last readings went back by pieces
     after_unrest: bool = False  # nothing came to rest, and no plateau was believed since

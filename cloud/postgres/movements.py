@@ -242,13 +242,28 @@ def restatements(conn: psycopg.Connection, bin_id: int, limit: int) -> list[Rest
     ).fetchall()
 
 
+# Of a bin that is not weighed, what a person counted is of a delivery while one may be there:
+# shipped, or due within a day, or in part here already. Else an older count may have been wrong.
+_CAME = """
+  m.bin_id = %(bin_id)s AND m.replaced_at IS NULL AND m.event_at >= %(since)s
+  AND m.kind IN ('refill', 'swap') AND m.pieces > 0
+  AND (b.measure = 'weight' OR m.before_refs IS DISTINCT FROM m.after_refs OR EXISTS (
+       SELECT FROM order_lines l JOIN orders o USING (order_id)
+        WHERE l.bin_id = m.bin_id AND m.event_at >= o.sent_at
+          AND (o.ended_at IS NULL OR m.event_at <= o.ended_at)
+          AND m.event_at >= least(
+              o.shipped_at, coalesce(l.promised_at, o.due_at, o.sent_at) - interval '1 day',
+              (SELECT min(r.event_at) FROM order_receipts r
+                WHERE r.order_id = l.order_id AND r.line = l.number))))
+"""
+
+
 def came_since(conn: psycopg.Connection, bin_id: int, since: datetime) -> int:
     """What was filled in since then."""
     row = conn.execute(
-        "SELECT coalesce(sum(pieces), 0) FROM movements"
-        " WHERE bin_id = %s AND replaced_at IS NULL AND event_at >= %s"
-        "   AND kind IN ('refill', 'swap') AND pieces > 0",
-        (bin_id, since),
+        "SELECT coalesce(sum(m.pieces), 0) FROM movements m JOIN bins b USING (bin_id)"  # noqa: S608
+        f" WHERE {_CAME}",
+        {"bin_id": bin_id, "since": since},
     ).fetchone()
     assert row is not None
     return int(row[0])
@@ -257,7 +272,8 @@ def came_since(conn: psycopg.Connection, bin_id: int, since: datetime) -> int:
 class Refill(NamedTuple):
     movement_id: int
     event_at: datetime
-    counted_by: str | None  # None: it was weighed
+    counted_by: str | None  # None: the scale has told, or what else the bin is measured by
+    weighed: bool
 
 
 def last_refill(conn: psycopg.Connection, bin_id: int, since: datetime) -> Refill | None:
@@ -266,13 +282,12 @@ def last_refill(conn: psycopg.Connection, bin_id: int, since: datetime) -> Refil
     One that rests on the same readings before and after is of a count that was made in its time.
     """
     row = conn.execute(
-        "SELECT m.movement_id, m.event_at,"
-        "       CASE WHEN m.before_refs = m.after_refs THEN c.by END"
-        "  FROM movements m LEFT JOIN counts c ON c.bin_id = m.bin_id AND c.counted_at = m.event_at"
+        "SELECT m.movement_id, m.event_at,"  # noqa: S608 - made of constants
+        "       CASE WHEN m.before_refs = m.after_refs THEN c.by END, b.measure = 'weight'"
+        "  FROM movements m JOIN bins b USING (bin_id)"
+        "  LEFT JOIN counts c ON c.bin_id = m.bin_id AND c.counted_at = m.event_at"
         "   AND c.kind <> 'tare'"
-        " WHERE m.bin_id = %s AND m.replaced_at IS NULL AND m.event_at >= %s"
-        "   AND m.kind IN ('refill', 'swap') AND m.pieces > 0"
-        " ORDER BY m.event_at DESC, m.movement_id DESC LIMIT 1",
-        (bin_id, since),
+        f" WHERE {_CAME} ORDER BY m.event_at DESC, m.movement_id DESC LIMIT 1",
+        {"bin_id": bin_id, "since": since},
     ).fetchone()
-    return None if row is None else Refill(int(row[0]), row[1], row[2])
+    return None if row is None else Refill(int(row[0]), row[1], row[2], row[3])
