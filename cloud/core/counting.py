@@ -44,6 +44,7 @@ CODES_MAX = 10_000
 GONE_MAX = 1_000
 # Of tags. A box that is back within a day was put back; one that comes later was filled elsewhere.
 PUT_BACK_US = 24 * 3_600_000_000
+LOST = 0  # not taken: the reader lost sight of it
 # A reader tells one by one of what lay there before it looked.
 FIRST_LOOK_US = 120_000_000
 # Goods are counted on arrival, and pass the counter, or get their tags, in the same shift.
@@ -116,16 +117,18 @@ class Counting:
     def _tag(self, seen: Seen, code: str) -> None:
         """Beside what was counted by hand a tag that comes or goes is a difference, no level."""
         at_us, before, known = to_us(seen.at), self._state.pieces, code in self._codes
-        gone = {tag: us for tag, us in self._state.gone if at_us - us <= PUT_BACK_US}
+        gone = {tag: us for tag, us in self._state.gone if us == LOST or at_us - us <= PUT_BACK_US}
         kind = MovementKind.REFILL
         if seen.change == "absent":
             self._codes.discard(code)
             if known:
                 gone[code] = at_us
+                self._may_be_lost(gone, at_us)
         elif seen.change != "scanned" and len(self._codes) < CODES_MAX:
             self._codes.add(code)
-            if gone.pop(code, None) is not None:
-                kind = MovementKind.PUT_BACK
+            went_us = gone.pop(code, None)
+            if went_us is not None:
+                kind = MovementKind.CORRECTION if went_us == LOST else MovementKind.PUT_BACK
         since_us = at_us if self._state.tags_us is None else self._state.tags_us
         self._state = replace(self._state, gone=tuple(gone.items())[-GONE_MAX:], tags_us=since_us)
         each = self._rules.pieces_per_count
@@ -140,6 +143,12 @@ class Counting:
             else:
                 change = self._untold(seen, change)
         self._level(seen, before + change, kind)
+
+    def _may_be_lost(self, gone: dict[str, int], at_us: int) -> None:
+        """Nobody takes all that are left at once: the reader sees no tag any more."""
+        at_once = [tag for tag, us in gone.items() if us != LOST and at_us - us <= FIRST_LOOK_US]
+        if not self._codes and len(at_once) > 1:
+            gone.update(dict.fromkeys(at_once, LOST))
 
     def _empty(self, seen: Seen, code: str) -> None:
         known, scanned = len(self._codes), set(self._state.scanned)

@@ -196,7 +196,7 @@ class Followed:
     total: int | None = None
     codes: tuple[str, ...] = ()
     scanned: tuple[str, ...] = ()  # of them what was scanned, and never says that it goes
-    gone: tuple[tuple[str, int], ...] = ()  # tags that went lately, and when
+    gone: tuple[tuple[str, int], ...] = ()  # tags that went, and when; 0: out of sight
     tags_us: int | None = None  # since when tags are read
     counted_in: tuple[int, int] | None = None  # pieces that came by a count, and when
     patience: int = 1  # so many times the usual window, while a remainder is doubtful

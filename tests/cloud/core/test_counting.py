@@ -98,6 +98,16 @@ def test_a_box_that_is_back_within_a_day_was_put_back_and_one_that_comes_later_w
     assert told[2:] == [("usage", -1), (kind, 1), ("usage", -1), ("put_back", 1)]
 
 
+def test_boxes_that_a_reader_lost_sight_of_have_not_come_when_it_sees_them_again() -> None:
+    """Its antenna was off for a weekend; what came with the others is new."""
+    back_s = 60 * 3_600
+    seen = [at(n, code=str(n), change="present") for n in range(1, 4)]
+    seen += [at(500 + n, code=str(n), change="absent") for n in range(1, 4)]
+    seen += [at(back_s + n, code=str(n), change="present") for n in range(1, 5)]
+    told = [str(one.kind) for one in follow(None, seen, rules(Measure.TAGS)).movements]
+    assert told[3:] == ["usage"] * 3 + ["correction"] * 3 + ["refill"]
+
+
 @pytest.mark.parametrize("first", [None, 5])
 def test_what_a_reader_finds_when_it_begins_to_look_lay_there_and_has_not_come(
     first: int | None,
