@@ -8,12 +8,13 @@
                                            weight, or of who counted; or the scale is stuck, and
                                            nobody has noticed. That only shows when it moves
 
-Whether it was stuck is told by the first other weight. If it lies where the count says, or was
-counted twice with another number while the scale said the same, or said so for twice as long as it
-ever did, the scale slept, and what is left between weight and count is all that moved since. Else
-it lives, and the count has corrected it.
+Whether it was stuck is told by the first other weight. If it lies where the count says, or whole
+packs above that, or was counted twice with another number while the scale said the same, or said so
+for twice as long as it ever did, the scale slept, and what is left between weight and count is all
+that moved since. Else it lives, and the count has corrected it.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -36,12 +37,15 @@ from cloud.core.followed import (
 from cloud.core.levels import SDS_TO_BE_EXACT, Calibration, is_absent, level_of
 from cloud.core.looks import NO_MOVEMENT_PIECES, SURE_SIGMAS
 from cloud.core.plateaus import Weighing
+from cloud.core.remainders import remainder_of
 from cloud.core.unrest import SAME_MIN
 
 TOLD_LEAST_PIECES = 3  # less is as well a take or an oversight as a scale that is stuck
 # Of the level: what the weight of a piece may be off by where nobody said how well it is known.
 UNIT_UNSURE = 0.05
 WHOLE = 0.1  # of a piece: so near to a whole number a weight lies by chance once in five times
+# A gain is a whole number of packs by chance: where more of them are, packs tell nothing.
+BY_CHANCE = 0.1
 MISCOUNTED = 0.1  # of what was told: who counts beside a shelf in use overlooks a few
 
 _UNREAD = (Doubting.STUCK, Doubting.SUSPECT, Doubting.ABSENT)
@@ -316,11 +320,34 @@ class _Watched:
         least_mg = _least_mg(weighing.unrest.sigma_mg, self._rules)
         if abs(news_mg) < least_mg or told.again or self._slept():
             return abs(news_mg) >= least_mg
+        return self._is_told(news_mg, told, least_mg) or self._is_delivery(news_mg, told)
+
+    def _is_told(self, news_mg: float, told: Told, least_mg: float) -> bool:
+        """Whether it lies where the count says, or where somebody has taken of that since."""
         borne_mg = max(least_mg, MISCOUNTED * abs(told.weight_mg))
         if told.weight_mg < 0:
             return news_mg <= told.weight_mg + borne_mg
         # Of what came some may be taken already; what comes onto a scale that lives is no less.
         return told.weight_mg / 2 <= news_mg <= told.weight_mg + borne_mg
+
+    def _is_delivery(self, news_mg: float, told: Told) -> bool:
+        """Whether whole packs came beside what was counted, and none beside what the scale showed.
+
+        As far as most of it is news: what is put back, beside a count that was wrong, is less.
+        """
+        came_mg = news_mg - told.weight_mg
+        return 2 * news_mg >= came_mg and self._are_packs(came_mg) and not self._are_packs(news_mg)
+
+    def _are_packs(self, gain_mg: float) -> bool:
+        pack = self._rules.refill_pieces
+        gain = gain_mg / self._rules.calibration.unit_mg
+        packs = round(gain / pack)
+        borne = max(1 / 2, remainder_of(gain_mg, self._rules.calibration, self._noise_mg).bearable)
+        return packs > 0 and 2 * borne <= BY_CHANCE * pack and abs(gain - packs * pack) <= borne
+
+    @property
+    def _noise_mg(self) -> float:
+        return math.sqrt(2) * self._weighing.unrest.sigma_mg
 
     def _slept(self) -> bool:
         """Whether it has said the same for twice as long as ever before it was counted."""

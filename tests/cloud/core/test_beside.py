@@ -83,6 +83,35 @@ def test_a_count_beside_a_scale_that_lives_corrects_the_level_and_what_moves_com
     assert caught.state.told is None
 
 
+# It slept through a count and a delivery: packs of a hundred tell which of both weights it left.
+PACKS: list[tuple[list[int], list[float], list[tuple[str, int]]]] = [
+    ([60], [160] * 4, [("correction", -40), ("refill", 100)]),
+    ([60], [260] * 4, [("correction", -40), ("refill", 200)]),
+    ([170], [270] * 4, [("correction", 70), ("refill", 100)]),
+    ([30], [130] * 4, [("correction", -70), ("put_back", 30)]),  # most of it would be the count's
+    ([60], [200] * 4, [("correction", -40), ("refill", 100)]),  # a pack beside what it showed
+    ([60], [155] * 4, [("correction", -40), ("put_back", 55)]),  # of neither a whole pack
+    ([60], [97] * 4, [("correction", -40), ("usage", -3)]),
+    ([160], [360] * 4, [("correction", 60), ("refill", 200)]),
+]
+
+
+@pytest.mark.parametrize(("counts", "shows", "expected"), PACKS)
+def test_whole_packs_beside_what_was_counted_tell_that_the_scale_slept(
+    counts: list[int], shows: list[float], expected: list[tuple[str, int]]
+) -> None:
+    same = levels(*[100.0] * 3, *shows)
+    caught = catch_up(None, same, [counted(90, counts[0])], replace(SCALE, refill_pieces=100))
+    assert booked(caught) == expected
+
+
+def test_where_a_gain_is_whole_packs_by_chance_packs_tell_nothing() -> None:
+    """Of two hundred pieces nobody knows three, and half of all numbers lie so near to a ten."""
+    same = levels(*[1_000.0] * 3, *[1_203.0] * 4)
+    rules = replace(SCALE, refill_pieces=10)
+    assert booked(catch_up(None, same, [counted(90, 904)], rules))[-1] == ("refill", 203)
+
+
 SURE = replace(SCALE, calibration=replace(CALIBRATION, unit_error_ug=1, unit_sd_ug=1))
 
 
