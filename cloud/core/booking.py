@@ -2,10 +2,12 @@
 
 Only a whole number of pieces is booked. What is none is remembered, told as a doubt, and goes away
 as it came. The level is the sum of what was booked; where the scale shows the empty bin, or more
-was taken than was there, a correction makes up for what was booked wrongly before.
+was taken than was there, a correction makes up for what was booked wrongly before: up to what the
+weight by itself says is left.
 """
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from cloud.core.followed import (
@@ -123,8 +125,7 @@ class Booking:
             self._leave_open(apart_mg, tared=tared)
             return
         if change < -self.pieces and not passage.rezeroed:
-            because = "More was taken than was thought to be there."
-            self._book(passage, MovementKind.CORRECTION, -change - self.pieces, because)
+            self._make_up(passage, -change)
         change = max(change, -self.pieces)
         if change:
             kind, because = kind_of(
@@ -139,6 +140,30 @@ class Booking:
         if change < 0 < self.pieces and self._is_empty(passage):
             because = "The scale shows the empty bin: there is less than the movements left."
             self._book(passage, MovementKind.CORRECTION, -self.pieces, because)
+
+    def _make_up(self, passage: Passage, taken: int) -> None:
+        """Before so many were taken more lay there than was thought: what was taken, and is left.
+
+        By another unit weight it stays what it was, as a count does: it is of no difference.
+        """
+        assert self.pieces is not None
+        because = "More was taken than was thought to be there."
+        left = self._by_weight(passage)
+        if left:
+            because += f" By its weight {left:,} {'is' if left == 1 else 'are'} left."
+        self._book(passage, MovementKind.CORRECTION, taken + left - self.pieces, because)
+        if left:
+            self.movements[-1] = replace(self.movements[-1], before_mg=None, after_mg=None)
+
+    def _by_weight(self, passage: Passage) -> int:
+        """What lies there by itself, beside what is unexplained.
+
+        None, where nobody has said what the empty bin weighs, or it is no whole number of pieces.
+        """
+        tare_mg = self._calibration.tare_mg
+        net_mg = passage.after.mean_mg - tare_mg - self._unexplained_mg
+        whole = remainder_of(net_mg, self._calibration, passage.after_noise_mg)
+        return max(0, whole.pieces) if tare_mg > 0 and whole.is_whole else 0
 
     def _book(self, passage: Passage, kind: MovementKind, change: int, because: str) -> None:
         assert self.pieces is not None

@@ -170,6 +170,19 @@ def test_a_bin_whose_count_waits_for_a_weight_is_not_kept_at_rest(*, silent: boo
     assert Resting.of(catch_up(caught.state, [], [counted(at_s, 60)], rules).state, rules) is None
 
 
+def test_a_count_that_was_far_too_low_is_set_right_when_more_is_taken() -> None:
+    """Ten lay there, said the count, and fifty were taken: by weight a hundred and twenty are left.
+
+    By another unit weight what the weight had set right stays, and takes are told anew.
+    """
+    seen = levels(170, 170, 170, 120, 120, 115)
+    caught = catch_up(None, seen, [counted(90, 10)], SCALE)
+    expected = [("correction", -160), ("correction", 160), ("usage", -50), ("usage", -5)]
+    assert (booked(caught), caught.state.pieces) == (expected, 115)
+    heavier = Calibration(tare_mg=TARE_MG, unit_weight_ug=UNIT_MG * 1_250)
+    assert [one.after_pieces for one in restated(caught.movements, heavier)][2:] == [170, 130, 126]
+
+
 def test_what_the_weight_may_be_off_by_is_no_sign_of_a_stuck_scale() -> None:
     """Nobody said how well a piece is known: of a thousand pieces some thirty are no wonder."""
     seen = levels(1_000, 1_000, 1_000, 960, 960)

@@ -90,6 +90,43 @@ def test_a_whole_number_of_pieces_is_booked_with_the_readings_it_rests_on() -> N
 
 
 @pytest.mark.parametrize(
+    ("tray", "before", "after", "expected"),
+    [
+        (0.0, 60, 20, [("correction", 50), ("usage", -40)]),  # counted at ten, and wrongly
+        (0.0, 60, 0, [("correction", 50), ("usage", -60)]),
+        (0.45, 60, 20, [("correction", 30), ("usage", -40)]),  # of other parts it tells nothing
+    ],
+)
+def test_more_was_taken_than_was_thought_to_be_there_and_the_weight_says_what_is_left(
+    tray: float, before: int, after: int, expected: list[tuple[str, int]]
+) -> None:
+    found = booking(10)
+    found.move(passage(before + tray, after + tray))
+    assert booked(found) == expected
+    assert found.pieces == (after if not tray else 0)
+    correction, usage = found.movements
+    assert correction.because.startswith("More was taken than was thought to be there.")
+    assert correction.because.endswith("By its weight 20 are left.") == (after == 20 and not tray)
+    assert (usage.before_mg, usage.after_mg) != (None, None)
+
+
+def test_what_is_left_by_weight_is_beside_what_is_unexplained() -> None:
+    found = booking(70)
+    found.move(passage(70, 75.4))
+    assert found.doubt is not None
+    found.pieces = 10
+    found.move(passage(75.4, 25.4))
+    assert (booked(found), found.pieces) == ([("correction", 60), ("usage", -50)], 20)
+
+
+def test_without_a_tare_a_weight_by_itself_says_nothing() -> None:
+    tared = replace(RULES, calibration=replace(RULES.calibration, tare_mg=0))
+    found = Booking(Followed(pieces=10), tared)
+    found.move(passage(60, 20))
+    assert (booked(found), found.pieces) == ([("correction", 30), ("usage", -40)], 0)
+
+
+@pytest.mark.parametrize(
     ("said", "kind"),
     [
         ({"rezeroed": True}, MovementKind.CORRECTION),
@@ -151,14 +188,10 @@ def test_the_weight_of_the_empty_bin_is_a_key_that_was_pressed() -> None:
     assert (found.pieces, found.movements, found.doubt) == (100, [], None)
 
 
-def test_more_than_was_there_cannot_be_taken() -> None:
-    found = booking(10)
-    found.move(passage(100, 85))
-    assert booked(found) == [("correction", 5), ("usage", -15)]
-    assert found.pieces == 0
+def test_of_a_lost_zero_no_more_is_taken_than_was_there() -> None:
     lost = booking(10)
     lost.move(passage(100, 85)._replace(rezeroed=True))
-    assert booked(lost) == [("correction", -10)], "of a lost zero nothing was taken"
+    assert booked(lost) == [("correction", -10)]
 
 
 def test_a_scale_that_shows_the_empty_bin_is_believed_unless_noise_may_hide_a_piece() -> None:
