@@ -261,7 +261,7 @@ _CAME = """
 def came_since(conn: psycopg.Connection, bin_id: int, since: datetime) -> int:
     """What was filled in since then."""
     row = conn.execute(
-        "SELECT coalesce(sum(m.pieces), 0) FROM movements m JOIN bins b USING (bin_id)"  # noqa: S608
+        "SELECT coalesce(sum(m.pieces), 0) FROM movements m JOIN bins b USING (bin_id)"  # noqa: S608 - constants
         f" WHERE {_CAME}",
         {"bin_id": bin_id, "since": since},
     ).fetchone()
