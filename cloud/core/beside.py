@@ -105,7 +105,7 @@ def counted_beside(
         return Step(state=_stands_on(state, shown), movements=[])
     if is_seen and _is_blind(state, pieces, to_us(at), rules):
         return Step(state=_counted_blind(state, pieces, rules), movements=[])
-    if not waits:
+    if not waits or _is_back(state):
         told = _told(state, pieces, rules) if is_seen else state.told
         return Step(state=replace(state, told=told), movements=[])
     return Step(state=_stands_on(state, state.pending[-1]), movements=[])
@@ -169,6 +169,14 @@ def _is_blind(state: Followed, pieces: int, at_us: int, rules: Rules) -> bool:
     return (
         abs(news_mg) >= _least_mg(state.sigma_mg, rules) and news_mg * (pieces - state.pieces) > 0
     )
+
+
+def _is_back(state: Followed) -> bool:
+    """Whether the newest weight is the one of before again, and what waited is to be forgotten."""
+    if not state.window or state.reference_mg is None:
+        return False
+    newest_mg, waits_mg = state.window[-1].weight_mg, state.pending[-1].mean_mg
+    return abs(newest_mg - state.reference_mg) < abs(newest_mg - waits_mg)
 
 
 def _least_mg(sigma_mg: float, rules: Rules) -> float:

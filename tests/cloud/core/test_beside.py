@@ -237,6 +237,14 @@ def test_goods_that_came_unseen_and_were_counted_are_a_refill_that_rests_on_the_
     assert refill.because == ("Counted while the scale could not be read: 80 more. Ada counted.")
 
 
+def test_a_count_is_not_of_a_gain_that_was_taken_back_and_is_not_forgotten_yet() -> None:
+    """After "unstable" a weight is believed when it has lasted; the count comes before that."""
+    seen = [*levels(*[0] * 6, *[1] * 2), said(470, "unstable", 20)]
+    seen += [weighed(500, 1, 21), weighed(550, 1, 22), weighed(600, 0, 23), weighed(650, 0, 24)]
+    caught = catch_up(None, seen, [counted(601, 2)], SCALE)
+    assert (booked(caught), caught.state.pieces) == ([("correction", 2)], 2)
+
+
 def test_a_wrong_count_that_is_set_right_while_the_scale_is_silent_is_no_refill() -> None:
     seen = [*levels(100, 100, 100), said(200, "silent", 4), *_again(600, 100)]
     caught = catch_up(None, seen, [counted(90, 40), counted(500, 100)], SCALE)
