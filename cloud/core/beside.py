@@ -107,7 +107,9 @@ def counted_beside(
         return Step(state=_counted_blind(state, pieces, rules), movements=[])
     if not waits or _is_back(state):
         told = _told(state, pieces, rules) if is_seen else state.told
-        return Step(state=replace(state, told=told), movements=[])
+        # What is on its way to another weight is looked at anew: no movement begins before it.
+        window = () if _is_elsewhere(state, rules) else state.window
+        return Step(state=replace(state, told=told, window=window), movements=[])
     return Step(state=_stands_on(state, state.pending[-1]), movements=[])
 
 
@@ -169,6 +171,14 @@ def _is_blind(state: Followed, pieces: int, at_us: int, rules: Rules) -> bool:
     return (
         abs(news_mg) >= _least_mg(state.sigma_mg, rules) and news_mg * (pieces - state.pieces) > 0
     )
+
+
+def _is_elsewhere(state: Followed, rules: Rules) -> bool:
+    """Whether the newest weight is another one, that is not believed yet."""
+    if not state.window or state.reference_mg is None:
+        return False
+    news_mg = state.window[-1].weight_mg - state.reference_mg
+    return abs(news_mg) >= _least_mg(state.sigma_mg, rules)
 
 
 def _is_back(state: Followed) -> bool:

@@ -245,6 +245,16 @@ def test_a_count_is_not_of_a_gain_that_was_taken_back_and_is_not_forgotten_yet()
     assert (booked(caught), caught.state.pieces) == ([("correction", 2)], 2)
 
 
+def test_what_is_on_its_way_to_another_weight_when_it_is_counted_moves_after_the_count() -> None:
+    """It began before, and was not believed yet: the sum is told in the order of its time."""
+    seen = [*levels(*[100] * 6, *[101] * 4), said(550, "unstable", 20)]
+    seen += [weighed(at_s, shows, at_s) for at_s, shows in ((580, 101), (600, 90), (650, 90))]
+    caught = catch_up(None, [*seen, weighed(700, 90, 700)], [counted(601, 103)], SCALE)
+    assert booked(caught) == [("put_back", 1), ("correction", 2), ("usage", -11)]
+    happened = [one.event_at for one in caught.movements]
+    assert happened == sorted(happened)
+
+
 def test_a_wrong_count_that_is_set_right_while_the_scale_is_silent_is_no_refill() -> None:
     seen = [*levels(100, 100, 100), said(200, "silent", 4), *_again(600, 100)]
     caught = catch_up(None, seen, [counted(90, 40), counted(500, 100)], SCALE)
