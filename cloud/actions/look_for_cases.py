@@ -1,6 +1,6 @@
 """Look at every bin and tell what needs a person now; put a case off for a reason and a time."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
@@ -25,12 +25,12 @@ from cloud.core.levels import level_of
 from cloud.core.orders import order_label
 from cloud.core.policies.base import Ask
 from cloud.core.refusals import CaseUnknown
-from cloud.core.stock import OpenLine
+from cloud.core.stock import OpenLine, is_overdue
 from cloud.core.trust import Trust, stale_after, trust_of
-from cloud.postgres import agreements, portal
+from cloud.postgres import agreements
 from cloud.postgres import cases as kept
 from cloud.postgres.agreements import Listed
-from cloud.postgres.cases import CaseRow
+from cloud.postgres.cases import CaseOrder, CaseRow
 
 ANSWER_EXPECTED = timedelta(minutes=30)  # where no agreement says otherwise
 LOOKS = 15  # a take, or a hand, is over or booked before a scale has spoken so often
@@ -58,7 +58,7 @@ def look_at(conn: psycopg.Connection, bin_ids: Collection[int], now: datetime) -
     gateways = kept.gateways_offline(conn)
     about = {facts.bin_id for facts in agreed} | {facts.bin_id for facts in gateways}
     rows = kept.rows(conn, about.union(bin_ids))
-    bins = [_without_a_moment(conn, row, facts_of(row, now)) for row in rows]
+    bins = _without_a_moment(conn, rows, [facts_of(row, now) for row in rows])
     return Looked(
         cases=cases(bins, now, snoozes, agreed, gateways),
         bins={row.bin_id: row for row in rows},
@@ -82,6 +82,7 @@ def facts_of(row: CaseRow, now: datetime) -> BinFacts:
     judgement = trust_of(row.state, now)
     fresh = judgement.trust is Trust.FRESH
     runs_out_at = _runs_out_at(row)
+    weighed = _weighed(row)
     maximum = row.capacity
     if row.order_up_to is not None:
         # Whole packs may go past it by less than one: that is no overstock.
@@ -95,8 +96,8 @@ def facts_of(row: CaseRow, now: datetime) -> BinFacts:
         untrusted_since=None if fresh else _untrusted_since(row, judgement.trust, now),
         gateway=row.gateway or "",
         pieces=row.pieces,
-        weighed=_weighed(row),
-        weighed_tolerance=_tolerance(row),
+        weighed=weighed,
+        weighed_tolerance=_tolerance(row, weighed),
         level_since=row.plateau_since or row.level_at,
         unconfirmed=row.unconfirmed or 0,
         unconfirmed_since=row.level_at,  # since then nothing bears the level out
@@ -117,7 +118,7 @@ def facts_of(row: CaseRow, now: datetime) -> BinFacts:
         counted_at=row.counted_at,
         count_tolerance=max(1, (row.counted or 0) // 100),
         count=f"count-{row.count_id}",
-        orders=_orders(row),
+        orders=tuple(_order(row, one) for one in row.orders),
     )
 
 
@@ -144,25 +145,34 @@ def _weighed(row: CaseRow) -> int | None:
     return level_of(row.weight_mg, row.calibration).pieces
 
 
-def _without_a_moment(conn: psycopg.Connection, row: CaseRow, facts: BinFacts) -> BinFacts:
+def _without_a_moment(
+    conn: psycopg.Connection, rows: Sequence[CaseRow], bins: Sequence[BinFacts]
+) -> list[BinFacts]:
     """Book and scale differ when each of the newest weights says so; one alone says nothing."""
-    if facts.weighed is None or facts.pieces is None:
-        return facts
-    if abs(facts.weighed - facts.pieces) <= facts.weighed_tolerance:
-        return facts
-    weights = [reading.weight_mg for reading in portal.last_readings(conn, row.bin_id, LOOKS)]
-    differ = [
-        weight_mg
-        for weight_mg in weights
-        if weight_mg is not None
-        and abs(level_of(weight_mg, row.calibration).pieces - facts.pieces)
-        > facts.weighed_tolerance
+    apart = {facts.bin_id for facts in bins if _is_apart(facts, facts.weighed)}
+    weights = kept.last_weights(conn, apart, LOOKS)
+
+    def is_moment(row: CaseRow, facts: BinFacts) -> bool:
+        newest = weights.get(facts.bin_id, [None])  # fewer than so many prove nothing
+        return facts.bin_id in apart and not all(
+            weight_mg is not None and _is_apart(facts, level_of(weight_mg, row.calibration).pieces)
+            for weight_mg in newest
+        )
+
+    return [
+        replace(facts, weighed=facts.pieces) if is_moment(row, facts) else facts
+        for row, facts in zip(rows, bins, strict=True)
     ]
-    return facts if len(differ) == LOOKS else replace(facts, weighed=facts.pieces)
 
 
-def _tolerance(row: CaseRow) -> int:
-    weighed = _weighed(row)
+def _is_apart(facts: BinFacts, weighed: int | None) -> bool:
+    """Whether a weight says another number than the book, by more than the scale cannot tell."""
+    if weighed is None or facts.pieces is None:
+        return False
+    return abs(weighed - facts.pieces) > facts.weighed_tolerance
+
+
+def _tolerance(row: CaseRow, weighed: int | None) -> int:
     if weighed is None or row.pieces is None:
         return 0
     return scale_tolerance(max(weighed, row.pieces), row.sd_pieces or 0.0, row.calibration)
@@ -172,52 +182,59 @@ def _runs_out_at(row: CaseRow) -> datetime | None:
     """As it was used lately; None: nothing is used, or nobody knows the level."""
     if row.pieces == 0:
         return row.plateau_since or row.level_at  # it has
-    if row.pieces is None or row.level_at is None or not row.usage_days or not row.usage_per_day:
+    per_day = row.usage_per_day if row.usage_days else None
+    if row.pieces is None or row.level_at is None or per_day is None or per_day <= 0:
         return None
-    days = row.pieces / row.usage_per_day
+    days = row.pieces / per_day
     return None if days > _YEARS else row.level_at + days * _DAY
 
 
 def _cover(row: CaseRow, now: datetime, runs_out_at: datetime | None) -> Cover:
-    if row.order_id is None or row.order_number is None or row.quantity is None:
-        return Cover.NOT_COVERED
-    line = OpenLine(
-        order_id=row.order_id,
-        label=order_label(row.order_number),
-        cycle=1,
-        ordered=row.quantity,
-        received=row.received or 0,
-        expected_at=row.promised_at or row.due_at or now,
-    )
+    """By all that is on its way. When it comes may be a guess, and nobody is called late by one."""
     grace = timedelta(hours=row.grace_hours)
-    return cover_of([line], now, grace, runs_out_at if row.lead_time_said else None).cover
-
-
-def _orders(row: CaseRow) -> tuple[OrderFacts, ...]:
-    if row.order_id is None or row.order_number is None:
-        return ()
-    expected = row.promised_at or row.due_at
-    overdue = None if expected is None else expected + timedelta(hours=row.grace_hours)
-    said = row.promised_at is not None or row.lead_time_said
-    facts = OrderFacts(
-        order_id=str(row.order_id),
-        label=order_label(row.order_number),
-        outstanding=max(0, (row.quantity or 0) - (row.received or 0)),
-        sent_at=row.sent_at,
-        answered_at=row.answered_at,
-        answer_due_at=None if row.sent_at is None else row.sent_at + _answer_expected(row),
-        promised_at=row.promised_at,  # a calendar expects, and only a supplier promises
-        delivery_closes_at=expected if said else None,
-        shipped=bool(row.shipped),
-        arrived=bool(row.received),
-        overdue_at=overdue,
-        drafted_at=row.drafted_at,
-        expires_at=row.expires_at,
-        escalates_at=row.escalates_at,
-        changed_at=row.changed_at,
-        change_because=row.change_because or "",
+    lines = [_open_line(one, now) for one in row.orders]
+    guessed = any(
+        line.outstanding and not is_overdue(line, now, grace) and not _is_said(row, one)
+        for one, line in zip(row.orders, lines, strict=True)
     )
-    return (facts,)
+    return cover_of(lines, now, grace, None if guessed else runs_out_at).cover
+
+
+def _open_line(one: CaseOrder, now: datetime) -> OpenLine:
+    return OpenLine(
+        order_id=one.order_id,
+        label=order_label(one.order_number),
+        cycle=1,
+        ordered=one.outstanding,
+        expected_at=one.expected_at or now,
+    )
+
+
+def _order(row: CaseRow, one: CaseOrder) -> OrderFacts:
+    expected = one.expected_at
+    return OrderFacts(
+        order_id=str(one.order_id),
+        label=order_label(one.order_number),
+        outstanding=one.outstanding,
+        sent_at=one.sent_at,
+        answered_at=one.answered_at,
+        answer_due_at=None if one.sent_at is None else one.sent_at + _answer_expected(row),
+        promised_at=one.promised_at,  # a calendar expects, and only a supplier promises
+        delivery_closes_at=expected if _is_said(row, one) else None,
+        shipped=one.shipped,
+        arrived=one.arrived,
+        overdue_at=None if expected is None else expected + timedelta(hours=row.grace_hours),
+        drafted_at=one.drafted_at,
+        expires_at=one.expires_at,
+        escalates_at=one.escalates_at,
+        changed_at=one.changed_at,
+        change_because=one.change_because or "",
+    )
+
+
+def _is_said(row: CaseRow, one: CaseOrder) -> bool:
+    """When it comes: by a promise, or by a lead time that somebody gave."""
+    return one.promised_at is not None or row.lead_time_said
 
 
 def _answer_expected(row: CaseRow) -> timedelta:

@@ -517,10 +517,23 @@ def _of_sent(facts: BinFacts, order: OrderFacts, sent_at: datetime, now: datetim
         return [_late(facts, order, Kind.NO_ANSWER, because, order.answer_due_at)]
     promised, out = order.promised_at, facts.runs_out_at
     covered = facts.breach_since is not None and facts.cover is not Cover.NOT_COVERED
-    if promised is not None and out is not None and promised > out and not covered:
+    late = promised is not None and out is not None and promised > out
+    if late and not covered and not _comes_in_time(facts, now):
         because = f"{order.label} is promised for after {facts.name} runs out."
         return [_late(facts, order, Kind.PROMISE_AFTER_RUN_OUT, because, sent_at)]
     return []
+
+
+def _comes_in_time(facts: BinFacts, now: datetime) -> bool:
+    """Another order does, that may be believed: nobody has to hurry this one."""
+    return any(
+        order.sent_at is not None
+        and order.outstanding > 0
+        and order.delivery_closes_at is not None
+        and facts.runs_out_at is not None
+        and now <= order.delivery_closes_at <= facts.runs_out_at
+        for order in facts.orders
+    )
 
 
 _ACTIONS = {

@@ -8,6 +8,8 @@ more closely. Whether there is a case is the rule's to say (`core.exceptions`), 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
 from uuid import UUID
 
 import psycopg
@@ -18,11 +20,32 @@ from cloud.core.followed import Measure
 from cloud.core.levels import Calibration
 from cloud.core.trust import INTERVALS_UNTIL_STALE, BinState
 from cloud.postgres.bin_levels import doubts_of
+from cloud.postgres.portal import LAST_READINGS
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseOrder:
+    """One order into a bin that has not ended. Its lines into that bin are one."""
+
+    order_id: UUID
+    order_number: int
+    outstanding: int
+    arrived: bool  # some of it
+    shipped: bool  # some of it
+    sent_at: datetime | None
+    answered_at: datetime | None
+    drafted_at: datetime | None  # None: it is no draft, or is one no longer
+    expires_at: datetime | None
+    escalates_at: datetime | None
+    changed_at: datetime | None  # None: no change of the supplier's waits
+    change_because: str | None
+    promised_at: datetime | None
+    expected_at: datetime | None  # as promised, else by the calendar
 
 
 @dataclass(frozen=True, kw_only=True)
 class CaseRow:
-    """One bin in use: its present, its breach and order, the newest decision, count and finding."""
+    """One bin in use: its present, breach and orders, the newest decision, count and finding."""
 
     bin_id: int
     code: str
@@ -61,20 +84,6 @@ class CaseRow:
     doubts: list[list[str]] | None
     breach_id: int | None
     breach_since: datetime | None
-    order_id: UUID | None
-    order_number: int | None
-    quantity: int | None
-    received: int | None
-    shipped: bool | None
-    sent_at: datetime | None
-    answered_at: datetime | None
-    drafted_at: datetime | None  # None: it is no draft, or is one no longer
-    expires_at: datetime | None
-    escalates_at: datetime | None
-    changed_at: datetime | None  # None: no change of the supplier's waits
-    change_because: str | None
-    promised_at: datetime | None
-    due_at: datetime | None  # by the calendar
     grace_hours: int
     answer_hours: int | None  # None: nothing was agreed on
     lead_time_said: bool  # else when an order comes is a guess, and nobody is called late by it
@@ -89,6 +98,7 @@ class CaseRow:
     finding_says: str | None
     usage_per_day: float | None  # of the last weeks, see `usage`
     usage_days: int | None  # that this rests on
+    orders: tuple[CaseOrder, ...]  # the oldest first
 
     @property
     def calibration(self) -> Calibration:
@@ -134,16 +144,14 @@ SELECT b.bin_id, b.code, b.place, si.name AS site, si.time_zone, i.name AS part,
        st.seq, l.pieces, l.sd_pieces, l.unconfirmed, l.level_at, l.plateau_since, l.doubts,
        (SELECT count(*) > 1 FROM sensors s WHERE s.bin_id = b.bin_id) AS several,
        br.breach_id, br.opened_at AS breach_since,
-       o.order_id, o.order_number, o.quantity, o.received, o.shipped, o.sent_at, o.answered_at,
-       o.drafted_at, o.expires_at, o.escalates_at, o.changed_at, o.change_because,
-       o.promised_at, o.due_at,
        coalesce(p.grace_hours, ag.grace_hours, 24) AS grace_hours, ag.answer_hours,
        c.supplier_id IS NOT NULL OR coalesce(p.lead_time_days, line.lead_time_days) IS NOT NULL
            AS lead_time_said,
        d.ask, d.because AS ask_because, d.at AS ask_since,
        co.count_id, co.pieces AS counted, co.counted_at,
        f.finding_id, f.told_at AS finding_at, f.says AS finding_says,
-       l.usage_per_day, l.usage_days
+       l.usage_per_day, l.usage_days,
+       o.*
   FROM bins b
   JOIN sites si USING (site_id)
   JOIN items i USING (item_id)
@@ -160,16 +168,20 @@ SELECT b.bin_id, b.code, b.place, si.name AS site, si.time_zone, i.name AS part,
   LEFT JOIN gateways g USING (gateway_id)
   LEFT JOIN breaches br ON br.bin_id = b.bin_id AND br.closed_at IS NULL
   LEFT JOIN LATERAL
-       (SELECT o.order_id, o.number AS order_number, l.quantity, l.received,
-               l.shipped > 0 AS shipped, o.sent_at, o.answered_at, o.expires_at, o.escalates_at,
-               CASE o.state WHEN 'draft' THEN o.drafted_at END AS drafted_at,
-               l.promised_at, o.due_at, a.at AS changed_at, a.because AS change_because
+       (SELECT o.order_id, o.number AS order_number,
+               sum(greatest(0, l.quantity - l.received))::int AS outstanding,
+               bool_or(l.received > 0) AS arrived, bool_or(l.shipped > 0) AS shipped, o.sent_at,
+               o.answered_at, CASE o.state WHEN 'draft' THEN o.drafted_at END AS drafted_at,
+               o.expires_at, o.escalates_at, a.at AS changed_at, a.because AS change_because,
+               min(l.promised_at) AS promised_at,
+               min(coalesce(l.promised_at, o.due_at)) AS expected_at
           FROM order_lines l JOIN orders o USING (order_id)
           LEFT JOIN order_acts a
                  ON o.state = 'changed' AND a.order_id = o.order_id AND a.kind = 'change'
                 AND a.state = 'open'
          WHERE l.bin_id = b.bin_id AND o.ended_at IS NULL
-         ORDER BY o.number DESC, a.ordinal DESC LIMIT 1) o ON true
+           AND (l.quantity > 0 OR l.promised_at IS NOT NULL)
+         GROUP BY o.order_id, a.at, a.because) o ON true
   LEFT JOIN LATERAL
        (SELECT ask, because, at FROM decisions WHERE bin_id = b.bin_id
          ORDER BY decision_id DESC LIMIT 1) d ON true
@@ -179,9 +191,14 @@ SELECT b.bin_id, b.code, b.place, si.name AS site, si.time_zone, i.name AS part,
   LEFT JOIN findings f ON f.bin_id = b.bin_id AND f.state = 'waiting'
        AND f.item_id = b.item_id AND f.from_ug = i.unit_weight_ug
  WHERE b.active AND b.bin_id = ANY(%s)
- ORDER BY b.bin_id
+ ORDER BY b.bin_id, o.order_number
 """
-_CANDIDATES = """
+# A second before the rule says so: it reckons in other numbers.
+_RUNS_OUT_AT = (
+    "v.level_at - interval '1 second'"
+    " + least(v.pieces / v.usage_per_day, %(days)s) * interval '1 day'"
+)
+_CANDIDATES = f"""
 SELECT b.bin_id
   FROM bins b
   JOIN items i USING (item_id)
@@ -208,8 +225,20 @@ SELECT b.bin_id
                      WHERE c.counted_at >= v.plateau_since)
     OR b.bin_id IN (SELECT f.bin_id FROM findings f WHERE f.state = 'waiting')
        -- it is low, a person is asked, or its order does not go as it should
-    OR b.bin_id IN (SELECT br.bin_id FROM breaches br WHERE br.closed_at IS NULL)
-    OR b.bin_id IN (SELECT d.bin_id FROM decisions d WHERE d.ask IS NOT NULL)
+    OR b.bin_id IN (
+       SELECT br.bin_id
+         FROM breaches br LEFT JOIN bin_levels v USING (bin_id)
+        WHERE br.closed_at IS NULL
+          AND (v.pieces <= 0 OR NOT EXISTS (
+               -- what is to come in time: with that, what is low is fine
+               SELECT FROM order_lines ol JOIN orders o USING (order_id)
+                WHERE ol.bin_id = br.bin_id AND o.ended_at IS NULL AND ol.quantity > ol.received
+                  AND coalesce(ol.promised_at, o.due_at, %(now)s) >= %(now)s
+                  AND (v.usage_per_day > 0 IS NOT TRUE
+                    OR coalesce(ol.promised_at, o.due_at, %(now)s) <= {_RUNS_OUT_AT}))))
+    OR b.bin_id IN (SELECT d.bin_id FROM decisions d WHERE d.ask IS NOT NULL
+                       AND NOT EXISTS (SELECT FROM decisions n WHERE n.bin_id = d.bin_id
+                                          AND n.decision_id > d.decision_id))
     OR b.bin_id IN (
        SELECT ol.bin_id
          FROM orders o JOIN order_lines ol USING (order_id)
@@ -220,9 +249,27 @@ SELECT b.bin_id
             OR coalesce(ol.promised_at, o.due_at) < %(now)s
             OR v.pieces = 0
             OR v.usage_per_day > 0
-               AND ol.promised_at > v.level_at - interval '1 second'
-                   + least(v.pieces / v.usage_per_day, %(days)s) * interval '1 day')))
+               AND ol.promised_at > {_RUNS_OUT_AT})))
  ORDER BY b.bin_id
+"""  # noqa: S608 - made of the constant above
+# As `portal.last_readings`, of many bins at once. Of each only what lies within narrow bounds is
+# looked at, so that few readings are sorted; those of whom there is less are asked about once more.
+_LAST_WEIGHTS = """
+SELECT st.bin_id, w.weights
+  FROM bin_state st CROSS JOIN LATERAL
+       (SELECT array_agg(weight_mg) AS weights FROM
+            (SELECT weight_mg FROM
+                 ((SELECT at, stream, seq, weight_mg FROM portal_readings
+                    WHERE sensor_id = st.sensor_id AND corrected_at IS NULL
+                      AND measured_at >= st.heard_at - %(back)s::interval
+                    ORDER BY measured_at DESC LIMIT %(count)s)
+                  UNION ALL
+                  (SELECT at, stream, seq, weight_mg FROM portal_readings
+                    WHERE sensor_id = st.sensor_id
+                      AND corrected_at >= st.heard_at - %(back)s::interval
+                    ORDER BY corrected_at DESC LIMIT %(count)s)) r
+              ORDER BY at DESC, stream, seq DESC LIMIT %(count)s) r) w
+ WHERE st.bin_id = ANY(%(bins)s) AND cardinality(w.weights) = %(count)s
 """
 _DAYS_MAX = 36_525  # a century: a time beyond it is none that a promise is compared with
 
@@ -235,8 +282,38 @@ def candidates(conn: psycopg.Connection, now: datetime) -> list[int]:
 
 
 def rows(conn: psycopg.Connection, bin_ids: Collection[int]) -> list[CaseRow]:
-    cursor = conn.cursor(row_factory=class_row(CaseRow))
-    return cursor.execute(_ROWS, (list(bin_ids),)).fetchall()
+    """Each bin with all its orders, as one statement sees them: a breach and its order together."""
+    cursor = conn.execute(_ROWS, (list(bin_ids),))
+    names = [column.name for column in cursor.description or ()]
+    cut = names.index("order_id")  # what is of the bin, and what is of one of its orders
+    found = []
+    for _, lines in groupby(cursor.fetchall(), key=itemgetter(0)):
+        first, *more = lines
+        orders = tuple(
+            CaseOrder(**dict(zip(names[cut:], line[cut:], strict=True)))
+            for line in (first, *more)
+            if line[cut] is not None
+        )
+        of_bin = dict(zip(names[:cut], first[:cut], strict=True))
+        found.append(CaseRow(**of_bin, orders=orders))
+    return found
+
+
+def last_weights(
+    conn: psycopg.Connection, bin_ids: Collection[int], count: int
+) -> dict[int, list[int | None]]:
+    """The newest readings of each, by their corrected time; no key: there are fewer of a month."""
+    found: dict[int, list[int | None]] = {}
+    for back in LAST_READINGS:
+        asked = {
+            "bins": [bin_id for bin_id in bin_ids if bin_id not in found],
+            "back": back,
+            "count": count,
+        }
+        if not asked["bins"]:
+            break
+        found |= dict(conn.execute(_LAST_WEIGHTS, asked).fetchall())
+    return found
 
 
 def gateways_offline(conn: psycopg.Connection) -> list[GatewayFacts]:

@@ -15,7 +15,7 @@ from cloud.core.agreements import Side
 from cloud.core.clauses import CLAUSES, values_of
 from cloud.core.exceptions import Action, Case, Kind
 from cloud.core.nouns import read
-from cloud.core.order_machine import Accept, Change, Other
+from cloud.core.order_machine import Accept, Change, Confirm, Other, Promise
 from cloud.core.refusals import CaseUnknown, SnoozeWithoutReason
 from cloud.postgres import asking
 
@@ -81,6 +81,62 @@ def test_an_order_that_nobody_answers_and_one_that_never_comes_each_need_a_perso
     _assess(database, shelf, 400, much_later)
     kinds = {case.kind for case in _open(conn, much_later)}
     assert Kind.ORDER_AGED_OUT in kinds
+
+
+def _once_more(shelf: Any, **order: object) -> None:
+    """A second order into the bin of the first one, sent at noon and promised for tomorrow."""
+    values = {"state": "confirmed", "answered_at": NOON, "promised_at": NOON + DAY, **order}
+    shelf.admin.execute(
+        "WITH o AS (INSERT INTO orders (site_id, supplier_id, because, drafted_at, sent_at,"
+        " answered_at, state) SELECT site_id, supplier_id, '', %(at)s, %(at)s, %(answered_at)s,"
+        " %(state)s FROM bins RETURNING order_id)"
+        " INSERT INTO order_lines (order_id, number, bin_id, item_id, cycle, ordinal, asked,"
+        " quantity, promised_at, because, evidence)"
+        " SELECT order_id, 1, bin_id, item_id, 1, 2, 500, 500, %(promised_at)s, '', '{}'"
+        "   FROM o, bins",
+        {"at": NOON, **values},
+    )
+
+
+def test_an_older_order_that_goes_wrong_is_a_case_beside_a_newer_one_that_is_fine(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    _assess(database, shelf, 412, NOON)
+    _once_more(shelf)
+    late = NOON + HOUR
+    shelf.weigh(412, late)
+    (case,) = _open(conn, late)
+    assert (case.kind, case.evidence[0]) == (Kind.NO_ANSWER, "RO-1001")
+    with database.connect("binline_jobs") as jobs:
+        (first, _) = jobs.execute("SELECT order_id FROM orders ORDER BY number").fetchall()
+        promise = Promise(line=1, at=NOON + 2 * HOUR)
+        act_on_order(jobs, first[0], Confirm(by="max", promises=(promise,)), NOON, actor="max")
+    assert _open(conn, late) == []
+    never_came = NOON + 3 * HOUR
+    shelf.weigh(412, never_came)
+    (case,) = _open(conn, never_came)
+    assert (case.kind, case.evidence[0]) == (Kind.DELIVERY_WITHOUT_WEIGHT, "RO-1001")
+    much_later = NOON + 27 * HOUR
+    shelf.weigh(412, much_later)
+    told = {(case.kind, case.evidence[0]) for case in _open(conn, much_later)}
+    assert told == {
+        (Kind.ORDER_AGED_OUT, "RO-1001"),
+        (Kind.DELIVERY_WITHOUT_WEIGHT, "RO-1002"),
+    }
+
+
+def test_a_low_bin_is_covered_by_any_of_its_orders_and_late_when_none_comes_in_time(
+    shelf: Any, database: Any, conn: psycopg.Connection
+) -> None:
+    _assess(database, shelf, 412, NOON)
+    _used_per_day(shelf, 824)  # out in twelve hours
+    shelf.admin.execute("UPDATE order_lines SET promised_at = %s", (NOON + 6 * HOUR,))
+    _once_more(shelf)
+    assert _open(conn, NOON) == [], "the older one comes in time"
+    shelf.admin.execute("UPDATE order_lines SET promised_at = %s", (NOON + DAY,))
+    (case,) = _open(conn, NOON)
+    assert case.kind is Kind.COVERED_LATE, "a promise is no guess"
+    assert case.evidence[-2:] == ("RO-1001", "RO-1002")
 
 
 def test_who_never_said_a_lead_time_is_not_called_late_by_it(
@@ -215,6 +271,17 @@ def test_a_weight_of_a_moment_does_not_differ_from_what_is_booked(
     shelf.weigh(1_620, later)
     shelf.admin.execute("UPDATE bin_levels SET pieces = 1800, level_at = %s", (later,))
     assert _open(conn, later) == [], "a take that is not booked yet"
+
+
+def test_of_many_bins_that_differ_each_is_held_against_its_own_weights(
+    make_shelf: Any, conn: psycopg.Connection
+) -> None:
+    steady, moment = make_shelf("AAA-1"), make_shelf("AAA-2")
+    _weigh_often(steady, 1_800)
+    _weigh_often(moment, 1_620)
+    moment.weigh(1_800, NOON)
+    steady.admin.execute("UPDATE bin_levels SET pieces = 1620")
+    assert [case.bin_id for case in _open(conn, NOON)] == [steady.bin_id]
 
 
 def test_book_and_scale_ten_percent_apart_are_told_until_somebody_has_counted(

@@ -266,6 +266,34 @@ def test_an_order_that_goes_wrong_in_several_ways_is_told_once() -> None:
     assert kinds(replace(FINE, orders=(order,))) == [Kind.ORDER_AGED_OUT]
 
 
+def test_each_open_order_of_a_bin_is_told_by_itself() -> None:
+    old = replace(SENT, order_id="o0", label="RO-0", overdue_at=NOW - HOUR)
+    asked = replace(SENT, order_id="o2", label="RO-2", answered_at=None)
+    found = cases([replace(FINE, orders=(old, SENT, asked))], NOW).open
+    assert {(case.kind, case.evidence[0]) for case in found} == {
+        (Kind.ORDER_AGED_OUT, "RO-0"),
+        (Kind.NO_ANSWER, "RO-2"),
+    }
+
+
+def test_nobody_hurries_an_order_while_another_one_comes_in_time() -> None:
+    out = NOW + 2 * HOUR
+    late = replace(SENT, order_id="o0", promised_at=NOW + DAY, delivery_closes_at=NOW + DAY)
+    facts = replace(FINE, runs_out_at=out, orders=(late, SENT))
+    assert kinds(facts) == []
+    assert kinds(replace(facts, orders=(late,))) == [Kind.PROMISE_AFTER_RUN_OUT]
+    for other in (
+        replace(SENT, sent_at=None),
+        replace(SENT, outstanding=0),
+        replace(SENT, promised_at=None, delivery_closes_at=None),  # nobody said when
+        replace(SENT, delivery_closes_at=out + timedelta(seconds=1)),
+        replace(SENT, promised_at=NOW - HOUR, delivery_closes_at=NOW - HOUR, arrived=True),
+    ):
+        assert kinds(replace(facts, orders=(late, other))) == [Kind.PROMISE_AFTER_RUN_OUT]
+    both = replace(SENT, promised_at=NOW + DAY, delivery_closes_at=NOW + DAY)
+    assert kinds(replace(facts, orders=(late, both))) == [Kind.PROMISE_AFTER_RUN_OUT] * 2
+
+
 def test_the_list_is_in_the_order_of_the_time_left() -> None:
     soon = replace(LOW, bin_id=2, runs_out_at=NOW + HOUR)
     critical = replace(LOW, bin_id=3, critical=True)
