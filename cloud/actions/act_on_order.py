@@ -19,6 +19,7 @@ from cloud.core.order_machine import (
     Confirm,
     Count,
     End,
+    Leave,
     Order,
     Receive,
     Reject,
@@ -44,6 +45,7 @@ PAST: dict[Verb, str] = {
     Verb.REFUSE: "refused",
     Verb.CANCEL: "cancelled",
     Verb.EXPIRE: "expired",
+    Verb.LEAVE: "left",
 }
 ACTOR_RULES = "binline"
 ACTOR_SCALE = "scale"
@@ -154,7 +156,7 @@ def detail_of(act: Act, after: Order) -> str:
             told += f", expected {_day(expected_at)}" if expected_at else ""
         case Receive(counts=counts):
             told = f"{_counts(counts, several=several)} came onto the scale"
-        case End(because=because):
+        case End(because=because) | Leave(because=because):
             told = because
         case Approve() | Send() | Acknowledge():
             pass

@@ -223,7 +223,7 @@ def _close(
             continue
         order = orders.lock(conn, line.order_id)
         assert order is not None
-        others = any(one.bin_id != bin_.bin_id for one in order.lines)
+        others = any(one.bin_id != bin_.bin_id and not one.left for one in order.lines)
         if not others and may(order, Verb.CANCEL):
             end = End(verb=Verb.CANCEL, by=ACTOR_RULES, because=_REFILLED)
             keep_act(conn, order, end, now, actor=ACTOR_RULES, touch=False)

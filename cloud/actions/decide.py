@@ -67,24 +67,27 @@ def ask_policy(
     *,
     instead: PolicySettings | None = None,
     joins: bool = False,
+    without: UUID | None = None,
 ) -> Asked | Undecided:
     """What the bin's policy says, on all that is on its way into it.
 
     A need that was ordered and given up, cancelled or refused is not ordered again by itself.
     What a bin was to get beside an order of others and did not is no answer to it being low.
     `instead`: as if that were set for the bin. What comes of it is shown, and never kept.
-    `joins`: as an order goes to the same place anyway.
+    `joins`: as an order goes to the same place anyway. `without`: as if that order were not there.
     """
     settings = policies.of_bin(conn, bin_.bin_id, instead)
     cycle = breaches.cycle_of(conn, bin_.bin_id)
-    in_cycle = orders.lines_of_cycle(conn, bin_.bin_id, cycle)
+    in_cycle = [
+        line for line in orders.lines_of_cycle(conn, bin_.bin_id, cycle) if line.order_id != without
+    ]
     try:
         policy = policy_for(settings, bin_.limits)
         if joins and not isinstance(policy, Joins):
             return Undecided(because="It joins no order of others.")
         beside = isinstance(policy, Joins) and pieces <= bin_.limits.minimum
         needs = _needs(policy, in_cycle, now, low_beside=beside)
-        seen = _seen(conn, bin_, policy, pieces, cycle, needs, now)
+        seen = _seen(conn, bin_, policy, pieces, cycle, needs, now, without=without)
         answer = ask(settings, bin_.limits, bin_.pack, seen, now, joins=joins)
     except (CalendarNeverOpens, PolicyUnreadable) as refusal:
         return Undecided(because=refusal.sentence)
@@ -111,6 +114,7 @@ def _needs(
         line
         for line in lines
         if line.state not in _AGAIN
+        and not line.left
         and not (line.state is State.CANCELLED and line.ended_by == ACTOR_RULES)
         and not (low_beside and line.breach_id is None and line.state in ENDED)
         and cycle_of(policy, 0, line.sent_at or now) == present
@@ -136,6 +140,8 @@ def _seen(  # noqa: PLR0917 - one call, above
     cycle: int,
     needs: list[LineOfBin],
     now: datetime,
+    *,
+    without: UUID | None,
 ) -> Seen:
     lines = [
         replace(
@@ -143,6 +149,7 @@ def _seen(  # noqa: PLR0917 - one call, above
             cycle=cycle_of(policy, line.cycle, line.sent_at or now),
         )
         for line in orders.open_lines(conn, bin_.bin_id)
+        if line.order_id != without
     ]
     # How much will be used till an order comes is asked only where one may be placed.
     from_on = low_at(policy, bin_.limits)

@@ -51,7 +51,11 @@ def receive(
 
     `may_act`: whether the scale is to be believed; else only what a person has counted is booked.
     """
-    lines = [line for line in orders.open_lines(conn, bin_id) if line.sent_at is not None]
+    lines = [
+        line
+        for line in orders.open_lines(conn, bin_id)
+        if line.sent_at is not None and not line.left
+    ]
     if not lines:
         return Booked()
     since = min(line.sent_at for line in lines if line.sent_at is not None)

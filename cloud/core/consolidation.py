@@ -6,7 +6,8 @@ they are billed in different ways. What comes along never makes a person necessa
 the order above the limit that may go unasked stays behind.
 
 An order that has not left loses its ground when a bin that was low is filled by somebody else:
-nobody would begin it as it stands. It is withdrawn, whole, and whoever is still low asks anew.
+nobody would begin it as it stands. It is withdrawn, whole, and whoever is still low asks anew. When
+it was one that only came along, the order is as good without: that line leaves it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -90,6 +91,11 @@ def withdrawn_because(filled: Sequence[str], still_low: Sequence[str]) -> str:
         return f"{because}, and what else is on it only came along."
     low = "is still low, and is" if len(still_low) == 1 else "are still low, and are"
     return f"{because}. {_named(still_low)} {low} ordered for anew."
+
+
+def left_because(line: int, code: str, because: str) -> str:
+    """Why the line of a bin that came along leaves; `because`: what its policy says now."""
+    return f"line {line}: {code} would not come along any more: {because}"
 
 
 def _named(bins: Sequence[str]) -> str:

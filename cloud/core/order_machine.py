@@ -28,6 +28,18 @@ class Line:
     shipped: int = 0
     received: int = 0
 
+    @property
+    def left(self) -> bool:
+        return has_left(self.quantity, self.promised_at)
+
+
+def has_left(quantity: int, promised_at: datetime | None) -> bool:
+    """Whether a line left its order before that was sent: whom it was for needs it no more.
+
+    What both sides agree will not come has a date, as everything they agree on.
+    """
+    return quantity == 0 and promised_at is None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Count:
@@ -130,8 +142,17 @@ class End:
         assert self.verb in (Verb.CLOSE, Verb.REFUSE, Verb.CANCEL, Verb.EXPIRE), "that ends nothing"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Leave:
+    """Lines of an order that has not left, for bins that only came along and need them no more."""
+
+    verb: ClassVar[Verb] = Verb.LEAVE
+    lines: tuple[int, ...]
+    because: str
+
+
 Act = (
-    Approve | Send | Acknowledge | Confirm | Change | Accept | Reject | Ship | Receive | End
+    Approve | Send | Acknowledge | Confirm | Change | Accept | Reject | Ship | Receive | End | Leave
 )  # fmt: skip
 
 
@@ -217,6 +238,9 @@ def _is_repeat(order: Order, act: Act) -> bool:
             return any(_same(one, act) for one in order.shipments if one.shipment_id == number)
         case Receive(receipt_id=number):
             return any(_same(one, act) for one in order.receipts if one.receipt_id == number)
+        case Leave(lines=numbers) if act.verb in EDGES[order.state]:
+            left = {line.number for line in order.lines if line.left}
+            return bool(numbers) and set(numbers) <= left
     return False
 
 
@@ -246,6 +270,10 @@ def _check_lines(order: Order, act: Act) -> None:
             named = [(other.line, other.pieces) for other in others]
         case Ship(counts=counts) | Receive(counts=counts):
             named = [(count.line, count.pieces) for count in counts]
+        case Leave(lines=lines):
+            named = [(number, 1) for number in lines]
+            if {line.number for line in order.lines if not line.left} <= set(lines):
+                raise refusals.QuantityImpossible  # nothing would be left to order: withdraw it
         case _:
             return
     numbers = [line for line, _ in named]
@@ -269,6 +297,12 @@ def _applied(order: Order, act: Act, now: datetime) -> Order:
             return _received(order, act, now)
         case End():
             return _ended(order, act, now)
+        case Leave(lines=numbers):
+            lines = tuple(
+                replace(line, quantity=0) if line.number in numbers else line
+                for line in order.lines
+            )
+            return replace(order, lines=lines)
 
 
 def _begun(order: Order, act: Approve | Send | Acknowledge, now: datetime) -> Order:

@@ -47,6 +47,7 @@ class Verb(StrEnum):
     REFUSE = "refuse"
     CANCEL = "cancel"
     EXPIRE = "expire"
+    LEAVE = "leave"  # lines, before it is sent
 
 
 S, V = State, Verb
@@ -55,8 +56,11 @@ _FACTS = {V.SHIP: (S.SHIPPED,), V.RECEIVE: _ARRIVED}
 _ENDS = {V.REFUSE: (S.REFUSED,), V.CANCEL: (S.CANCELLED,)}
 
 EDGES: Final[dict[State, dict[Verb, tuple[State, ...]]]] = {
-    S.DRAFT: {V.APPROVE: (S.APPROVED,), V.CANCEL: (S.CANCELLED,), V.EXPIRE: (S.EXPIRED,)},
-    S.APPROVED: {V.SEND: (S.SENT,), V.CANCEL: (S.CANCELLED,)},
+    S.DRAFT: {
+        V.APPROVE: (S.APPROVED,), V.CANCEL: (S.CANCELLED,), V.EXPIRE: (S.EXPIRED,),
+        V.LEAVE: (S.DRAFT,),
+    },
+    S.APPROVED: {V.SEND: (S.SENT,), V.CANCEL: (S.CANCELLED,), V.LEAVE: (S.APPROVED,)},
     S.SENT: {
         V.ACKNOWLEDGE: (S.ACKNOWLEDGED,), V.CONFIRM: (S.CONFIRMED,), V.CHANGE: (S.CHANGED,),
         **_FACTS, **_ENDS,

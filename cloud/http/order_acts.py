@@ -91,7 +91,9 @@ def perform(  # noqa: C901 - one line for each act
 def _promises(order: OrderRow, acting: Acting) -> tuple[Promise, ...]:
     """Of each line that a day is named for; one day may be meant for all of them."""
     days = {
-        line.number: acting.said(f"day-{line.number}") or acting.said("day") for line in order.lines
+        line.number: acting.said(f"day-{line.number}") or acting.said("day")
+        for line in order.lines
+        if not line.left
     }
     return tuple(
         Promise(line=number, at=_by_the_end_of(day, order)) for number, day in days.items() if day
@@ -101,6 +103,8 @@ def _promises(order: OrderRow, acting: Acting) -> tuple[Promise, ...]:
 def _change(order: OrderRow, acting: Acting, because: str) -> Change:
     others = []
     for line in order.lines:
+        if line.left:
+            continue
         day = acting.said(f"day-{line.number}") or acting.said("day")
         at = _by_the_end_of(day, order) if day else line.promised_at or order.due_at
         said = acting.said(f"pieces-{line.number}")

@@ -43,7 +43,9 @@ class ClockLoop:
                 log.exception("order %s cannot be moved, set aside for a minute", one.order_id)
                 self._aside[one.order_id] = time.monotonic() + ASIDE_S
             else:
-                self._aside.pop(one.order_id, None)
                 if told:
+                    self._aside.pop(one.order_id, None)
                     log.info("%s", told)
+                else:  # nothing to do yet, of a scale that is silent say: not once a second
+                    self._aside[one.order_id] = time.monotonic() + ASIDE_S
         self._look_at = time.monotonic() + LOOK_EVERY_S

@@ -225,7 +225,8 @@ def announced_beside(conn: psycopg.Connection, bin_id: int, one: Announced) -> l
         "SELECT o.order_id, o.number, l.quantity, false, coalesce(o.sent_at, o.drafted_at),"
         "       coalesce(o.ended_at, %s)"
         "  FROM order_lines l JOIN orders o USING (order_id)"
-        " WHERE l.bin_id = %s AND o.order_id <> %s AND coalesce(o.sent_at, o.drafted_at) <= %s"
+        " WHERE l.bin_id = %s AND l.quantity > 0 AND o.order_id <> %s"
+        "   AND coalesce(o.sent_at, o.drafted_at) <= %s"
         "   AND coalesce(o.ended_at, 'infinity') >= %s",
         (
             one.closed_at + AFTERWARDS,

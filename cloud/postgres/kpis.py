@@ -228,6 +228,7 @@ lines AS (
       LEFT JOIN touched t USING (order_id)
       LEFT JOIN came c ON c.order_id = o.order_id AND c.line = l.number
      WHERE o.sent_at >= %(from_at)s AND o.sent_at < %(to_at)s
+       AND (l.quantity > 0 OR l.promised_at IS NOT NULL)
        AND (%(supplier)s::int IS NULL OR o.supplier_id = %(supplier)s))
 """
 SENT_ON = "(sent_at AT TIME ZONE 'UTC')"

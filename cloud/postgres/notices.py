@@ -186,7 +186,9 @@ SELECT l.quantity, l.because, l.evidence, l.promised_at, other.proposed, other.p
   JOIN items i ON i.item_id = l.item_id
   JOIN bins b ON b.bin_id = l.bin_id
   LEFT JOIN item_suppliers line ON line.item_id = l.item_id AND line.supplier_id = o.supplier_id
- WHERE l.order_id = %s ORDER BY l.number
+ WHERE l.order_id = %s
+   AND (l.quantity > 0 OR l.promised_at IS NOT NULL)  -- what left before it was sent is none of it
+ ORDER BY l.number
 """  # noqa: S608 - made of constants
 _LOW_BIN = f"""
 SELECT {_OF_BIN}

@@ -16,7 +16,18 @@ from psycopg import sql
 from psycopg.rows import class_row, dict_row
 from psycopg.types.json import Jsonb
 
-from cloud.core.order_machine import Accept, Act, Change, Count, Line, Order, Other, Receive, Ship
+from cloud.core.order_machine import (
+    Accept,
+    Act,
+    Change,
+    Count,
+    Line,
+    Order,
+    Other,
+    Receive,
+    Ship,
+    has_left,
+)
 from cloud.core.order_states import State
 from cloud.core.stock import OpenLine
 from cloud.postgres import order_evidence
@@ -84,6 +95,10 @@ class LineOfBin:
     @property
     def outstanding(self) -> int:
         return max(0, self.quantity - self.received)
+
+    @property
+    def left(self) -> bool:
+        return has_left(self.quantity, self.promised_at)
 
 
 def insert(
@@ -406,6 +421,7 @@ class Timed:
     escalates: bool
     leaves: bool
     refilled: bool = False  # what it began with is low no longer
+    eased: bool = False  # of a bin that came along there is more than it comes along for
 
 
 def timed(conn: psycopg.Connection, now: datetime, limit: int) -> list[Timed]:
@@ -416,12 +432,17 @@ def timed(conn: psycopg.Connection, now: datetime, limit: int) -> list[Timed]:
             " state = 'draft' AND escalated_at IS NULL AND coalesce(escalates_at <= %(now)s, false)"
             "   AS escalates,"
             " state = 'approved' AND coalesce(leaves_at, %(now)s) <= %(now)s AS leaves,"
-            " refilled"
+            " refilled, eased"
             "  FROM orders o, LATERAL (SELECT EXISTS (SELECT FROM order_lines l"
             "        JOIN breaches br USING (breach_id) WHERE l.order_id = o.order_id"
-            "         AND br.closed_at IS NOT NULL) AS refilled) x"
+            "         AND br.closed_at IS NOT NULL) AS refilled,"
+            "       EXISTS (SELECT FROM order_lines l JOIN bin_levels v USING (bin_id)"
+            "        JOIN bin_policies p USING (bin_id) WHERE l.order_id = o.order_id"
+            "         AND l.breach_id IS NULL AND l.quantity > 0 AND p.policy = 'can_order'"
+            "         AND v.pieces > (l.evidence #>> '{level,pieces}')::int"
+            "         AND v.pieces > (p.parameters ->> 'can_order')::numeric) AS eased) x"
             " WHERE state IN ('draft', 'approved') AND ended_at IS NULL"
-            "   AND (refilled"
+            "   AND (refilled OR eased"
             "        OR (state = 'draft' AND (expires_at <= %(now)s"
             "                              OR (escalated_at IS NULL AND escalates_at <= %(now)s)))"
             "        OR (state = 'approved' AND coalesce(leaves_at, %(now)s) <= %(now)s))"
@@ -446,7 +467,31 @@ def ground_of(conn: psycopg.Connection, order_id: UUID) -> list[Ground]:
             "       EXISTS (SELECT FROM breaches br WHERE br.bin_id = b.bin_id"
             "                  AND br.closed_at IS NULL) AS low"
             "  FROM order_lines l JOIN bins b USING (bin_id)"
-            " WHERE l.order_id = %s ORDER BY l.number",
+            " WHERE l.order_id = %s AND l.quantity > 0 ORDER BY l.number",
+            (order_id,),
+        ).fetchall()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """A line for a bin that only came along, and how many lay there then."""
+
+    number: int
+    bin_id: int
+    code: str
+    pieces: int
+
+
+def came_along(conn: psycopg.Connection, order_id: UUID) -> list[Beside]:
+    """As was decided of them then: that they would, as the order goes anyway."""
+    with conn.cursor(row_factory=class_row(Beside)) as cursor:
+        return cursor.execute(
+            "SELECT l.number, l.bin_id, b.code, (l.evidence #>> '{level,pieces}')::int AS pieces"
+            "  FROM order_lines l JOIN bins b USING (bin_id)"
+            " WHERE l.order_id = %s AND l.breach_id IS NULL AND l.quantity > 0"
+            "   AND EXISTS (SELECT FROM decisions d WHERE d.bin_id = l.bin_id"
+            "        AND d.order_id = l.order_id AND d.inputs::jsonb -> 'joins' = 'true')"
+            " ORDER BY l.number",
             (order_id,),
         ).fetchall()
 

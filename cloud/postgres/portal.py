@@ -13,6 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
+from cloud.core.order_machine import has_left
 from cloud.core.order_states import State
 
 
@@ -38,6 +39,10 @@ class LineRow:
     received: int
     because: str
     evidence: dict[str, Any]  # written by the rules, shown as it is; empty: a person asked
+
+    @property
+    def left(self) -> bool:
+        return has_left(self.quantity, self.promised_at)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +112,7 @@ class OrderRow:
 
     @property
     def part(self) -> str:
-        more = len(self.lines) - 1
+        more = sum(not line.left for line in self.lines[1:])
         return self.first.part + (f" and {more} more" if more else "")
 
     @property

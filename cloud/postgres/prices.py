@@ -19,7 +19,7 @@ def value_of_order(conn: psycopg.Connection, order_id: UUID) -> int | None:
     """Of all its lines, each rounded as above; None: a price is missing."""
     rows = conn.execute(
         "SELECT p.price_e4, l.quantity FROM order_lines l LEFT JOIN item_prices p USING (item_id)"
-        " WHERE l.order_id = %s",
+        " WHERE l.order_id = %s AND l.quantity > 0",
         (order_id,),
     ).fetchall()
     if any(price is None for price, _ in rows):

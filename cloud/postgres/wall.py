@@ -120,6 +120,7 @@ SELECT b.bin_id, b.code, b.place, b.capacity, b.minimum, b.margin, b.tare_mg, b.
                l.quantity AS order_quantity, o.sent_at, o.answered_at
           FROM order_lines l JOIN orders o USING (order_id)
          WHERE l.bin_id = b.bin_id AND o.ended_at IS NULL
+           AND (l.quantity > 0 OR l.promised_at IS NOT NULL)
          ORDER BY o.number DESC LIMIT 1) o ON true
 """
 

@@ -7,9 +7,11 @@ import pytest
 
 from cloud.actions.assess import Outcome
 from cloud.actions.keep_time import keep_time, timed
+from cloud.actions.prove import Verdict, prove
 from cloud.actions.steer_order import approve
 from cloud.core import refusals
-from tests.cloud.actions.conftest import ADA, DAY, NOON, Desk
+from cloud.postgres import notices
+from tests.cloud.actions.conftest import ADA, DAY, FERRO, NOON, Desk
 from tests.cloud.conftest import _shelf
 
 HOUR = timedelta(hours=1)
@@ -111,6 +113,97 @@ def test_a_draft_whose_first_bin_was_filled_is_asked_for_anew_for_who_is_still_l
     assert [line["bin_id"] for line in lines if line["order_id"] == order["order_id"]] == [
         other.shelf.bin_id
     ]
+
+
+LEFT = (
+    "RO-1001: left, line 2: HRT-R02-C1 would not come along any more:"
+    " 1,900 on hand; ordered from 900 on."
+)
+
+
+def test_who_only_came_along_and_was_filled_by_hand_leaves_the_draft_to_the_others(
+    desk: Desk, jobs: psycopg.Connection
+) -> None:
+    desk.agree("approve", draft_hours=24, escalate_after_hours=8)
+    desk.shelf.channel("email", FERRO)
+    other = _beside(desk, 1, 800)
+    desk.weigh(412)
+    assert other.weigh(790, NOON + HOUR).outcome is Outcome.UNCHANGED
+    assert _at(jobs, NOON + HOUR) == []
+    other.weigh(1_900, NOON + 2 * HOUR)
+    desk.shelf.admin.execute("DELETE FROM bin_due")
+    assert _at(jobs, NOON + 2 * HOUR) == [LEFT]
+    assert _at(jobs, NOON + 2 * HOUR) == []
+    lines = desk.shelf.rows("order_lines ORDER BY number --")
+    assert [(line["asked"], line["quantity"]) for line in lines] == [(1_500, 1_500), (1_000, 0)]
+    assert desk.state == "draft"
+    assert desk.events()[-1] == ("left", "binline")
+    assert desk.chained()[-1] == "left"
+    assert [row["bin_id"] for row in desk.shelf.rows("bin_due")] == [other.shelf.bin_id]
+    assert desk.customer(prove, 1_001).verdict is Verdict.FITS
+    desk.customer(approve, desk.order_id, ADA, NOON + 3 * HOUR)
+    (told,) = [row for row in desk.shelf.rows("notices") if row["channel_id"] is not None]
+    with desk.database.connect("binline_jobs") as conn:
+        notice = notices.load(conn, told["notice_id"], "http://here", b"s" * 32)
+    assert [line.bin_code for line in notice.lines] == ["HRT-R02-B4"], "the other is no news"
+
+
+def test_who_left_an_order_is_ordered_for_by_itself_and_books_nothing_on_it(
+    desk: Desk, jobs: psycopg.Connection
+) -> None:
+    desk.agree("approve", draft_hours=24, escalate_after_hours=8)
+    other = _beside(desk, 1, 800)
+    desk.weigh(412)
+    other.weigh(1_900, NOON + HOUR)
+    assert len(_at(jobs, NOON + HOUR)) == 1
+    desk.customer(approve, desk.order_id, ADA, NOON + 2 * HOUR)
+    other.weigh(1_000, NOON + 3 * HOUR)
+    other.weigh(1_700, NOON + 4 * HOUR)
+    assert desk.shelf.rows("order_receipts") == [], "somebody filled it, and not this order"
+    assert other.weigh(450, NOON + 5 * HOUR).outcome is Outcome.DRAFTED
+    desk.weigh(1_900, NOON + 6 * HOUR)
+    states = [row["state"] for row in desk.shelf.rows("orders ORDER BY number --")]
+    assert states == ["closed", "draft"], "whole without what left"
+
+
+def test_a_bin_that_came_along_stays_while_nobody_can_say_that_it_was_filled(
+    desk: Desk, jobs: psycopg.Connection
+) -> None:
+    desk.agree("approve", draft_hours=24, escalate_after_hours=8)
+    other = _beside(desk, 1, 800)
+    desk.weigh(412)
+    other.weigh(890, NOON + HOUR)  # put back, and it still comes along
+    assert _at(jobs, NOON + HOUR) == []
+    other.shelf.weigh(1_900, NOON + 2 * HOUR, quality=1)
+    (one,) = timed(jobs, NOON + 2 * HOUR, 10)
+    assert one.eased
+    assert keep_time(jobs, one, NOON + 2 * HOUR) == "", "its number may not be acted on"
+    shelf = other.shelf
+    shelf.weigh(1_900, NOON + 3 * HOUR)
+    shelf.admin.execute(
+        "INSERT INTO planned_usage (bin_id, from_day, to_day, pieces, because, by, at)"
+        " VALUES (%s, %s, %s, 1200, 'batch', 'ada', %s)",
+        (shelf.bin_id, NOON.date() + DAY, NOON.date() + DAY, NOON),
+    )
+    (one,) = timed(jobs, NOON + 3 * HOUR, 10)
+    assert keep_time(jobs, one, NOON + 3 * HOUR) == "", "it is full, and will not be for long"
+
+
+def test_what_waits_for_others_lets_go_of_who_was_counted_to_hold_more(
+    desk: Desk, jobs: psycopg.Connection
+) -> None:
+    desk.shelf.admin.execute(
+        "INSERT INTO supplier_calendars (supplier_id, zone, cut_off, gathers)"
+        " VALUES (%s, 'UTC', '16:00', true)",
+        (desk.shelf.supplier_id,),
+    )
+    other = _beside(desk, 1, 800)
+    desk.weigh(412)
+    assert desk.state == "approved"
+    other.weigh(1_900, NOON + HOUR)
+    assert _at(jobs, NOON + HOUR) == [LEFT]
+    leaves_at = desk.shelf.the_order()["leaves_at"]
+    assert _at(jobs, leaves_at) == ["RO-1001: sent, 1 line"]
 
 
 def test_what_was_approved_before_it_was_filled_is_on_its_way(

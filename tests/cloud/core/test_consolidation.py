@@ -16,6 +16,7 @@ from cloud.core.consolidation import (
     first_due,
     joining,
     leaves_at,
+    left_because,
     withdrawn_because,
     within,
 )
@@ -111,3 +112,9 @@ def test_what_is_withdrawn_says_who_was_filled_and_who_is_still_low(
     filled: list[str], low: list[str], because: str
 ) -> None:
     assert withdrawn_because(filled, low) == because
+
+
+def test_a_line_that_leaves_says_which_and_what_its_policy_says_now() -> None:
+    assert left_because(2, "A-7", "1,900 on hand; ordered from 900 on.") == (
+        "line 2: A-7 would not come along any more: 1,900 on hand; ordered from 900 on."
+    )

@@ -16,6 +16,7 @@ from cloud.core.order_machine import (
     Confirm,
     Count,
     End,
+    Leave,
     Line,
     Order,
     Other,
@@ -63,6 +64,7 @@ ACTS: dict[Verb, Act] = {
         verb: End(verb=verb, by="ada", because="asked for")
         for verb in (Verb.CLOSE, Verb.REFUSE, Verb.CANCEL, Verb.EXPIRE)
     },
+    Verb.LEAVE: Leave(lines=(2,), because="filled by hand"),
 }
 PART = Receive(receipt_id="r0", counts=(Count(line=1, pieces=60),))
 
@@ -142,6 +144,27 @@ def test_a_draft_expires_when_its_time_is_over_and_not_before() -> None:
     for expires_at in (None, TEN + timedelta(seconds=1)):
         with pytest.raises(refusals.DraftStillValid):
             after(Verb.EXPIRE, order=replace(DRAFT, expires_at=expires_at))
+
+
+def test_a_line_leaves_an_order_that_is_not_sent_and_something_is_always_left_of_it() -> None:
+    left = after(Verb.LEAVE)
+    assert [(line.quantity, line.left) for line in left.lines] == [(100, False), (0, True)]
+    for lines in ((1,), (1, 2)):
+        with pytest.raises(refusals.QuantityImpossible):
+            apply(left, Leave(lines=lines, because="x"), TEN)
+    with pytest.raises(refusals.LineUnknown):
+        apply(DRAFT, Leave(lines=(3,), because="x"), TEN)
+    whole = after(
+        Verb.APPROVE, Verb.SEND, Receive(receipt_id="r", counts=(Count(line=1, pieces=100),)),
+        order=left,
+    )  # fmt: skip
+    assert whole.state is State.RECEIVED, "nothing is to come of what left"
+
+
+def test_what_both_sides_agree_will_not_come_has_not_left() -> None:
+    change = Change(change_id="c", by="ferro", lines=(Other(line=2, pieces=0, at=FRIDAY),))
+    changed = after(change, Accept(change_id="c", by="ada"), order=SENT)
+    assert [(line.quantity, line.left) for line in changed.lines] == [(100, False), (0, False)]
 
 
 def test_an_order_is_received_when_every_line_is_whole() -> None:

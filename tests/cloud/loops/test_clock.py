@@ -67,6 +67,19 @@ def test_an_order_that_cannot_be_moved_is_set_aside_and_told_once(
     assert len([one for one in caplog.records if "set aside" in one.getMessage()]) == 1
 
 
+def test_an_order_that_nothing_can_be_done_about_yet_is_not_held_once_a_second(
+    shelf: Any, jobs: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _draft(shelf)
+    asked = []
+    monkeypatch.setattr(clock, "keep_time", lambda _conn, one, _now: asked.append(one) or "")
+    monkeypatch.setattr(clock, "LOOK_EVERY_S", 0.0)
+    loop = clock.ClockLoop(threading.Event())
+    for _ in range(3):
+        loop.round(jobs)
+    assert len(asked) == 1
+
+
 def test_a_loop_that_is_told_to_stop_moves_nothing(shelf: Any, jobs: psycopg.Connection) -> None:
     _draft(shelf)
     stop = threading.Event()

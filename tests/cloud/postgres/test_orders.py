@@ -20,6 +20,7 @@ from cloud.core.order_machine import (
     Confirm,
     Count,
     End,
+    Leave,
     Order,
     Other,
     Promise,
@@ -54,6 +55,7 @@ ACTS: dict[Verb, Act] = {
         verb: End(verb=verb, by="ada", because="asked for")
         for verb in (Verb.CLOSE, Verb.REFUSE, Verb.CANCEL, Verb.EXPIRE)
     },
+    Verb.LEAVE: Leave(lines=(2,), because="filled by hand"),
 }
 # By which acts each state is reached from a draft.
 PATHS: dict[State, tuple[Verb, ...]] = {
