@@ -8,16 +8,16 @@ import psycopg
 
 from cloud.actions.agree import today_in, zone_or_utc
 from cloud.core.agreements import WARN_DAYS, Clauses, Mode, Validity, validity_on
+from cloud.core.bin_cases import scale_tolerance
 from cloud.core.breaches import Cover, cover_of
-from cloud.core.exceptions import (
+from cloud.core.case_list import cases
+from cloud.core.cases import (
     AgreementFacts,
     BinFacts,
     Case,
     Cases,
     OrderFacts,
     Snooze,
-    cases,
-    scale_tolerance,
     snooze,
 )
 from cloud.core.followed import Measure

@@ -33,7 +33,7 @@ class Month:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exceptions:
+class Amiss:
     """By name, the worst first, and how many there are in all."""
 
     empty: Sequence[OfBin]
@@ -58,7 +58,7 @@ class Review:
     before: Measured | None  # the quarter before
     months: Sequence[Month]
     reached: Sequence[Reached]  # its agreements
-    exceptions: Exceptions
+    amiss: Amiss
     places: Mapping[int, str]  # of the bins: what lies there, and where
     changes: Sequence[Changed]
 
@@ -99,7 +99,7 @@ def review(
             if midnight(first) < now
         ],
         reached=reached(conn, from_at, asked.to_at, supplier_id=supplier_id),
-        exceptions=exceptions_of(rows, now),
+        amiss=amiss_of(rows, now),
         places=_places(rows),
         changes=kept.changes(conn, supplier_id, from_at, asked.to_at, CHANGES_MAX),
     )
@@ -113,7 +113,7 @@ def last_quarters(now: datetime, count: int) -> list[Quarter]:
     return found
 
 
-def exceptions_of(rows: Behind | None, now: datetime) -> Exceptions:
+def amiss_of(rows: Behind | None, now: datetime) -> Amiss:
     bins = () if rows is None else rows.bins
     orders = () if rows is None else rows.orders
     empty = sorted(
@@ -127,7 +127,7 @@ def exceptions_of(rows: Behind | None, now: datetime) -> Exceptions:
     each = {one.order_id: one for one in orders}.values()
     unanswered = [one for one in each if waited(one, now) > ANSWER_EXPECTED]
     short = [one for one in orders if one.came_at and one.ended_at and one.received < one.quantity]
-    return Exceptions(
+    return Amiss(
         empty=empty[:NAMED_MAX],
         empty_in_all=len(empty),
         late=late[:NAMED_MAX],

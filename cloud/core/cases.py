@@ -2,7 +2,7 @@
 
 A case is something that needs a person: its cause, what that rests on, and the one thing to do
 first. It has a key that stays the same for as long as its cause does, so that it can be put off
-(`Snooze`), told once and counted. Which facts make one is `cloud.core.exceptions`'s to say.
+(`Snooze`), told once and counted. Which facts make one is `case_list`'s to say.
 """
 
 from dataclasses import dataclass
@@ -174,6 +174,31 @@ class Snooze:
 class Cases:
     open: tuple[Case, ...]
     snoozed: tuple[Case, ...]
+
+
+def case_of(
+    facts: BinFacts,
+    kind: Kind,
+    because: str,
+    *,
+    about: str = "",
+    since: datetime,
+    act_before: datetime | None,
+    evidence: tuple[str, ...],
+    action: Action,
+) -> Case:
+    """Of one bin. The key is the same for as long as the cause is; `about`: what of it."""
+    return Case(
+        key=":".join(filter(None, (kind, str(facts.bin_id), about))),
+        kind=kind,
+        bin_id=facts.bin_id,
+        critical=facts.critical,
+        because=because,
+        since=since,
+        act_before=act_before,
+        evidence=tuple(filter(None, evidence)),
+        action=action,
+    )
 
 
 def snooze(case: Case, *, by: str, because: str, until: datetime, now: datetime) -> Snooze:

@@ -73,9 +73,7 @@ class Needs:
     first: Sequence[Need]
 
 
-BLANK_NEED = Need(
-    key="", kind="stale", title="", text="", since_ms=1, href="/exceptions", button=""
-)
+BLANK_NEED = Need(key="", kind="stale", title="", text="", since_ms=1, href="/cases", button="")
 NOTHING = Needs(count=0, first=())
 
 

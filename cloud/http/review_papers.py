@@ -55,9 +55,9 @@ def paper_of(review: Review, now: datetime) -> Paper:
                 for about in NOTES
             ],
             Part(
-                title="Exceptions",
+                title="What was amiss",
                 note="What went another way than it should, by name, the worst first.",
-                grids=_exceptions(review, now),
+                grids=_amiss(review, now),
             ),
             Part(title="What changed", note=CHANGED, grids=[_changes(review)]),
         ],
@@ -133,8 +133,8 @@ def _targets(review: Review) -> Grid:
 # ------------------------------------------------------------------ by name
 
 
-def _exceptions(review: Review, now: datetime) -> list[Grid]:
-    found = review.exceptions
+def _amiss(review: Review, now: datetime) -> list[Grid]:
+    found = review.amiss
 
     def place(bin_id: int) -> str:
         return review.places.get(bin_id, "")

@@ -19,9 +19,9 @@ from cloud.http.api import agreements as api_agreements
 from cloud.http.api import bins as api_bins
 from cloud.http.api import calendars as api_calendars
 from cloud.http.api import calibration as api_calibration
+from cloud.http.api import cases as api_cases
 from cloud.http.api import counts as api_counts
 from cloud.http.api import evidence as api_evidence
-from cloud.http.api import exceptions as api_exceptions
 from cloud.http.api import findings as api_findings
 from cloud.http.api import health as api_health
 from cloud.http.api import kpis as api_kpis
@@ -39,8 +39,8 @@ from cloud.http.pages import (
     answer,
     bins,
     calendars,
+    cases,
     evidence,
-    exceptions,
     imports,
     kpis,
     login,
@@ -117,9 +117,9 @@ def make_site(
     problems.install(site)
     for module in (
         api_health, api_bins, api_movements, api_counts, api_calibration, api_findings, api_nouns,
-        api_orders, api_evidence, api_exceptions, api_kpis, api_review, api_policies,
+        api_orders, api_evidence, api_cases, api_kpis, api_review, api_policies,
         api_calendars, api_shadow, api_agreements, api_users,
-        wall, nouns, policies, calendars, bins, imports, orders, shadow, evidence, exceptions,
+        wall, nouns, policies, calendars, bins, imports, orders, shadow, evidence, cases,
         kpis, review, agreements, portal, answer, users, login,
     ):  # fmt: skip
         site.include_router(module.router)

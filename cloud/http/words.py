@@ -1,5 +1,6 @@
 """Numbers and times as people read them. `ago` takes the same steps as in `static/page.js`."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -43,6 +44,12 @@ def zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
         return UTC
+
+
+def one_zone(names: Iterable[str]) -> tzinfo:
+    """Of a page about several sites: theirs where they share one, else UTC. A page has one zone."""
+    several = set(names)
+    return zone(several.pop()) if len(several) == 1 else UTC
 
 
 def clock(moment: datetime, where: tzinfo, now: datetime) -> str:

@@ -2,7 +2,7 @@
 
 Runs under whoever is asking (see `asking`). `candidates` names the bins that can have a case: its
 conditions are necessary ones, so that of twenty thousand bins that are fine none is looked at
-more closely. Whether there is a case is the rule's to say (`core.exceptions`), never a query's.
+more closely. Whether there is a case is the rule's to say (`core.case_list`), never a query's.
 """
 
 from collections.abc import Collection

@@ -273,6 +273,12 @@ def orders(conn: psycopg.Connection, states: Sequence[str], limit: int) -> list[
     return _asked(conn, query, (list(states), limit))
 
 
+def time_zones(conn: psycopg.Connection) -> list[str]:
+    """Of the sites that are in use."""
+    found = conn.execute("SELECT DISTINCT time_zone FROM sites WHERE active ORDER BY 1").fetchall()
+    return [str(name) for (name,) in found]
+
+
 def order(conn: psycopg.Connection, order_id: UUID) -> OrderRow | None:
     return next(iter(_asked(conn, f"{_ORDERS} WHERE o.order_id = %s", (order_id,))), None)
 

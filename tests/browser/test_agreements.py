@@ -31,7 +31,7 @@ def test_a_supplier_proposes_and_operations_accept(visit, served, width: int, sc
     assert supplier.get_by_role("button", name="Accept").count() == 0
     accessible(supplier)
 
-    ours = visit("/exceptions", OPERATIONS, width=width, scheme=scheme)
+    ours = visit("/cases", OPERATIONS, width=width, scheme=scheme)
     ours.get_by_role("link", name="Open agreement").click()
     expect(ours.get_by_role("heading", name="Usage has doubled")).to_be_visible()
     accessible(ours)

@@ -31,7 +31,7 @@ PAGES = {
     "orders, none": ("/orders?state=ended", OPERATIONS),
     "order": ("/orders/{number}", OPERATIONS),
     "shadow, none": ("/shadow", OPERATIONS),
-    "exceptions": ("/exceptions", OPERATIONS),
+    "cases": ("/cases", OPERATIONS),
     "KPIs": ("/kpis", OPERATIONS),
     "KPIs, the list behind": ("/kpis/orders?name=Lindau+Pumps", OPERATIONS),
     "review": ("/review?supplier=Ferro+AG&quarter=2026Q4", OPERATIONS),

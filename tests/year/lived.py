@@ -26,7 +26,7 @@ import psycopg
 from cloud.actions.count_bin import Asked, count_bin
 from cloud.actions.look_for_cases import look_for_cases
 from cloud.actions.take_in import take_in
-from cloud.core.exceptions import Kind
+from cloud.core.cases import Kind
 from cloud.core.refusals import Refusal
 from cloud.intake import translate
 from cloud.loops.follow import FollowLoop
@@ -51,7 +51,7 @@ from tests.year.world import Answer, answer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from cloud.core.exceptions import Case
+    from cloud.core.cases import Case
 
 BINS_PER_GATEWAY = 100
 LEAD_DAYS = (2, 3, 4, 5)  # working days, of the suppliers

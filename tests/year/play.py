@@ -15,7 +15,8 @@ from uuid import UUID
 
 from cloud.core.breaches import Cover, Limits, Watch, closed, cover_of, next_watch
 from cloud.core.calendars import Calendar, LeadKind, chance_at, covers_until
-from cloud.core.exceptions import BinFacts, Kind, OrderFacts, cases
+from cloud.core.case_list import cases
+from cloud.core.cases import BinFacts, Kind, OrderFacts
 from cloud.core.order_machine import (
     Acknowledge,
     Act,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
-from cloud.actions.review import Exceptions, Review
+from cloud.actions.review import Amiss, Review
 from cloud.core.orders import order_label
 from cloud.http import problems
 from cloud.http.api import kpis, targets
@@ -39,7 +39,7 @@ EXAMPLE: dict[str, JsonValue] = {
         {"first": "2026-11-01", "kpis": None},
     ],
     "agreements": [targets.EXAMPLE],
-    "exceptions": {
+    "amiss": {
         "empty": [{"bin": "LND-R04-B2", "part": "Lock nut M8", "hours": 4.5, "times": 1}],
         "empty_in_all": 1,
         "late": ["RO-1004"],
@@ -67,7 +67,7 @@ class EmptyOut(BaseModel):
     times: int
 
 
-class ExceptionsOut(BaseModel):
+class AmissOut(BaseModel):
     """The worst of each kind by name, and how many there are in all."""
 
     empty: list[EmptyOut]
@@ -98,7 +98,7 @@ class ReviewOut(BaseModel):
     before: KpiOut | None = Field(description="the quarter before")
     months: list[MonthOut]
     agreements: list[ReachedOut] = Field(description="its targets, and what was reached")
-    exceptions: ExceptionsOut
+    amiss: AmissOut
     changes: list[ChangeOut]
 
 
@@ -134,16 +134,16 @@ def _out(found: Review) -> ReviewOut:
             for month in found.months
         ],
         agreements=[targets.out(one) for one in found.reached],
-        exceptions=_exceptions(found.exceptions),
+        amiss=_amiss(found.amiss),
         changes=[ChangeOut(bin=one.code, at=one.at, because=one.because) for one in found.changes],
     )
 
 
-def _exceptions(found: Exceptions) -> ExceptionsOut:
+def _amiss(found: Amiss) -> AmissOut:
     def labels(orders: Sequence[KpiOrder]) -> list[str]:
         return [order_label(one.number) for one in orders]
 
-    return ExceptionsOut(
+    return AmissOut(
         empty=[
             EmptyOut(
                 bin=of.bin.code,

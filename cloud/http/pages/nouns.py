@@ -33,10 +33,10 @@ from cloud.core.nouns import (
     read_paper,
 )
 from cloud.core.refusals import ChangedMeanwhile, NotAsAllowed, NounUnknown
-from cloud.http import accuracy, auth, kept, rendering
+from cloud.http import accuracy, auth, kept, rendering, words
 from cloud.http.auth import Operations
 from cloud.http.parts import parts_of
-from cloud.postgres import asking, counts, nouns
+from cloud.postgres import asking, counts, nouns, portal
 from cloud.postgres.nouns import Row, Wanted
 from cloud.postgres.sessions import Session
 
@@ -248,11 +248,13 @@ def history_page(request: Request, session: Session, noun: Noun, ident: str) -> 
     with auth.asked_by(parts, session) as conn:
         row = kept.find(conn, noun, ident)
         told = kept.history(conn, session, noun, row)
+        zones = portal.time_zones(conn)
     return rendering.page(
         request,
         "noun_history.html",
         session=session,
         now=parts.now(),
+        zone=words.one_zone(zones),
         noun=noun,
         title=_title(noun, row),
         ident=ident,

@@ -197,11 +197,13 @@ def orders_page(request: Request, session: Operations, state: str = "open") -> R
     with auth.asked_by(parts, session) as conn:
         listed = portal.orders(conn, LISTS[state][1], LISTED_MAX)
         by_state = portal.count_orders(conn)
+        zones = portal.time_zones(conn)
     return rendering.page(
         request,
         "orders.html",
         session=session,
         now=parts.now(),
+        zone=words.one_zone(zones),
         orders=listed,
         label=order_label,
         state=state,

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from cloud.actions.look_for_cases import look_for_cases
-from cloud.http import auth, cases, live, problems, rendering, views
+from cloud.http import auth, cases, live, problems, rendering, views, words
 from cloud.http.auth import Operations
 from cloud.http.live import EventStream, TooManyViewers
 from cloud.http.parts import parts_of
-from cloud.postgres import wall
+from cloud.postgres import portal, wall
 
 router = APIRouter(include_in_schema=False)
 
@@ -42,6 +42,7 @@ def wall_page(
     with auth.asked_by(parts, session) as conn:
         rows = wall.all_bins(conn)
         gateways = wall.all_gateways(conn)
+        zones = portal.time_zones(conn)
         needs = cases.needs_of(look_for_cases(conn, now), now)
     tiles = [views.tile_of(row, now) for row in rows]
     summary = views.summary_of(rows, tiles, gateways)
@@ -57,6 +58,7 @@ def wall_page(
         "wall.html",
         session=session,
         now=now,
+        zone=words.one_zone(zones),
         summary=summary,
         tiles=views.in_wall_order(tiles),
         shown={tile.code for tile in shown},

@@ -16,9 +16,12 @@ const SAY_MS_MIN = 10_000;
 const WORST_FIRST = ["empty", "low", "stale", "ok"];
 const STATES = WORST_FIRST.map((status) => `is-${status}`);
 const NUMBER = new Intl.NumberFormat("en-US");
-const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+// Of the page, wherever the reader is: what is written on it and what is behind it are one zone.
+const timeZone = document.querySelector("bin-wall").dataset.zone;
+const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long", timeZone });
+const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "long", timeZone });
 const count = (number) => NUMBER.format(number);
-const clock = (at) => new Date(at).toLocaleTimeString("en-GB");
+const clock = (at) => CLOCK.format(at);
 
 class BinWall extends HTMLElement {
   #tiles = new Map(); // code -> what the server said, with the element that shows it

@@ -11,7 +11,7 @@ from cloud.actions.prove import Verdict, prove
 from cloud.actions.steer_order import approve
 from cloud.core import refusals
 from cloud.postgres import notices
-from tests.cloud.actions.conftest import ADA, DAY, FERRO, NOON, Desk
+from tests.cloud.actions.conftest import ADA, DAY, NOON, Desk
 from tests.cloud.conftest import _shelf
 
 HOUR = timedelta(hours=1)
@@ -125,7 +125,6 @@ def test_who_only_came_along_and_was_filled_by_hand_leaves_the_draft_to_the_othe
     desk: Desk, jobs: psycopg.Connection
 ) -> None:
     desk.agree("approve", draft_hours=24, escalate_after_hours=8)
-    desk.shelf.channel("email", FERRO)
     other = _beside(desk, 1, 800)
     desk.weigh(412)
     assert other.weigh(790, NOON + HOUR).outcome is Outcome.UNCHANGED
@@ -179,14 +178,14 @@ def test_a_bin_that_came_along_stays_while_nobody_can_say_that_it_was_filled(
     assert one.eased
     assert keep_time(jobs, one, NOON + 2 * HOUR) == "", "its number may not be acted on"
     shelf = other.shelf
-    shelf.weigh(1_900, NOON + 3 * HOUR)
+    shelf.weigh(1_200, NOON + 3 * HOUR)
     shelf.admin.execute(
         "INSERT INTO planned_usage (bin_id, from_day, to_day, pieces, because, by, at)"
-        " VALUES (%s, %s, %s, 1200, 'batch', 'ada', %s)",
+        " VALUES (%s, %s, %s, 600, 'batch', 'ada', %s)",
         (shelf.bin_id, NOON.date() + DAY, NOON.date() + DAY, NOON),
     )
     (one,) = timed(jobs, NOON + 3 * HOUR, 10)
-    assert keep_time(jobs, one, NOON + 3 * HOUR) == "", "it is full, and will not be for long"
+    assert keep_time(jobs, one, NOON + 3 * HOUR) == "", "it is filled, and will not be for long"
 
 
 def test_what_waits_for_others_lets_go_of_who_was_counted_to_hold_more(

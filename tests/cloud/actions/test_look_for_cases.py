@@ -12,8 +12,8 @@ from cloud.actions.agree import Wish
 from cloud.actions.assess import assess_bin
 from cloud.actions.look_for_cases import LOOKS, look_for_cases, put_off
 from cloud.core.agreements import Side
+from cloud.core.cases import Action, Case, Kind
 from cloud.core.clauses import CLAUSES, values_of
-from cloud.core.exceptions import Action, Case, Kind
 from cloud.core.nouns import read
 from cloud.core.order_machine import Accept, Change, Confirm, Other, Promise
 from cloud.core.refusals import CaseUnknown, SnoozeWithoutReason

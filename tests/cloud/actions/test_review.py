@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from cloud.actions import review as reviews
-from cloud.actions.review import exceptions_of, last_quarters, lateness, review, waited
+from cloud.actions.review import amiss_of, last_quarters, lateness, review, waited
 from cloud.core.quarters import Quarter
 from cloud.core.refusals import SpanImpossible
 from cloud.postgres import asking
@@ -51,7 +51,7 @@ def test_who_waits_waits_until_an_answer_or_an_arrival_or_now() -> None:
 
 
 def test_of_nothing_measured_nothing_went_another_way() -> None:
-    found = exceptions_of(None, NOON)
+    found = amiss_of(None, NOON)
     assert (found.late_in_all, found.short_in_all, found.unanswered_in_all) == (0, 0, 0)
 
 

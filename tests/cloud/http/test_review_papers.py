@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 from cloud.actions.achieve import Reached
-from cloud.actions.review import Month, Review, exceptions_of
+from cloud.actions.review import Month, Review, amiss_of
 from cloud.core.agreements import Clauses, Service, Target
 from cloud.core.quarters import Quarter
 from cloud.core.targets import Achieved, targets_of
@@ -45,7 +45,7 @@ def review(*changes: Changed, agreed: tuple[Reached, ...] = ()) -> Review:
         whole=None,
         before=None,
         months=[Month(first=first, measured=None) for first in quarter.months[:2]],
-        exceptions=exceptions_of(None, NOON),
+        amiss=amiss_of(None, NOON),
         places={},
         reached=agreed,
         changes=changes,

@@ -53,6 +53,21 @@ def test_the_day_is_that_of_the_site_not_of_utc() -> None:
     assert words.zone_name(late, BERLIN) == "CET"
 
 
+@pytest.mark.parametrize(
+    ("names", "zone"),
+    [
+        (["Europe/Berlin", "Europe/Berlin"], "Europe/Berlin"),
+        (["Europe/Berlin", "America/Lima"], "UTC"),
+        ([], "UTC"),
+        (["Nowhere/Land"], "UTC"),
+    ],
+)
+def test_a_page_of_several_sites_has_their_zone_where_they_share_one(
+    names: list[str], zone: str
+) -> None:
+    assert str(words.one_zone(names)) == zone
+
+
 def test_an_unknown_zone_is_shown_as_utc() -> None:
     assert words.exact(NOW, words.zone("Nowhere/Land")).endswith("UTC")
 

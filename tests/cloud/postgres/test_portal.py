@@ -73,3 +73,8 @@ def test_readings_come_newest_first_and_only_one_s_own(conn) -> None:
     assert [reading.weight_mg for reading in readings] == [350_000, 3_290_000]
     assert portal.last_readings(conn, of_ferro, 1) == readings[:1]
     assert portal.last_readings(conn, of_norrby, 10) == []
+
+
+def test_the_zones_of_sites_in_use_are_told_once_each(world, conn) -> None:
+    asking.as_operations(conn, "test")
+    assert portal.time_zones(conn) == ["Europe/Berlin"]

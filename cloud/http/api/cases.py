@@ -2,9 +2,11 @@
 
 from datetime import UTC, datetime
 from typing import Any, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from starlette.responses import RedirectResponse, Response
 
 from cloud.actions.look_for_cases import Looked, look_for_cases, put_off
 from cloud.core.cases import Case
@@ -12,7 +14,7 @@ from cloud.http import auth
 from cloud.http.auth import Operations
 from cloud.http.parts import CaseKey, parts_of
 
-router = APIRouter(prefix="/api/exceptions", tags=["exceptions"])
+router = APIRouter(tags=["cases"])
 
 EXAMPLE: dict[str, JsonValue] = {
     "key": "low_not_covered:12:breach-7",
@@ -64,7 +66,7 @@ NOT_FOUND: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("", summary="What needs a person, most urgent first")
+@router.get("/api/cases", summary="What needs a person, most urgent first")
 def list_cases(
     request: Request, session: Operations, state: Literal["open", "snoozed", "all"] = "open"
 ) -> list[CaseOut]:
@@ -80,7 +82,7 @@ def list_cases(
     return [_out(case, looked) for case in listed]
 
 
-@router.post("/{key}/snooze", summary="Put one off", responses=NOT_FOUND, status_code=204)
+@router.post("/api/cases/{key}/snooze", summary="Put one off", responses=NOT_FOUND, status_code=204)
 def snooze(request: Request, session: Operations, key: CaseKey, said: SnoozeIn) -> None:
     """It comes back when the time is over. A case that gets worse is another, and is shown."""
     parts = parts_of(request)
@@ -93,6 +95,15 @@ def snooze(request: Request, session: Operations, key: CaseKey, said: SnoozeIn) 
             until=said.until.astimezone(UTC),
             now=parts.now(),
         )
+
+
+@router.get("/api/exceptions", include_in_schema=False)
+@router.post("/api/exceptions/{key}/snooze", include_in_schema=False)
+def by_its_former_name(request: Request, _session: Operations) -> Response:
+    """A program that asks by the address of before is sent on, with what it says."""
+    path = quote(request.url.path.replace("/exceptions", "/cases", 1), safe="/:")
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(path + query, 308)
 
 
 def _out(case: Case, looked: Looked) -> CaseOut:

@@ -10,9 +10,10 @@ from starlette.responses import RedirectResponse, Response
 from cloud.actions.look_for_cases import Looked, look_for_cases, put_off
 from cloud.core.cases import Case, Snooze
 from cloud.core.refusals import SnoozeWithoutReason
-from cloud.http import auth, cases, rendering
+from cloud.http import auth, cases, rendering, words
 from cloud.http.auth import Operations
 from cloud.http.parts import CaseKey, parts_of
+from cloud.postgres import portal
 from cloud.postgres.sessions import Session
 
 router = APIRouter(include_in_schema=False)
@@ -36,16 +37,15 @@ class Row:
     button: str
     href: str
     code: str
-    zone: str
     snooze: Snooze | None
 
 
-@router.get("/exceptions")
-def exceptions_page(request: Request, session: Operations) -> Response:
+@router.get("/cases")
+def cases_page(request: Request, session: Operations) -> Response:
     return _page(request, session)
 
 
-@router.post("/exceptions/{key}/snooze")
+@router.post("/cases/{key}/snooze")
 def snooze(
     request: Request,
     session: Operations,
@@ -60,7 +60,13 @@ def snooze(
     with auth.asked_by(parts, session) as conn:
         until = now + SPANS[span][1]
         put_off(conn, key, by=session.email, because=because.strip(), until=until, now=now)
-    return RedirectResponse("/exceptions", 303)
+    return RedirectResponse("/cases", 303)
+
+
+@router.get("/exceptions")
+def by_its_former_name(_session: Operations) -> Response:
+    """Somebody has kept the address."""
+    return RedirectResponse("/cases", 308)
 
 
 def _page(request: Request, session: Session, refused: str = "") -> Response:
@@ -68,13 +74,15 @@ def _page(request: Request, session: Session, refused: str = "") -> Response:
     now = parts.now()
     with auth.asked_by(parts, session) as conn:
         looked = look_for_cases(conn, now)
+        zones = portal.time_zones(conn)
     return rendering.page(
         request,
-        "exceptions.html",
+        "cases.html",
         status=422 if refused else 200,
-        at="/exceptions",
+        at="/cases",
         session=session,
         now=now,
+        zone=words.one_zone(zones),
         rows=[_row(case, looked, now) for case in looked.cases.open[:LISTED_MAX]],
         more=max(0, len(looked.cases.open) - LISTED_MAX),
         snoozed=[_row(case, looked, now) for case in looked.cases.snoozed[:LISTED_MAX]],
@@ -94,6 +102,5 @@ def _row(case: Case, looked: Looked, now: datetime) -> Row:
         button=cases.BUTTONS[case.action],
         href=cases.href_of(case, bin_.code),
         code=bin_.code,
-        zone=bin_.time_zone,
         snooze=looked.snoozes.get(case.key),
     )

@@ -1,13 +1,13 @@
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.core.breaches import Cover
-from cloud.core.exceptions import (
-    BACK_WITHIN,
+from cloud.core.case_list import BACK_WITHIN, cases
+from cloud.core.cases import (
     Action,
     AgreementFacts,
     BinFacts,
@@ -15,33 +15,11 @@ from cloud.core.exceptions import (
     Kind,
     OrderFacts,
     Snooze,
-    cases,
-    scale_tolerance,
     snooze,
 )
-from cloud.core.levels import Calibration
 from cloud.core.policies.base import Ask
 from cloud.core.trust import Trust
-
-NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-FINE = BinFacts(bin_id=1, name="A-1", pieces=50, reading="reading 7", maximum=100)
-LOW = replace(FINE, pieces=5, breach_since=NOW - HOUR, breach="breach 3", runs_out_at=NOW + DAY)
-SENT = OrderFacts(
-    order_id="o1",
-    label="RO-1",
-    outstanding=10,
-    sent_at=NOW - DAY,
-    answered_at=NOW - DAY,
-    answer_due_at=NOW - HOUR,
-    promised_at=NOW + HOUR,
-    delivery_closes_at=NOW + HOUR,
-    overdue_at=NOW + DAY,
-)
-
-
-def kinds(*bins: BinFacts, now: datetime = NOW) -> list[Kind]:
-    return [case.kind for case in cases(bins, now).open]
+from tests.cloud.core.case_facts import DAY, FINE, HOUR, LOW, NOW, SENT, kinds
 
 
 @pytest.mark.parametrize(
@@ -136,40 +114,6 @@ def test_nothing_that_goes_as_it_should_needs_a_person() -> None:
     assert kinds(replace(FINE, orders=(ended, draft))) == []
 
 
-def test_a_dead_scale_says_so_and_its_old_number_says_nothing() -> None:
-    dead = replace(LOW, trust=Trust.STALE, trust_because="Silent.", untrusted_since=NOW)
-    assert kinds(dead) == [Kind.SENSOR_DOWN]
-
-
-def test_a_dead_scale_does_not_say_that_nothing_came() -> None:
-    dead = replace(FINE, trust=Trust.STALE, untrusted_since=NOW)
-    facts = replace(dead, orders=(replace(SENT, delivery_closes_at=NOW - HOUR),))
-    told = {case.kind: case.because for case in cases([facts], NOW).open}
-    assert told[Kind.DELIVERY_WITHOUT_WEIGHT] == (
-        "RO-1 was to come, and the scale cannot tell whether it did."
-    )
-
-
-def test_a_deadline_makes_a_case_the_moment_it_has_passed() -> None:
-    facts = replace(FINE, orders=(replace(SENT, answered_at=None, answer_due_at=NOW),))
-    assert kinds(facts) == []
-    assert kinds(facts, now=NOW + timedelta(microseconds=1)) == [Kind.NO_ANSWER]
-
-
-def test_a_draft_needs_a_person_from_the_start_and_anew_when_nobody_came() -> None:
-    draft = replace(
-        SENT, sent_at=None, drafted_at=NOW, expires_at=NOW + 2 * DAY, escalates_at=NOW + HOUR
-    )
-    (asked,) = cases([replace(FINE, orders=(draft,))], NOW).open
-    assert (asked.because, asked.since) == ("RO-1 waits to be approved: A-1.", NOW)
-    assert asked.act_before == NOW + 2 * DAY, "then it expires"
-    (sooner,) = cases([replace(FINE, runs_out_at=NOW + DAY, orders=(draft,))], NOW).open
-    assert sooner.act_before == NOW + DAY, "before that the bin runs out"
-    (again,) = cases([replace(FINE, orders=(draft,))], NOW + 2 * HOUR).open
-    assert (again.because, again.since) == ("RO-1 still waits to be approved: A-1.", NOW + HOUR)
-    assert again.key != asked.key, "putting off the first does not silence the second"
-
-
 def test_many_lines_of_one_order_that_wait_for_one_answer_are_one_case() -> None:
     draft = replace(SENT, sent_at=None, drafted_at=NOW, expires_at=NOW + 9 * DAY)
     bins = [
@@ -191,81 +135,6 @@ def test_many_lines_of_one_order_that_wait_for_one_answer_are_one_case() -> None
     assert len(cases([replace(one, orders=(late,)) for one in bins], NOW).open) == 3
 
 
-def test_a_change_that_is_being_confirmed_needs_nobody_yet() -> None:
-    moving = replace(FINE, unconfirmed=4, unconfirmed_since=NOW - HOUR)
-    assert kinds(moving) == []
-    (case,) = cases([moving], NOW + timedelta(seconds=1)).open
-    assert case.because == "A-1: the scale shows 4 pieces more, and that is not booked."
-
-
-def test_another_change_that_waits_is_another_case() -> None:
-    odd = replace(FINE, trust=Trust.UNIT_CHANGED, trust_because="Odd.", untrusted_since=NOW)
-    later = replace(odd, untrusted_since=NOW + HOUR)
-    assert cases([odd], NOW).open[0].key != cases([later], NOW).open[0].key
-    assert Kind.SENSOR_DOWN not in kinds(odd)
-
-
-def test_the_book_may_not_drift_from_the_scale_in_silence() -> None:
-    apart = replace(FINE, pieces=100, weighed=90, weighed_tolerance=9, level_since=NOW - DAY)
-    (case,) = cases([apart], NOW).open
-    assert case.because == "A-1: 100 are booked, and the scale weighs 90."
-    assert case.since == NOW - DAY
-    assert kinds(replace(apart, weighed=91)) == [], "the scale cannot tell the difference"
-    assert kinds(replace(apart, weighed=None)) == [], "not weighed, or just now something moves"
-    assert kinds(replace(apart, unconfirmed=-10, unconfirmed_since=NOW)) == []
-    stale = replace(apart, trust=Trust.STALE, untrusted_since=NOW)
-    assert kinds(stale) == [Kind.SENSOR_DOWN], "an old weight proves nothing"
-    counted = replace(apart, counted=100, counted_at=NOW, count="count-4")
-    assert kinds(counted) == [Kind.COUNT_DIFFERS], "the book is right: it is the scale that is not"
-    assert kinds(replace(counted, pieces=90, counted=90)) == []
-
-
-@pytest.mark.parametrize(
-    ("pieces", "sd_pieces", "calibration", "tolerance"),
-    [
-        (0, 0.0, Calibration(tare_mg=0, unit_weight_ug=4_200_000), 2),
-        (100, 0.0, Calibration(tare_mg=0, unit_weight_ug=4_200_000), 2),
-        (1_000, 0.0, Calibration(tare_mg=0, unit_weight_ug=4_200_000), 14),  # 1 % and some spread
-        (1_000, 0.0, Calibration(tare_mg=0, unit_weight_ug=4_200_000, unit_error_ug=4_200), 5),
-        (10, 0.0, Calibration(tare_mg=0, unit_weight_ug=1_000_000, scale_sd_mg=2_000), 9),
-        (10, 5.0, Calibration(tare_mg=0, unit_weight_ug=1_000_000), 20),
-    ],
-)
-def test_book_and_scale_may_differ_by_what_the_scale_cannot_tell(
-    pieces: int, sd_pieces: float, calibration: Calibration, tolerance: int
-) -> None:
-    assert scale_tolerance(pieces, sd_pieces, calibration) == tolerance
-
-
-def test_an_empty_bin_needs_a_person_whatever_is_on_its_way() -> None:
-    empty = replace(LOW, pieces=0, cover=Cover.COVERED, runs_out_at=NOW - HOUR)
-    (case,) = cases([empty], NOW).open
-    assert case.because == "A-1 is empty, and its order has not come yet."
-    assert (case.action, case.act_before) == (Action.EXPEDITE, NOW - HOUR)
-    (late,) = cases([replace(empty, pieces=1, cover=Cover.LATE)], NOW).open
-    assert late.key != case.key, "it got worse"
-    seen = replace(empty, unconfirmed=90, unconfirmed_since=NOW)
-    assert kinds(seen) == [], "a refill lies in it, and is being confirmed"
-    (alone,) = cases([replace(empty, cover=Cover.NOT_COVERED)], NOW).open
-    assert alone.because == "A-1 is empty, and nothing is on its way."
-
-
-def test_a_change_of_the_suppliers_is_answered_before_anything_else_of_the_order() -> None:
-    order = replace(SENT, changed_at=NOW, overdue_at=NOW - HOUR)
-    (case,) = cases([replace(FINE, orders=(order,))], NOW).open
-    assert (case.kind, case.because) == (
-        Kind.CHANGE_PROPOSED,
-        "The supplier would change RO-1 for A-1.",
-    )
-
-
-def test_an_order_that_goes_wrong_in_several_ways_is_told_once() -> None:
-    order = replace(
-        SENT, answered_at=None, delivery_closes_at=NOW - HOUR, overdue_at=NOW - timedelta(minutes=1)
-    )
-    assert kinds(replace(FINE, orders=(order,))) == [Kind.ORDER_AGED_OUT]
-
-
 def test_each_open_order_of_a_bin_is_told_by_itself() -> None:
     old = replace(SENT, order_id="o0", label="RO-0", overdue_at=NOW - HOUR)
     asked = replace(SENT, order_id="o2", label="RO-2", answered_at=None)
@@ -274,24 +143,6 @@ def test_each_open_order_of_a_bin_is_told_by_itself() -> None:
         (Kind.ORDER_AGED_OUT, "RO-0"),
         (Kind.NO_ANSWER, "RO-2"),
     }
-
-
-def test_nobody_hurries_an_order_while_another_one_comes_in_time() -> None:
-    out = NOW + 2 * HOUR
-    late = replace(SENT, order_id="o0", promised_at=NOW + DAY, delivery_closes_at=NOW + DAY)
-    facts = replace(FINE, runs_out_at=out, orders=(late, SENT))
-    assert kinds(facts) == []
-    assert kinds(replace(facts, orders=(late,))) == [Kind.PROMISE_AFTER_RUN_OUT]
-    for other in (
-        replace(SENT, sent_at=None),
-        replace(SENT, outstanding=0),
-        replace(SENT, promised_at=None, delivery_closes_at=None),  # nobody said when
-        replace(SENT, delivery_closes_at=out + timedelta(seconds=1)),
-        replace(SENT, promised_at=NOW - HOUR, delivery_closes_at=NOW - HOUR, arrived=True),
-    ):
-        assert kinds(replace(facts, orders=(late, other))) == [Kind.PROMISE_AFTER_RUN_OUT]
-    both = replace(SENT, promised_at=NOW + DAY, delivery_closes_at=NOW + DAY)
-    assert kinds(replace(facts, orders=(late, both))) == [Kind.PROMISE_AFTER_RUN_OUT] * 2
 
 
 def test_the_list_is_in_the_order_of_the_time_left() -> None:
