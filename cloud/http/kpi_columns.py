@@ -44,6 +44,53 @@ def signed_percent(share: float | None) -> str:
     return f"{sign}{abs(share) * 100:.1f} %"
 
 
+# What stands below a number is a sentence: where there is nothing to tell, it says of what.
+
+
+def _known(one: Measured) -> str:
+    return "nothing is known" if one.coverage is None else f"{words.percent(one.coverage)} known"
+
+
+def _counted(one: Measured) -> str:
+    if not one.counts:
+        return "nobody counted"
+    counts = words.plural(one.counts, "count")
+    if one.accuracy.gross is None:
+        return counts
+    return f"{counts}, {words.percent(one.accuracy.gross)} gross"
+
+
+def _unanswered(one: Measured) -> str:
+    return f"{one.cycle.unanswered:,} unanswered" if one.order_count else "no order"
+
+
+def _came(one: Measured) -> str:
+    """How long nine of ten took, and how many have not come."""
+    if not one.order_count:
+        return "no order"
+    took = one.cycle.cycle_hours_p90
+    said = "none has come" if took is None else f"9 of 10 in {hours(took)}"
+    return f"{said}, {one.cycle.open_orders:,} open"
+
+
+def _shipped(one: Measured) -> str:
+    if one.delivered.weighed_as_shipped is None:
+        return "nothing said to be shipped" if one.order_count else "no order"
+    return f"{words.percent(one.delivered.weighed_as_shipped)} as shipped"
+
+
+def _rush(one: Measured) -> str:
+    return "no order" if one.rush is None else f"{words.percent(one.rush)} rush"
+
+
+def _lies(one: Measured) -> str:
+    return "" if one.turnover.days is None else f"{one.turnover.days:,.0f} days"
+
+
+def _weeks(one: Measured) -> str:
+    return words.plural(one.forecast.weeks, "week") if one.forecast.weeks else "no whole week"
+
+
 def _value(one: Measured) -> str:
     if one.currency is None:
         return "no one price"
@@ -78,7 +125,7 @@ COLUMNS = (
         " scale did not see is taken out, and told as the share that is known.",
         text=lambda m: words.percent(m.availability),
         value=lambda m: m.availability,
-        sub=lambda m: f"{words.percent(m.coverage)} known",
+        sub=_known,
     ),
     Column(
         title="Accuracy",
@@ -88,7 +135,7 @@ COLUMNS = (
         " differences by all that was counted, none making up for another.",
         text=lambda m: words.percent(m.accuracy.hit_rate),
         value=lambda m: m.accuracy.hit_rate,
-        sub=lambda m: f"{words.plural(m.counts, 'count')}, {words.percent(m.accuracy.gross)} gross",
+        sub=_counted,
     ),
     Column(
         title="Response",
@@ -97,16 +144,17 @@ COLUMNS = (
         means="From the order to the supplier's first answer, the median.",
         text=lambda m: hours(m.cycle.response_hours_median),
         value=lambda m: m.cycle.response_hours_median,
-        sub=lambda m: f"{m.cycle.unanswered:,} unanswered",
+        sub=_unanswered,
     ),
     Column(
         title="Order cycle",
         behind="orders",
         about=ORDERS,
-        means="From the order to the refill the scale saw, the mean; below it the 90th percentile.",
+        means="From the order to the refill the scale saw, the mean; below it how long nine of ten"
+        " took at most.",
         text=lambda m: hours(m.cycle.cycle_hours_mean),
         value=lambda m: m.cycle.cycle_hours_mean,
-        sub=lambda m: f"p90 {hours(m.cycle.cycle_hours_p90)}, {m.cycle.open_orders:,} open",
+        sub=_came,
     ),
     Column(
         title="As ordered",
@@ -116,7 +164,7 @@ COLUMNS = (
         " were weighed as were said to be shipped. Of lines somebody said to have shipped.",
         text=lambda m: words.percent(m.delivered.shipped_as_ordered),
         value=lambda m: m.delivered.shipped_as_ordered,
-        sub=lambda m: f"{words.percent(m.delivered.weighed_as_shipped)} as shipped",
+        sub=_shipped,
     ),
     Column(
         title="Zero touch",
@@ -126,7 +174,7 @@ COLUMNS = (
         " to run out before they could come.",
         text=lambda m: words.percent(m.zero_touch),
         value=lambda m: m.zero_touch,
-        sub=lambda m: f"{words.percent(m.rush)} rush",
+        sub=_rush,
     ),
     Column(
         title="Turnover",
@@ -136,7 +184,7 @@ COLUMNS = (
         " piece lies.",
         text=lambda m: number(m.turnover.turns),
         value=lambda m: m.turnover.turns,
-        sub=lambda m: "" if m.turnover.days is None else f"{m.turnover.days:,.0f} days",
+        sub=_lies,
     ),
     Column(
         title="Days of supply",
@@ -165,7 +213,7 @@ COLUMNS = (
         " better than saying the same as last week. Weeks that were hidden do not count.",
         text=lambda m: number(m.forecast.rmsse, 2),
         value=lambda m: m.forecast.rmsse,
-        sub=lambda m: words.plural(m.forecast.weeks, "week"),
+        sub=_weeks,
     ),
     Column(
         title="Bias",

@@ -137,7 +137,9 @@ def test_each_order_of_a_bin_that_has_not_ended_is_told_the_oldest_first(
     _order(shelf.admin, shelf.bin_id, due=NOON + HOUR, received=90)
     _order(shelf.admin, shelf.bin_id, state="sent", promised=NOON + 2 * HOUR, shipped=4)
     _order(shelf.admin, shelf.bin_id)
-    shelf.admin.execute("UPDATE orders SET ended_at = %s, state = 'closed' WHERE number = 1003", (NOON,))
+    shelf.admin.execute(
+        "UPDATE orders SET ended_at = %s, state = 'closed' WHERE number = 1003", (NOON,)
+    )
     shelf.admin.execute(
         "INSERT INTO order_lines (order_id, number, bin_id, item_id, cycle, ordinal, asked,"
         " quantity, promised_at, because, evidence)"
