@@ -19,7 +19,7 @@ from cloud.core.agreements import (
     Share,
     Target,
 )
-from cloud.core.nouns import Field, Kind, Mistake, Noun, Value, Values
+from cloud.core.nouns import Field, Kind, Mistake, Noun, Value, Values, number_field
 
 _HOURS_MAX = 8_760
 _DAY = r"\d{4}-\d{2}-\d{2}"
@@ -27,9 +27,7 @@ _PERCENT = 100
 
 
 def _hours(name: str, label: str, default: int, hint: str) -> Field:
-    return Field(
-        name=name, label=label, kind=Kind.NUMBER, high=_HOURS_MAX, default=default, hint=hint
-    )
+    return number_field(name, label, high=_HOURS_MAX, default=default, hint=hint)
 
 
 def _day(name: str, label: str, *, required: bool, hint: str) -> Field:
@@ -79,10 +77,9 @@ CLAUSES = Noun(
             hint="auto: the order leaves · approve: a person says yes first · notify: one notice,"
             " no order · shadow: only written down",
         ),
-        Field(
-            name="value_limit",
-            label="Ask above this value",
-            kind=Kind.NUMBER,
+        number_field(
+            "value_limit",
+            "Ask above this value",
             digits=2,
             high=10**12,
             hint="of one order, in the currency of its prices; empty: no limit",
@@ -104,53 +101,47 @@ CLAUSES = Noun(
             choices=tuple(Service),
             hint="cycle: times a bin lasts until its refill · fill: pieces served at once",
         ),
-        Field(
-            name="target_per_mille",
+        number_field(
+            "target_per_mille",
+            "Target, %",
             paper="target_percent",
-            label="Target, %",
-            kind=Kind.NUMBER,
             digits=1,
             low=1,
             high=999,
         ),
-        Field(
-            name="supply_days",
-            label="Days of supply, at most",
-            kind=Kind.NUMBER,
+        number_field(
+            "supply_days",
+            "Days of supply, at most",
             low=1,
             high=3_650,
             hint="the median of the bins; empty: no target",
         ),
-        Field(
-            name="stock_value",
-            label="Mean stock is worth at most",
-            kind=Kind.NUMBER,
+        number_field(
+            "stock_value",
+            "Mean stock is worth at most",
             digits=2,
             high=10**12,
             hint="at the supplier's prices; empty: no target",
         ),
         _hours("answer_hours", "An order is answered within, hours", 24, ""),
         _hours("grace_hours", "Overdue after, hours", 24, "past the time promised"),
-        Field(
-            name="band_quantity_percent",
-            label="May deliver more or less, %",
-            kind=Kind.NUMBER,
+        number_field(
+            "band_quantity_percent",
+            "May deliver more or less, %",
             high=_PERCENT,
             default=0,
             hint="without asking",
         ),
-        Field(
-            name="band_postpone_days",
-            label="May deliver later, days",
-            kind=Kind.NUMBER,
+        number_field(
+            "band_postpone_days",
+            "May deliver later, days",
             high=365,
             default=0,
             hint="without asking",
         ),
-        Field(
-            name="band_limits_percent",
-            label="Limits may be moved, %",
-            kind=Kind.NUMBER,
+        number_field(
+            "band_limits_percent",
+            "Limits may be moved, %",
             high=_PERCENT,
             default=0,
             hint="a proposal that moves them no further holds at once",

@@ -72,6 +72,23 @@ class Field:
                 return self.allowed or f"1 to {self.chars} characters"
 
 
+def number_field(
+    name: str,
+    label: str,
+    *,
+    low: int = 0,
+    high: int = INT_MAX,
+    digits: int = 0,
+    default: int | None = None,
+    paper: str = "",
+    hint: str = "",
+) -> Field:
+    return Field(
+        name=name, label=label, kind=Kind.NUMBER, low=low, high=high, digits=digits,
+        default=default, paper=paper, hint=hint,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
     field: str

@@ -12,10 +12,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import partial
 from types import MappingProxyType
 
 from cloud.core.breaches import Limits
-from cloud.core.nouns import INT_MAX, Field, Kind, Mistake, Noun, Value, Values
+from cloud.core.nouns import INT_MAX, Field, Kind, Mistake, Noun, Value, Values, number_field
 from cloud.core.plain import Plain
 from cloud.core.policies.base import Rounding
 from cloud.core.policies.registry import POLICIES
@@ -102,8 +103,7 @@ class PolicySettings:
     target_permille: int = TARGET_PERMILLE
 
 
-def _number(name: str, label: str, *, low: int = 1, high: int = INT_MAX, **more: object) -> Field:
-    return Field(name=name, label=label, kind=Kind.NUMBER, low=low, high=high, **more)  # type: ignore[arg-type] # as the fields there
+_number = partial(number_field, low=1)
 
 
 def _rule(values: Values) -> list[Mistake]:

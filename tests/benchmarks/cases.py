@@ -9,21 +9,17 @@ ratios much less.
 """
 
 import argparse
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import psycopg
 
 from cloud.actions.look_for_cases import look_at, look_for_cases
-from cloud.embedded import postgres
 from cloud.http import views
-from cloud.postgres import asking, migrate, wall
+from cloud.postgres import asking, wall
 from cloud.postgres.cases import candidates
-from tests.benchmarks import reads
-from tests.conftest import PASSWORD
+from tests.benchmarks.laid_out import lay_out
+from tests.benchmarks.serving import NAME, PASSWORD, Server, best_s, fresh
 
-NAME = "binline_bench"
 NOW = datetime(2026, 12, 31, 15, 20, tzinfo=UTC)
 TIMES = 5
 
@@ -32,17 +28,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--bins", type=int, default=20_000)
     chosen = parser.parse_args()
-    with reads.started() as server:
-        with psycopg.connect(server.dsn(database="postgres"), autocommit=True) as conn:
-            conn.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
-        postgres.ensure_database(server, NAME)
-        with psycopg.connect(server.dsn(database=NAME)) as conn:
-            migrate.migrate(conn)
-            migrate.set_passwords(conn, dict.fromkeys(migrate.LOGIN_ROLES, PASSWORD))
+    with fresh() as server:
         run(server, chosen.bins)
 
 
-def run(server: reads.Server, bins: int) -> None:
+def run(server: Server, bins: int) -> None:
     options = "-c search_path=binline,public -c timezone=UTC"
     with psycopg.connect(server.dsn(database=NAME), autocommit=True, options=options) as admin:
         settle(admin, bins)
@@ -66,38 +56,20 @@ def compare(portal: psycopg.Connection, what: str) -> None:
     closer = candidates(portal, NOW)
     said = f"{len(found):,} cases, {len(closer):,} of {len(every):,} bins looked at more closely"
     print(f"{what}: {said}")  # noqa: T201
-    plain = timed(lambda: look_at(portal, every, NOW))
+    plain = best_s(lambda: look_at(portal, every, NOW), TIMES)
     for name, ask in (
         ("which bins can have one", lambda: candidates(portal, NOW)),
         ("the list", lambda: look_for_cases(portal, NOW)),
         ("every bin looked at", lambda: look_at(portal, every, NOW)),
         ("the wall's tiles", lambda: [views.tile_of(row, NOW) for row in wall.all_bins(portal)]),
     ):
-        took = timed(ask)
+        took = best_s(ask, TIMES)
         print(f"{took * 1e3:>9.0f} ms    {name}, {plain / took:.1f} times")  # noqa: T201
 
 
-def timed(ask: Callable[[], object]) -> float:
-    """The best of some: what else the machine does is not what is measured."""
-    took = []
-    for _ in range(TIMES):
-        began = time.perf_counter()
-        ask()
-        took.append(time.perf_counter() - began)
-    return min(took)
-
-
 def settle(admin: psycopg.Connection, bins: int) -> None:
-    sites = max(1, bins // reads.SITE_BINS)
+    lay_out(admin, bins, NOW)
     for statement, values in (
-        (reads._SITES, [sites]),
-        (reads._SUPPLIERS, []),
-        (reads._ITEMS, []),
-        (reads._GATEWAYS, [sites]),
-        (reads._BINS, [reads.SITE_BINS, bins]),
-        (reads._SENSORS, []),
-        (reads._STREAMS, []),
-        (reads._STATE, [NOW, NOW, NOW]),
         ("UPDATE gateways SET presence = 'online'", []),
         (_LEVELS, [NOW, NOW]),
         ("UPDATE bin_state SET condition = 'overload' WHERE bin_id %% 100 = 7", []),

@@ -27,15 +27,14 @@ from cloud.core.asked import Asked, Group
 from cloud.core.kpis import Since
 from cloud.core.quarters import quarter_of
 from cloud.core.trust import INTERVALS_UNTIL_STALE
-from cloud.embedded import postgres
 from cloud.http.site import make_site
-from cloud.postgres import asking, migrate, pools, users
-from tests.benchmarks import reads
+from cloud.postgres import asking, pools, users
+from tests.benchmarks.laid_out import lay_out
 from tests.benchmarks.parameters import processor_s
+from tests.benchmarks.serving import NAME, Server, best_s, fresh
+from tests.benchmarks.serving import PASSWORD as DATABASE_PASSWORD
 from tests.cloud.http.world import OPERATIONS, PASSWORD, PASSWORD_HASH, SETTINGS
-from tests.conftest import PASSWORD as DATABASE_PASSWORD
 
-NAME = "binline_bench"
 DAY = timedelta(days=1)
 NOW = datetime(2026, 12, 31, 15, 20, tzinfo=UTC)
 PAGE_S = 1.0  # what a page of a thousand bins may take
@@ -49,17 +48,11 @@ def main() -> None:
     parser.add_argument("--hours", action="store_true", help="hours of readings, too")
     parser.add_argument("--told", type=int, default=1_000, help="bins with movements of their own")
     chosen = parser.parse_args()
-    with reads.started() as server:
-        with psycopg.connect(server.dsn(database="postgres"), autocommit=True) as conn:
-            conn.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
-        postgres.ensure_database(server, NAME)
-        with psycopg.connect(server.dsn(database=NAME)) as conn:
-            migrate.migrate(conn)
-            migrate.set_passwords(conn, dict.fromkeys(migrate.LOGIN_ROLES, DATABASE_PASSWORD))
+    with fresh() as server:
         run(server, chosen.bins, chosen.days, min(chosen.told, chosen.bins), hours=chosen.hours)
 
 
-def run(server: reads.Server, bins: int, days: int, told_of: int, *, hours: bool) -> None:
+def run(server: Server, bins: int, days: int, told_of: int, *, hours: bool) -> None:
     options = "-c search_path=binline,public -c timezone=UTC"
     from_at = datetime.combine((NOW - (days - 1) * DAY).date(), datetime.min.time(), UTC)
     with psycopg.connect(server.dsn(database=NAME), autocommit=True, options=options) as admin:
@@ -73,7 +66,7 @@ def run(server: reads.Server, bins: int, days: int, told_of: int, *, hours: bool
     with psycopg.connect(server.dsn("binline_portal", DATABASE_PASSWORD, NAME)) as portal:
         asking.as_operations(portal, "bench")
         portal.execute("SET statement_timeout = 0")
-        plain = timed(lambda: plainly(portal, from_at, NOW), 1) * bins / told_of
+        plain = best_s(lambda: plainly(portal, from_at, NOW), 1) * bins / told_of
         for group in Group:
             asked = Asked(from_at=from_at, to_at=NOW, group=group)
             told(portal, f"by {group.value}", lambda asked=asked: measure(portal, asked), plain)
@@ -86,7 +79,7 @@ def run(server: reads.Server, bins: int, days: int, told_of: int, *, hours: bool
 
 def told(conn: psycopg.Connection, what: str, ask: Callable[[], object], plain_s: float) -> None:
     """On the wall, and what it takes of a processor: the program's own, and its backend's."""
-    took_s = timed(ask)
+    took_s = best_s(ask, TIMES)
     own, theirs = time.process_time(), processor_s(conn.info.backend_pid)
     ask()
     own, theirs = time.process_time() - own, processor_s(conn.info.backend_pid) - theirs
@@ -96,30 +89,11 @@ def told(conn: psycopg.Connection, what: str, ask: Callable[[], object], plain_s
     )
 
 
-def timed(ask: Callable[[], object], times: int = TIMES) -> float:
-    """The best of some: what else the machine does is not what is measured."""
-    took = []
-    for _ in range(times):
-        began = time.perf_counter()
-        ask()
-        took.append(time.perf_counter() - began)
-    return min(took)
-
-
 def settle(admin: psycopg.Connection, bins: int, days: int, told_of: int, *, hours: bool) -> None:
     began = time.perf_counter()
-    sites = max(1, bins // reads.SITE_BINS)
-    each = min(reads.SITE_BINS, bins)
     first = NOW - days * DAY
+    lay_out(admin, bins, NOW)
     for statement, values in (
-        (reads._SITES, [sites]),
-        (reads._SUPPLIERS, []),
-        (reads._ITEMS, []),
-        (reads._GATEWAYS, [sites]),
-        (reads._BINS, [each, bins]),
-        (reads._SENSORS, []),
-        (reads._STREAMS, []),
-        (reads._STATE, [NOW, NOW, NOW]),
         ("INSERT INTO item_prices SELECT item_id, 100 * item_id, 'EUR' FROM items", []),
         ("ALTER TABLE movements DISABLE TRIGGER movements_mark_days", []),
         (_MOVEMENTS, [first, first, first, days * 4, told_of]),
@@ -218,7 +192,7 @@ SELECT sensor_id, date_trunc('hour', %s + n * interval '1 hour'), 60, 0,
 """
 
 
-def add_up(server: reads.Server) -> None:
+def add_up(server: Server) -> None:
     with psycopg.connect(
         server.dsn("binline_jobs", DATABASE_PASSWORD, NAME), autocommit=True
     ) as jobs:
@@ -273,7 +247,7 @@ SELECT bin_id, stale_at, next_at FROM
 """
 
 
-def pages(server: reads.Server, from_at: datetime) -> None:
+def pages(server: Server, from_at: datetime) -> None:
     def dsn(role: str) -> str:
         return server.dsn(role, DATABASE_PASSWORD, NAME)
 
@@ -294,7 +268,7 @@ def pages(server: reads.Server, from_at: datetime) -> None:
         ):
             answer = client.get(path)
             assert answer.status_code == 200, (path, answer.text[:500])
-            took = timed(lambda path=path: client.get(path), 3)
+            took = best_s(lambda path=path: client.get(path), 3)
             print(f"{took * 1e3:>9.0f} ms    {path}: {took / PAGE_S:.2f} of {PAGE_S:.0f} s")  # noqa: T201
 
 

@@ -7,24 +7,20 @@ that server instead of the wheel's, in TimescaleDB where the server has it.
 """
 
 import argparse
-import os
-import shutil
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psycopg
 
-from cloud.embedded import postgres, programs
-from cloud.postgres import asking, history, migrate, partitions, rollups, timescale, wall
+from cloud.postgres import asking, history, partitions, rollups, timescale, wall
 from cloud.settings import Keeping
-from tests.conftest import PASSWORD, GivenServer, Server
+from tests.benchmarks.laid_out import SITE_BINS, lay_out
+from tests.benchmarks.serving import NAME, PASSWORD, Server, fresh
+from tests.conftest import GivenServer
 
-SITE_BINS = 100
 CHARTED = 20  # bins with a whole month of readings
 TIMES = 15
 
@@ -35,13 +31,8 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=20, help="readings of each bin")
     parser.add_argument("--days", type=int, default=30, help="at one reading a minute")
     chosen = parser.parse_args()
-    with started() as server:
-        with psycopg.connect(server.dsn(database="postgres"), autocommit=True) as conn:
-            conn.execute("DROP DATABASE IF EXISTS binline_bench WITH (FORCE)")
-        postgres.ensure_database(server, "binline_bench")
-        with psycopg.connect(server.dsn(database="binline_bench")) as conn:
-            migrate.migrate(conn)
-            migrate.set_passwords(conn, dict.fromkeys(migrate.LOGIN_ROLES, PASSWORD))
+    with fresh() as server:
+        with psycopg.connect(server.dsn(database=NAME)) as conn:
             if isinstance(server, GivenServer):
                 with suppress(timescale.NotPossible):
                     timescale.adopt(conn)
@@ -49,32 +40,13 @@ def main() -> None:
         measure(server, chosen.bins, chosen.each, chosen.days)
 
 
-@contextmanager
-def started() -> Iterator[Server]:
-    if given := os.environ.get("BINLINE_BENCH_DSN"):
-        yield GivenServer(given)
-        return
-    home = Path(tempfile.mkdtemp(prefix="binline-bench-", dir="/tmp"))
-    home.chmod(0o755)
-    server = postgres.prepare(home / "postgres")
-    child = programs.spawn(server.program, home / "log")
-    try:
-        postgres.wait_until_up(server.dsn(database="postgres"), 60, gone=child)
-        yield server
-    finally:
-        child.send_signal(server.program.stop_signal)
-        child.wait(60)
-        shutil.rmtree(home, ignore_errors=True)
-
-
 def measure(server: Server, bins: int, each: int, days: int) -> None:
     now = datetime.now(UTC)
     options = "-c search_path=binline,public -c timezone=UTC"
-    name = "binline_bench"
     with (
-        psycopg.connect(server.dsn(database=name), autocommit=True, options=options) as admin,
-        psycopg.connect(server.dsn("binline_jobs", PASSWORD, name), autocommit=True) as jobs,
-        psycopg.connect(server.dsn("binline_portal", PASSWORD, name)) as portal,
+        psycopg.connect(server.dsn(database=NAME), autocommit=True, options=options) as admin,
+        psycopg.connect(server.dsn("binline_jobs", PASSWORD, NAME), autocommit=True) as jobs,
+        psycopg.connect(server.dsn("binline_portal", PASSWORD, NAME)) as portal,
     ):
         settle(admin, bins, each, days, now)
         if timescale.store_of(jobs) is timescale.Store.WEEKS:
@@ -89,49 +61,12 @@ def measure(server: Server, bins: int, each: int, days: int) -> None:
 
 def settle(admin: psycopg.Connection, bins: int, each: int, days: int, now: datetime) -> None:
     sites = max(1, bins // SITE_BINS)
-    for statement, values in (
-        (_SITES, [sites]),
-        (_SUPPLIERS, []),
-        (_ITEMS, []),
-        (_GATEWAYS, [sites]),
-        (_BINS, [SITE_BINS, sites * SITE_BINS]),
-        (_SENSORS, []),
-        (_STREAMS, []),
-        (_STATE, [now, now, now]),
-        (_READINGS, [now, "1 minute", each, CHARTED + 1, sites * SITE_BINS]),
-        (_READINGS, [now, "1 minute", days * 1440, 1, CHARTED]),
-    ):
-        admin.execute(statement, values)
+    lay_out(admin, sites * SITE_BINS, now)
+    admin.execute(_READINGS, [now, "1 minute", each, CHARTED + 1, sites * SITE_BINS])
+    admin.execute(_READINGS, [now, "1 minute", days * 1440, 1, CHARTED])
     print(f"{sites * SITE_BINS:,} bins; {CHARTED} of them with {days * 1440:,} readings each")  # noqa: T201
 
 
-_SITES = "INSERT INTO sites (name) SELECT 'site ' || n FROM generate_series(1, %s) n"
-_SUPPLIERS = "INSERT INTO suppliers (name) SELECT 'supplier ' || n FROM generate_series(1, 20) n"
-_ITEMS = """
-INSERT INTO items (sku, name, unit_weight_ug)
-SELECT 'sku ' || n, 'part ' || n, 1000000 FROM generate_series(1, 500) n
-"""
-_GATEWAYS = """
-INSERT INTO gateways (name, site_id) SELECT 'gw-' || n, n FROM generate_series(1, %s) n
-"""
-_BINS = """
-INSERT INTO bins (code, site_id, item_id, supplier_id, place, capacity, minimum)
-SELECT 'B-' || n, (n - 1) / %s + 1, n %% 500 + 1, n %% 20 + 1, 'R' || n, 2000, 100
-  FROM generate_series(1, %s) n
-"""
-_SENSORS = """
-INSERT INTO sensors (gateway_id, name, bin_id)
-SELECT site_id, 's' || bin_id, bin_id FROM bins ORDER BY bin_id
-"""
-_STREAMS = """
-INSERT INTO streams (gateway_id, stream, first_heard_at)
-SELECT gateway_id, gen_random_uuid(), now() FROM gateways ORDER BY 1
-"""
-_STATE = """
-INSERT INTO bin_state (bin_id, sensor_id, heard_at, received_at, measured_at, weight_mg, stability,
-                       quality, clock_trusted, stream_no, seq)
-SELECT bin_id, sensor_id, %s, %s, %s, 1000000, 0, 0, true, gateway_id, 1 FROM sensors
-"""
 _READINGS = """
 INSERT INTO readings (sensor_id, measured_at, stream_no, seq, received_at, weight_mg, stability,
                       quality, clock_trusted)

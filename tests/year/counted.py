@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING
 from cloud.core.followed import Followed, Rules, Seen
 from cloud.core.following import Counted, catch_up
 from cloud.core.levels import Calibration
-from tests.year.lived import MINUTES, UNIT_SURE_UG
 from tests.year.shelves import (
     LOOK,
     LOOKS_PER_DAY,
+    MINUTES,
     PIECE_MG,
     TARE_MG,
+    UNIT_SURE_UG,
     Demand,
     Said,
     Shelf,
-    calm_from,
+    counted_today,
     moment,
 )
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 LEAD_DAYS = 6
 LEAD_LOOKS = (6, 20)
-MISCOUNTED_BY = 9
 RULES = Rules(
     calibration=Calibration(
         tare_mg=TARE_MG,
@@ -108,18 +108,9 @@ class CountedBin:
     def _counts(self, look: int) -> list[Counted]:
         if look % LOOKS_PER_DAY:
             return []
-        shelf, calm = self.shelf, look >= calm_from(self.days)
-        if shelf.foreign_mg and self._people.random() < (0.5 if calm else 0.2):
-            shelf.sort_out(look)
-        chance = self._people.random()
-        if shelf.miscounted and chance < (0.5 if calm else 0.1):
-            pieces = shelf.pieces
-        elif not shelf.miscounted and chance < 1 / self.counted_every and not calm:
-            wrong = self._people.random() < 0.5
-            off = self._people.randint(-MISCOUNTED_BY, MISCOUNTED_BY) if wrong else 0
-            pieces = max(0, shelf.pieces + off)
-        else:
+        pieces = counted_today(self.shelf, self._people, look, self.counted_every)
+        if pieces is None:
             return []
-        shelf.miscounted = pieces != shelf.pieces
+        self.shelf.miscounted = pieces != self.shelf.pieces
         at = moment(look) + timedelta(minutes=MINUTES[-1], seconds=20)
         return [Counted(at, pieces, "a round")]

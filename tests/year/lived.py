@@ -37,12 +37,15 @@ from tests.year.ordering import OPERATIONS, Ordering, Sent
 from tests.year.shelves import (
     LOOK,
     LOOKS_PER_DAY,
+    MINUTES,
     PIECE_MG,
     TARE_MG,
+    UNIT_SURE_UG,
     Demand,
     Said,
     Shelf,
     calm_from,
+    counted_today,
     moment,
     warm_up_days,
 )
@@ -55,10 +58,6 @@ if TYPE_CHECKING:
 
 BINS_PER_GATEWAY = 100
 LEAD_DAYS = (2, 3, 4, 5)  # working days, of the suppliers
-# Spread and error of the unit weight, as weighed samples have them: where nothing is said, half a
-# piece more or less among forty is believed to be a wrong unit weight, and no other part.
-UNIT_SURE_UG = (8_400, 420)
-MINUTES = (0, 3, 6)  # of the weights of a look
 PERFECT = Answer(
     refuses=False, acknowledges=True, ships=True, late_days=0, parts=1, twice=False,
     wrong_slot=False,
@@ -425,9 +424,9 @@ class Year:
             if self.luck.random() < (0.8 if calm else 0.4):
                 self._see_to(case, look)
         for bin_id, shelf in self.shelves.items():
-            if shelf.foreign_mg and self.luck.random() < (0.5 if calm else 0.2):
-                shelf.sort_out(look)
-            self._count(bin_id, shelf, look, calm=calm)
+            pieces = counted_today(shelf, self.luck, look, self._counted_every)
+            if pieces is not None:
+                self._say_count(bin_id, pieces)
 
     def _see_to(self, case: Case, look: int) -> None:
         shelf = self.shelves[case.bin_id]
@@ -450,17 +449,6 @@ class Year:
                 self._say_count(case.bin_id, shelf.pieces)  # it is heard, and doubted
             case _:
                 pass
-
-    def _count(self, bin_id: int, shelf: Shelf, look: int, *, calm: bool) -> None:
-        """Now and then somebody counts, and now and then wrongly; later it is found."""
-        chance = self.luck.random()
-        if shelf.miscounted:
-            if chance < (0.5 if calm else 0.1):
-                self._say_count(bin_id, shelf.pieces)
-        elif chance < 1 / self._counted_every and not calm:
-            wrong = self.luck.random() < 0.5
-            off = self.luck.randint(-9, 9) if wrong else 0
-            self._say_count(bin_id, max(0, shelf.pieces + off))
 
     def _say_count(self, bin_id: int, pieces: int) -> None:
         """Right or not, and whether its scale tells anything at the time or not."""

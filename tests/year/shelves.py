@@ -17,6 +17,11 @@ LOOK = timedelta(days=1) / LOOKS_PER_DAY
 TARE_MG, PIECE_MG = 350_000, 4_200
 BATCH_DAYS = 10
 BIN_CAPACITY_DAYS = 90
+# Spread and error of the unit weight, as weighed samples have them: where nothing is said, half a
+# piece more or less among forty is believed to be a wrong unit weight, and no other part.
+UNIT_SURE_UG = (8_400, 420)
+MINUTES = (0, 3, 6)  # of the weights of a look
+MISCOUNTED_BY = 9
 SAFETY = 1.75  # the usual rule of thumb: so many times the use until goods can be here
 
 
@@ -171,6 +176,23 @@ class Shelf:
 
     def forget_what_was_counted(self) -> None:
         self.demanded = self.served = self.stock_looks = self.looks = self.stock_outs = 0
+
+
+def counted_today(shelf: Shelf, luck: Random, look: int, every: int) -> int | None:
+    """What somebody counts there, half of it wrongly; None: nobody does. `every`: so many days.
+
+    Another part that lies there is found in time, and so is what was counted wrongly.
+    """
+    calm = look >= calm_from(shelf.demand.days)
+    if shelf.foreign_mg and luck.random() < (0.5 if calm else 0.2):
+        shelf.sort_out(look)
+    chance = luck.random()
+    if shelf.miscounted:
+        return shelf.pieces if chance < (0.5 if calm else 0.1) else None
+    if calm or chance >= 1 / every:
+        return None
+    wrong = luck.random() < 0.5
+    return max(0, shelf.pieces + (luck.randint(-MISCOUNTED_BY, MISCOUNTED_BY) if wrong else 0))
 
 
 def _poisson(mean: float, luck: Random) -> int:
