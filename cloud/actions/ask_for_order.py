@@ -23,7 +23,7 @@ from cloud.core.refusals import (
     OrderPastCapacity,
     QuantityImpossible,
 )
-from cloud.postgres import agreements, bins, breaches, calendars, orders, policies
+from cloud.postgres import agreements, bin_orders, bins, breaches, calendars, orders, policies
 from cloud.postgres.bins import Fillable
 from cloud.postgres.orders import NewLine, NewOrder
 
@@ -64,7 +64,7 @@ def _ask(  # noqa: PLR0917 - as it is asked
 ) -> Order:
     if asker.supplier and found.pieces is None:
         raise LevelNotKnown
-    lines = orders.open_lines(conn, found.bin_id)
+    lines = bin_orders.open_lines(conn, found.bin_id)
     breach = breaches.find_open(conn, found.bin_id)
     cycle = breaches.cycle_of(conn, found.bin_id)
     for line in lines:
@@ -108,7 +108,7 @@ def _ask(  # noqa: PLR0917 - as it is asked
         item_id=found.item_id,
         breach_id=None if breach is None else breach.breach_id,
         cycle=cycle,
-        ordinal=len(orders.lines_of_cycle(conn, found.bin_id, cycle)) + 1,
+        ordinal=len(bin_orders.lines_of_cycle(conn, found.bin_id, cycle)) + 1,
         quantity=pieces,
         because=because or liberty.because,
         evidence={},

@@ -25,7 +25,7 @@ from cloud.core.order_machine import End, may
 from cloud.core.order_states import State, Verb
 from cloud.core.policies.base import Place, Wait
 from cloud.core.trust import trust_of
-from cloud.postgres import bins, breaches, orders
+from cloud.postgres import bin_orders, bins, breaches, orders
 from cloud.postgres.bins import Assessable, SureLevel
 from cloud.postgres.breaches import Watched
 
@@ -218,7 +218,7 @@ def _close(
     """Low no longer. What has not left yet does not have to: somebody was quicker."""
     breaches.close(conn, breach_id, level.pieces, now)
     bins.touch(conn, bin_.bin_id)
-    for line in orders.open_lines(conn, bin_.bin_id):
+    for line in bin_orders.open_lines(conn, bin_.bin_id):
         if line.breach_id != breach_id or line.state not in (State.DRAFT, State.APPROVED):
             continue
         order = orders.lock(conn, line.order_id)

@@ -30,8 +30,8 @@ from cloud.core.policies.two_bin import TwoBin
 from cloud.core.policy_settings import PolicySettings
 from cloud.core.refusals import CalendarNeverOpens, PolicyUnreadable
 from cloud.core.stock import is_overdue
-from cloud.postgres import bin_levels, breaches, orders, planned_usage, policies
-from cloud.postgres.orders import LineOfBin
+from cloud.postgres import bin_levels, bin_orders, breaches, planned_usage, policies
+from cloud.postgres.bin_orders import LineOfBin
 from cloud.postgres.policies import NewDecision
 
 _DAY = timedelta(days=1)
@@ -79,7 +79,9 @@ def ask_policy(
     settings = policies.of_bin(conn, bin_.bin_id, instead)
     cycle = breaches.cycle_of(conn, bin_.bin_id)
     in_cycle = [
-        line for line in orders.lines_of_cycle(conn, bin_.bin_id, cycle) if line.order_id != without
+        line
+        for line in bin_orders.lines_of_cycle(conn, bin_.bin_id, cycle)
+        if line.order_id != without
     ]
     try:
         policy = policy_for(settings, bin_.limits)
@@ -128,7 +130,7 @@ def _stands_in_the_way(policy: Policy, line: LineOfBin, grace: timedelta, now: d
     """
     if not isinstance(policy, TwoBin):
         return True
-    open_line = orders.as_open_line(line, order_label(line.order_number), now)
+    open_line = bin_orders.as_open_line(line, order_label(line.order_number), now)
     return line.state in ENDED or is_overdue(open_line, now, grace)
 
 
@@ -145,10 +147,10 @@ def _seen(  # noqa: PLR0917 - one call, above
 ) -> Seen:
     lines = [
         replace(
-            orders.as_open_line(line, order_label(line.order_number), now),
+            bin_orders.as_open_line(line, order_label(line.order_number), now),
             cycle=cycle_of(policy, line.cycle, line.sent_at or now),
         )
-        for line in orders.open_lines(conn, bin_.bin_id)
+        for line in bin_orders.open_lines(conn, bin_.bin_id)
         if line.order_id != without
     ]
     # How much will be used till an order comes is asked only where one may be placed.

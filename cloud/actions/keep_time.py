@@ -16,8 +16,8 @@ from cloud.core.order_machine import End, Leave, Order, Send
 from cloud.core.order_states import State, Verb
 from cloud.core.policies.base import Place
 from cloud.core.trust import trust_of
-from cloud.postgres import bins, orders
-from cloud.postgres.orders import Beside, Timed, timed
+from cloud.postgres import bins, order_times, orders
+from cloud.postgres.order_times import Beside, Timed, timed
 
 __all__ = ["keep_time", "timed"]
 
@@ -46,7 +46,7 @@ def _withdraw(conn: psycopg.Connection, order: Order, now: datetime) -> str:
     """No person has said no: what is still low is ordered again, without what was filled."""
     if order.state not in (State.DRAFT, State.APPROVED):
         return ""
-    ground = orders.ground_of(conn, order.order_id)
+    ground = order_times.ground_of(conn, order.order_id)
     filled = [one.code for one in ground if one.began and not one.low]
     if not filled:
         return ""
@@ -63,7 +63,7 @@ def _let_go(conn: psycopg.Connection, order: Order, now: datetime) -> str:
         return ""
     leaving = {
         one: because
-        for one in orders.came_along(conn, order.order_id)
+        for one in order_times.came_along(conn, order.order_id)
         if (because := _needs_nothing(conn, order, one, now))
     }
     if not leaving:
@@ -108,7 +108,7 @@ def _expire(conn: psycopg.Connection, order: Order, now: datetime) -> str:
 def _escalate(conn: psycopg.Connection, order: Order, now: datetime) -> str:
     if order.escalates_at is None or order.escalates_at > now:
         return ""
-    if not orders.note_escalated(conn, order.order_id, now):
+    if not order_times.note_escalated(conn, order.order_id, now):
         return ""
     orders.add_event(conn, order.order_id, now, "escalated", actor=ACTOR_RULES, detail=_ESCALATED)
     for bin_id in sorted({line.bin_id for line in order.lines}):

@@ -22,8 +22,8 @@ from cloud.actions.act_on_order import ACTOR_SCALE, keep_act
 from cloud.core.order_machine import Count, End, Order, Receive
 from cloud.core.order_states import State, Verb
 from cloud.core.receipts import ReceiptState, reconcile
-from cloud.postgres import movements, orders
-from cloud.postgres.orders import LineOfBin
+from cloud.postgres import bin_orders, movements, orders
+from cloud.postgres.bin_orders import LineOfBin
 
 TOLERANCE_PER_MILLE = 20  # of what was ordered; beside it what the scale cannot tell apart
 
@@ -53,14 +53,16 @@ def receive(
     """
     lines = [
         line
-        for line in orders.open_lines(conn, bin_id)
+        for line in bin_orders.open_lines(conn, bin_id)
         if line.sent_at is not None and not line.left
     ]
     if not lines:
         return Booked()
     since = min(line.sent_at for line in lines if line.sent_at is not None)
     refill = movements.last_refill(conn, bin_id, since)
-    unbooked = movements.came_since(conn, bin_id, since) - orders.booked_since(conn, bin_id, since)
+    unbooked = movements.came_since(conn, bin_id, since) - bin_orders.booked_since(
+        conn, bin_id, since
+    )
     if refill is None or unbooked <= 0 or not (may_act or refill.counted_by):
         return Booked()
     closed, met = [], set()

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from cloud.core.order_machine import (
@@ -26,10 +26,8 @@ from cloud.core.order_machine import (
     Other,
     Receive,
     Ship,
-    has_left,
 )
 from cloud.core.order_states import State
-from cloud.core.stock import OpenLine
 from cloud.postgres import order_evidence
 
 _GATHERING = 0x0B1E_0000  # keeps this lock apart from others of two numbers
@@ -73,32 +71,6 @@ class NewLine:
     quantity: int
     because: str
     evidence: Mapping[str, object]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LineOfBin:
-    """One line into a bin, and where its order stands."""
-
-    order_id: UUID
-    order_number: int
-    state: State
-    line: int
-    breach_id: int | None
-    cycle: int
-    quantity: int
-    received: int
-    promised_at: datetime | None
-    due_at: datetime | None
-    sent_at: datetime | None
-    ended_by: str
-
-    @property
-    def outstanding(self) -> int:
-        return max(0, self.quantity - self.received)
-
-    @property
-    def left(self) -> bool:
-        return has_left(self.quantity, self.promised_at)
 
 
 def insert(
@@ -342,45 +314,6 @@ def insert_receipt(
         )
 
 
-# ------------------------------------------------------------------ what is open for a bin
-
-_OF_BIN = """
-SELECT o.order_id, o.number AS order_number, o.state, l.number AS line, l.breach_id, l.cycle,
-       l.quantity, l.received, l.promised_at, o.due_at, o.sent_at, o.ended_by
-  FROM order_lines l JOIN orders o USING (order_id)
-"""
-
-
-def open_lines(conn: psycopg.Connection, bin_id: int) -> list[LineOfBin]:
-    """Of orders that have not ended, oldest first."""
-    query = f"{_OF_BIN} WHERE l.bin_id = %s AND o.ended_at IS NULL ORDER BY o.number"
-    return _of_bin(conn, query, (bin_id,))
-
-
-def lines_of_cycle(conn: psycopg.Connection, bin_id: int, cycle: int) -> list[LineOfBin]:
-    """All that were ever ordered in this cycle, whatever became of them."""
-    query = f"{_OF_BIN} WHERE l.bin_id = %s AND l.cycle = %s ORDER BY l.ordinal"
-    return _of_bin(conn, query, (bin_id, cycle))
-
-
-def _of_bin(conn: psycopg.Connection, query: str, values: tuple[int, ...]) -> list[LineOfBin]:
-    with conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(query, values).fetchall()
-    return [LineOfBin(**{**row, "state": State(row["state"])}) for row in rows]
-
-
-def as_open_line(line: LineOfBin, label: str, now: datetime) -> OpenLine:
-    """What was never promised, nor reckoned by a calendar, covers and is never late."""
-    return OpenLine(
-        order_id=line.order_id,
-        label=label,
-        cycle=line.cycle,
-        ordered=line.quantity,
-        received=line.received,
-        expected_at=line.promised_at or line.due_at or now,
-    )
-
-
 def packs_of(conn: psycopg.Connection, order_id: UUID) -> dict[int, int]:
     """In multiples of how many pieces each line is delivered."""
     rows = conn.execute(
@@ -399,118 +332,10 @@ def asked_by(conn: psycopg.Connection, order_id: UUID, name: str) -> bool:
     return row is not None and row[0] == name
 
 
-def booked_since(conn: psycopg.Connection, bin_id: int, since: datetime) -> int:
-    """What of the refills since then is booked onto orders."""
-    row = conn.execute(
-        "SELECT coalesce(sum(pieces), 0) FROM order_receipts WHERE bin_id = %s AND event_at >= %s",
-        (bin_id, since),
-    ).fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-# ------------------------------------------------------------------ what is due by the clock
-
-
-@dataclass(frozen=True, kw_only=True)
-class Timed:
-    """An order for which a time has come."""
-
-    order_id: UUID
-    expires: bool
-    escalates: bool
-    leaves: bool
-    refilled: bool = False  # what it began with is low no longer
-    eased: bool = False  # of a bin that came along there is more than it comes along for
-
-
-def timed(conn: psycopg.Connection, now: datetime, limit: int) -> list[Timed]:
-    with conn.cursor(row_factory=class_row(Timed)) as cursor:
-        return cursor.execute(
-            "SELECT order_id,"
-            " state = 'draft' AND coalesce(expires_at <= %(now)s, false) AS expires,"
-            " state = 'draft' AND escalated_at IS NULL AND coalesce(escalates_at <= %(now)s, false)"
-            "   AS escalates,"
-            " state = 'approved' AND coalesce(leaves_at, %(now)s) <= %(now)s AS leaves,"
-            " refilled, eased"
-            "  FROM orders o, LATERAL (SELECT EXISTS (SELECT FROM order_lines l"
-            "        JOIN breaches br USING (breach_id) WHERE l.order_id = o.order_id"
-            "         AND br.closed_at IS NOT NULL) AS refilled,"
-            "       EXISTS (SELECT FROM order_lines l JOIN bin_levels v USING (bin_id)"
-            "        JOIN bin_policies p USING (bin_id) WHERE l.order_id = o.order_id"
-            "         AND l.breach_id IS NULL AND l.quantity > 0 AND p.policy = 'can_order'"
-            "         AND v.pieces > (l.evidence #>> '{level,pieces}')::int"
-            "         AND v.pieces > (p.parameters ->> 'can_order')::numeric) AS eased) x"
-            " WHERE state IN ('draft', 'approved') AND ended_at IS NULL"
-            "   AND (refilled OR eased"
-            "        OR (state = 'draft' AND (expires_at <= %(now)s"
-            "                              OR (escalated_at IS NULL AND escalates_at <= %(now)s)))"
-            "        OR (state = 'approved' AND coalesce(leaves_at, %(now)s) <= %(now)s))"
-            " ORDER BY drafted_at LIMIT %(limit)s",
-            {"now": now, "limit": limit},
-        ).fetchall()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ground:
-    """A bin on an order: whether it was low when it was put on, and whether it is low now."""
-
-    code: str
-    began: bool
-    low: bool
-
-
-def ground_of(conn: psycopg.Connection, order_id: UUID) -> list[Ground]:
-    with conn.cursor(row_factory=class_row(Ground)) as cursor:
-        return cursor.execute(
-            "SELECT b.code, l.breach_id IS NOT NULL AS began,"
-            "       EXISTS (SELECT FROM breaches br WHERE br.bin_id = b.bin_id"
-            "                  AND br.closed_at IS NULL) AS low"
-            "  FROM order_lines l JOIN bins b USING (bin_id)"
-            " WHERE l.order_id = %s AND l.quantity > 0 ORDER BY l.number",
-            (order_id,),
-        ).fetchall()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Beside:
-    """A line for a bin that only came along, and how many lay there then."""
-
-    number: int
-    bin_id: int
-    code: str
-    pieces: int
-
-
-def came_along(conn: psycopg.Connection, order_id: UUID) -> list[Beside]:
-    """As was decided of them then: that they would, as the order goes anyway."""
-    with conn.cursor(row_factory=class_row(Beside)) as cursor:
-        return cursor.execute(
-            "SELECT l.number, l.bin_id, b.code, (l.evidence #>> '{level,pieces}')::int AS pieces"
-            "  FROM order_lines l JOIN bins b USING (bin_id)"
-            " WHERE l.order_id = %s AND l.breach_id IS NULL AND l.quantity > 0"
-            "   AND EXISTS (SELECT FROM decisions d WHERE d.bin_id = l.bin_id"
-            "        AND d.order_id = l.order_id AND d.inputs::jsonb -> 'joins' = 'true')"
-            " ORDER BY l.number",
-            (order_id,),
-        ).fetchall()
-
-
 def due_no_later(conn: psycopg.Connection, order_id: UUID, due_at: datetime | None) -> None:
     """What is added to an order may be needed sooner."""
     conn.execute(
         "UPDATE orders SET due_at = least(due_at, %s) WHERE order_id = %s", (due_at, order_id)
-    )
-
-
-def note_escalated(conn: psycopg.Connection, order_id: UUID, now: datetime) -> bool:
-    """Whether it was not noted before."""
-    return (
-        conn.execute(
-            "UPDATE orders SET escalated_at = %s WHERE order_id = %s AND escalated_at IS NULL",
-            (now, order_id),
-        ).rowcount
-        == 1
     )
 
 
