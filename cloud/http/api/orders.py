@@ -104,7 +104,9 @@ class LineOut(BaseModel):
     supplier_sku: str
     asked: int = Field(description="as it was decided")
     quantity: int = Field(description="as it was agreed; 0: it will not come at all")
-    promised_at: datetime | None
+    promised_at: datetime | None = Field(
+        description="null, at a quantity of 0: it left the order before that was sent"
+    )
     shipped: int
     received: int = Field(description="as weighed")
     because: str = Field(description="the decision, in a sentence")

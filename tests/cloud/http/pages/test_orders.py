@@ -2,7 +2,7 @@
 
 import re
 
-from tests.cloud.http.world import OPERATIONS
+from tests.cloud.http.world import FERRO, OPERATIONS
 
 
 def page_of(browser, address: str) -> str:
@@ -41,3 +41,21 @@ def test_an_order_that_ended_tells_what_came(world, browser) -> None:
     world.weigh("LND-R04-B2", 1900, ago_s=1)
     world.assess("LND-R04-B2")
     assert "1,488" in page_of(browser, "/orders?state=ended")
+
+
+def test_a_line_that_left_is_told_to_us_and_never_to_the_supplier(world, browser) -> None:
+    world.a_morning()
+    with world.database.admin() as conn:
+        conn.execute(
+            "INSERT INTO order_lines (order_id, number, bin_id, item_id, cycle, ordinal, asked,"
+            " quantity, because, evidence)"
+            " SELECT o.order_id, 2, bin_id, item_id, 9, 1, 800, 0, 'joins at 900', '{}'"
+            "   FROM orders o, bins WHERE o.number = 1002 AND code = 'LND-R02-C7'"
+        )
+        (order_id,) = conn.execute("SELECT order_id FROM orders WHERE number = 1002").fetchone()
+    page = page_of(browser, "/orders/RO-1002")
+    assert re.search(r"Hex bolt M8x30 .* 800 left ", page)
+    assert "and 1 more" not in page
+    theirs = browser(FERRO).get(f"/p/orders/{order_id}").text
+    assert "Lock nut M8" in theirs
+    assert "Hex bolt M8x30" not in theirs.split('id="order"')[1]

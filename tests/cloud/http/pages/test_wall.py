@@ -69,4 +69,4 @@ def test_a_cloud_without_bins_says_what_comes_next(world, browser) -> None:
 
 
 def test_the_first_paint_says_as_of_when_it_is(browser) -> None:
-    assert "As of 09:41:30 UTC" in browser(OPERATIONS).get("/wall").text
+    assert "As of 10:41:30 CET" in browser(OPERATIONS).get("/wall").text
