@@ -75,7 +75,7 @@ def _came(one: Measured) -> str:
 
 def _shipped(one: Measured) -> str:
     if one.delivered.weighed_as_shipped is None:
-        return "nothing said to be shipped" if one.order_count else "no order"
+        return "no shipment told" if one.order_count else "no order"
     return f"{words.percent(one.delivered.weighed_as_shipped)} as shipped"
 
 

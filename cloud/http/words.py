@@ -1,11 +1,12 @@
 """Numbers and times as people read them. `ago` takes the same steps as in `static/page.js`."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 STEP_S = 10
+HALF_A_YEAR = timedelta(days=182)
 UNDEFINED = "\N{EN DASH}"  # where a number would stand: not defined is never zero
 
 
@@ -46,10 +47,15 @@ def zone(name: str) -> tzinfo:
         return UTC
 
 
-def one_zone(names: Iterable[str]) -> tzinfo:
-    """Of a page about several sites: theirs where they share one, else UTC. A page has one zone."""
-    several = set(names)
-    return zone(several.pop()) if len(several) == 1 else UTC
+def one_zone(names: Iterable[str], now: datetime) -> tzinfo:
+    """Of a page about several sites: theirs where their clocks show the same, else UTC.
+
+    In summer and in winter: Berlin and Vienna are one, and a page has one zone.
+    """
+    theirs = [zone(name) for name in sorted(names)]
+    times = (now, now - HALF_A_YEAR)
+    clocks = {tuple(at.astimezone(one).utcoffset() for at in times) for one in theirs}
+    return theirs[0] if len(clocks) == 1 else UTC
 
 
 def clock(moment: datetime, where: tzinfo, now: datetime) -> str:

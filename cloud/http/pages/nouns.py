@@ -254,7 +254,7 @@ def history_page(request: Request, session: Session, noun: Noun, ident: str) -> 
         "noun_history.html",
         session=session,
         now=parts.now(),
-        zone=words.one_zone(zones),
+        zone=words.one_zone(zones, parts.now()),
         noun=noun,
         title=_title(noun, row),
         ident=ident,

@@ -203,7 +203,7 @@ def orders_page(request: Request, session: Operations, state: str = "open") -> R
         "orders.html",
         session=session,
         now=parts.now(),
-        zone=words.one_zone(zones),
+        zone=words.one_zone(zones, parts.now()),
         orders=listed,
         label=order_label,
         state=state,

@@ -58,7 +58,7 @@ def wall_page(
         "wall.html",
         session=session,
         now=now,
-        zone=words.one_zone(zones),
+        zone=words.one_zone(zones, now),
         summary=summary,
         tiles=views.in_wall_order(tiles),
         shown={tile.code for tile in shown},

@@ -52,7 +52,7 @@ def test_of_orders_that_have_not_come_it_says_so() -> None:
     cycle = replace(NOTHING.cycle, unanswered=1, open_orders=2)
     told = _below(replace(NOTHING, order_count=2, cycle=cycle))
     assert (told["Response"], told["Order cycle"]) == ("1 unanswered", "none has come, 2 open")
-    assert told["As ordered"] == "nothing said to be shipped"
+    assert told["As ordered"] == "no shipment told"
     came = replace(cycle, cycle_hours_p90=61.0)
     assert _below(replace(NOTHING, order_count=9, cycle=came))["Order cycle"] == (
         "9 of 10 in 2.5 d, 2 open"

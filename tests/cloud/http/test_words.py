@@ -57,6 +57,8 @@ def test_the_day_is_that_of_the_site_not_of_utc() -> None:
     ("names", "zone"),
     [
         (["Europe/Berlin", "Europe/Berlin"], "Europe/Berlin"),
+        (["Europe/Vienna", "Europe/Berlin"], "Europe/Berlin"),
+        (["Africa/Lagos", "Europe/Berlin"], "UTC"),  # the same in winter alone
         (["Europe/Berlin", "America/Lima"], "UTC"),
         ([], "UTC"),
         (["Nowhere/Land"], "UTC"),
@@ -65,7 +67,7 @@ def test_the_day_is_that_of_the_site_not_of_utc() -> None:
 def test_a_page_of_several_sites_has_their_zone_where_they_share_one(
     names: list[str], zone: str
 ) -> None:
-    assert str(words.one_zone(names)) == zone
+    assert str(words.one_zone(names, NOW)) == zone
 
 
 def test_an_unknown_zone_is_shown_as_utc() -> None:
