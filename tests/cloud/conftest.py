@@ -1,6 +1,6 @@
 """A shelf for tests of actions and loops: one bin on one scale, one supplier who wants to know."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -190,6 +190,14 @@ def _shelf(admin: psycopg.Connection, code: str) -> Shelf:
         gateway_id,
     )
     return Shelf(admin, bin_id, supplier_id, sensor_id, stream_no)
+
+
+@pytest.fixture
+def jobs(database: Any) -> Iterator[psycopg.Connection]:
+    """As a worker has it."""
+    with database.connect("binline_jobs") as conn:
+        conn.autocommit = True
+        yield conn
 
 
 @pytest.fixture

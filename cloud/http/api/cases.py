@@ -97,8 +97,16 @@ def snooze(request: Request, session: Operations, key: CaseKey, said: SnoozeIn) 
         )
 
 
-@router.get("/api/exceptions", include_in_schema=False)
-@router.post("/api/exceptions/{key}/snooze", include_in_schema=False)
+FORMER: dict[str, Any] = {
+    "deprecated": True,
+    "summary": "Leads to the same under /api/cases",
+    "status_code": 308,
+    "response_class": Response,
+}
+
+
+@router.get("/api/exceptions", **FORMER)
+@router.post("/api/exceptions/{key}/snooze", **FORMER)
 def by_its_former_name(request: Request, _session: Operations) -> Response:
     """A program that asks by the address of before is sent on, with what it says."""
     path = quote(request.url.path.replace("/exceptions", "/cases", 1), safe="/:")

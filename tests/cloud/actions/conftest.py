@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 
 from cloud.actions.assess import Assessment, assess_bin
@@ -123,13 +122,6 @@ def ordered(desk: Desk) -> Desk:
     """1,500 pieces in three packs, sent at noon."""
     desk.weigh(412)
     return desk
-
-
-@pytest.fixture
-def jobs(database: Database) -> Iterator[psycopg.Connection]:
-    with database.connect("binline_jobs") as conn:
-        conn.autocommit = True
-        yield conn
 
 
 @pytest.fixture

@@ -115,6 +115,15 @@ def test_a_draft_whose_first_bin_was_filled_is_asked_for_anew_for_who_is_still_l
     ]
 
 
+def _gathers(desk: Desk) -> None:
+    """Its orders wait for each other, until before four."""
+    desk.shelf.admin.execute(
+        "INSERT INTO supplier_calendars (supplier_id, zone, cut_off, gathers)"
+        " VALUES (%s, 'UTC', '16:00', true)",
+        (desk.shelf.supplier_id,),
+    )
+
+
 LEFT = (
     "RO-1001: left, line 2: HRT-R02-C1 would not come along any more:"
     " 1,900 on hand; ordered from 900 on."
@@ -191,11 +200,7 @@ def test_a_bin_that_came_along_stays_while_nobody_can_say_that_it_was_filled(
 def test_what_waits_for_others_lets_go_of_who_was_counted_to_hold_more(
     desk: Desk, jobs: psycopg.Connection
 ) -> None:
-    desk.shelf.admin.execute(
-        "INSERT INTO supplier_calendars (supplier_id, zone, cut_off, gathers)"
-        " VALUES (%s, 'UTC', '16:00', true)",
-        (desk.shelf.supplier_id,),
-    )
+    _gathers(desk)
     other = _beside(desk, 1, 800)
     desk.weigh(412)
     assert desk.state == "approved"
@@ -239,11 +244,7 @@ def test_what_was_approved_meanwhile_is_left_alone(drafted: Desk, jobs: psycopg.
 def test_what_gathered_leaves_at_its_time_and_is_told_then(
     desk: Desk, jobs: psycopg.Connection
 ) -> None:
-    desk.shelf.admin.execute(
-        "INSERT INTO supplier_calendars (supplier_id, zone, cut_off, gathers)"
-        " VALUES (%s, 'UTC', '16:00', true)",
-        (desk.shelf.supplier_id,),
-    )
+    _gathers(desk)
     desk.weigh(412)
     assert _at(jobs, NOON + 3 * HOUR) == []
     leaves_at = desk.shelf.the_order()["leaves_at"]

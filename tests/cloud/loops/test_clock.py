@@ -11,13 +11,6 @@ from cloud.loops import clock
 from tests.cloud.actions.conftest import NOON
 
 
-@pytest.fixture
-def jobs(database: Any) -> Any:
-    with database.connect("binline_jobs") as conn:
-        conn.autocommit = True
-        yield conn
-
-
 def _draft(shelf: Any) -> None:
     """Long past its time, whatever the clock says now."""
     shelf.admin.execute(

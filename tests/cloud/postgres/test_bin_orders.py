@@ -18,13 +18,6 @@ def desk(shelf: Any, database: Any) -> Desk:
     return Desk(shelf, database)
 
 
-@pytest.fixture
-def jobs(database: Any) -> Any:
-    with database.connect("binline_jobs") as conn:
-        conn.autocommit = True
-        yield conn
-
-
 def test_what_has_ended_is_open_no_more_and_stays_of_its_cycle(
     desk: Desk, jobs: psycopg.Connection
 ) -> None:

@@ -21,13 +21,6 @@ def drafted(shelf: Any, database: Any) -> Desk:
     return desk
 
 
-@pytest.fixture
-def jobs(database: Any) -> Any:
-    with database.connect("binline_jobs") as conn:
-        conn.autocommit = True
-        yield conn
-
-
 def test_a_time_that_has_come_is_named_and_no_order_before_it(
     drafted: Desk, jobs: psycopg.Connection
 ) -> None:
