@@ -84,7 +84,7 @@ def test_a_dead_server_is_said_and_nothing_stays_fresh(visit, served) -> None:
     back = time.monotonic()
     served.start()
     # "≈ 555" where the server came up so slowly that the reading is stale again.
-    expect(tile.locator(".tile-count b")).to_have_text(words_like("555"), timeout=BACK_S_MAX * 1000)
+    expect(tile.locator(".tile-count b")).to_contain_text("555", timeout=BACK_S_MAX * 1000)
     is_live(page)
     assert time.monotonic() - back < BACK_S_MAX
     assert page.evaluate("() => window.marked")
