@@ -250,6 +250,7 @@ _CAME = """
   AND (b.measure = 'weight' OR m.before_refs IS DISTINCT FROM m.after_refs OR EXISTS (
        SELECT FROM order_lines l JOIN orders o USING (order_id)
         WHERE l.bin_id = m.bin_id AND m.event_at >= o.sent_at
+          AND (l.quantity > 0 OR l.promised_at IS NOT NULL)
           AND (o.ended_at IS NULL OR m.event_at <= o.ended_at)
           AND m.event_at >= least(
               o.shipped_at, coalesce(l.promised_at, o.due_at, o.sent_at) - interval '1 day',
