@@ -23,7 +23,8 @@ class ClockLoop:
     def __init__(self, stop: threading.Event) -> None:
         self._stop = stop
         self._look_at = 0.0
-        self._aside: dict[object, float] = {}  # order -> until when (monotonic)
+        # What has come of an order -> until when (monotonic). What comes anew does not wait.
+        self._aside: dict[object, float] = {}
 
     def round(self, conn: psycopg.Connection) -> None:
         if time.monotonic() < self._look_at:
@@ -31,7 +32,7 @@ class ClockLoop:
         for one in timed(conn, datetime.now(UTC), AT_ONCE_MAX):
             if self._stop.is_set():
                 return
-            if self._aside.get(one.order_id, 0.0) > time.monotonic():
+            if self._aside.get(one, 0.0) > time.monotonic():
                 continue
             try:
                 told = keep_time(conn, one, datetime.now(UTC))
@@ -41,11 +42,11 @@ class ClockLoop:
                 raise
             except Exception:
                 log.exception("order %s cannot be moved, set aside for a minute", one.order_id)
-                self._aside[one.order_id] = time.monotonic() + ASIDE_S
+                self._aside[one] = time.monotonic() + ASIDE_S
             else:
                 if told:
-                    self._aside.pop(one.order_id, None)
+                    self._aside.pop(one, None)
                     log.info("%s", told)
                 else:  # nothing to do yet, of a scale that is silent say: not once a second
-                    self._aside[one.order_id] = time.monotonic() + ASIDE_S
+                    self._aside[one] = time.monotonic() + ASIDE_S
         self._look_at = time.monotonic() + LOOK_EVERY_S

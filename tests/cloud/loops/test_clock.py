@@ -72,6 +72,10 @@ def test_an_order_that_nothing_can_be_done_about_yet_is_not_held_once_a_second(
         loop.round(jobs)
     assert len(asked) == 1
 
+    shelf.admin.execute("UPDATE orders SET state = 'approved', expires_at = NULL")
+    loop.round(jobs)
+    assert [one.leaves for one in asked] == [False, True], "what comes anew does not wait"
+
 
 def test_a_loop_that_is_told_to_stop_moves_nothing(shelf: Any, jobs: psycopg.Connection) -> None:
     _draft(shelf)
