@@ -29,10 +29,12 @@ class ClockLoop:
     def round(self, conn: psycopg.Connection) -> None:
         if time.monotonic() < self._look_at:
             return
+        began = time.monotonic()
+        self._aside = {one: until for one, until in self._aside.items() if until > began}
         for one in timed(conn, datetime.now(UTC), AT_ONCE_MAX):
             if self._stop.is_set():
                 return
-            if self._aside.get(one, 0.0) > time.monotonic():
+            if one in self._aside:
                 continue
             try:
                 told = keep_time(conn, one, datetime.now(UTC))
@@ -45,7 +47,6 @@ class ClockLoop:
                 self._aside[one] = time.monotonic() + ASIDE_S
             else:
                 if told:
-                    self._aside.pop(one, None)
                     log.info("%s", told)
                 else:  # nothing to do yet, of a scale that is silent say: not once a second
                     self._aside[one] = time.monotonic() + ASIDE_S

@@ -77,6 +77,24 @@ def test_an_order_that_nothing_can_be_done_about_yet_is_not_held_once_a_second(
     assert [one.leaves for one in asked] == [False, True], "what comes anew does not wait"
 
 
+def test_what_was_set_aside_is_asked_again_in_time_and_not_remembered_for_ever(
+    shelf: Any, jobs: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _draft(shelf)
+    asked = []
+    monkeypatch.setattr(clock, "keep_time", lambda _conn, one, _now: asked.append(one) or "")
+    monkeypatch.setattr(clock, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(clock, "ASIDE_S", 0.0)
+    loop = clock.ClockLoop(threading.Event())
+    loop.round(jobs)
+    loop.round(jobs)
+    assert len(asked) == 2
+
+    shelf.admin.execute("UPDATE orders SET state = 'expired', ended_at = now()")
+    loop.round(jobs)
+    assert loop._aside == {}, "the order has ended"
+
+
 def test_a_loop_that_is_told_to_stop_moves_nothing(shelf: Any, jobs: psycopg.Connection) -> None:
     _draft(shelf)
     stop = threading.Event()
