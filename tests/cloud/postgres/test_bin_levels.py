@@ -1,22 +1,13 @@
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
-import pytest
 
 from cloud.core.followed import Doubt, Doubting, to_us
 from cloud.postgres import bin_levels
 from cloud.postgres.bin_levels import BinLevel, BorneOut
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def conn(database: Any) -> Iterator[psycopg.Connection]:
-    with database.connect("binline_jobs") as conn:
-        conn.autocommit = True
-        yield conn
 
 
 def of(shelf: Any, at: datetime, pieces: int, *doubts: Doubt) -> BinLevel:

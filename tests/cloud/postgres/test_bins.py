@@ -1,20 +1,12 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
-import pytest
 
 from cloud.postgres import bins
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def conn(database: Any) -> Iterator[psycopg.Connection]:
-    with database.connect("binline_jobs") as conn:
-        conn.autocommit = True
-        yield conn
 
 
 def test_a_bin_is_read_with_its_present_and_where_the_number_came_from(

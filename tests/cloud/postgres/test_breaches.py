@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,13 +9,6 @@ from cloud.postgres import breaches
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LOW = Breach(opened_at=NOON, opened_pieces=480, lowest_pieces=480)
-
-
-@pytest.fixture
-def conn(database: Any) -> Iterator[psycopg.Connection]:
-    with database.connect("binline_jobs") as conn:
-        conn.autocommit = True
-        yield conn
 
 
 def test_a_breach_is_found_while_it_is_open(shelf: Any, conn: psycopg.Connection) -> None:

@@ -1,21 +1,12 @@
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
-import pytest
 
 from cloud.postgres import follow_due
 from cloud.postgres.follow_due import Due
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def conn(database: Any) -> Iterator[psycopg.Connection]:
-    with database.connect("binline_jobs") as conn:
-        conn.autocommit = True
-        yield conn
 
 
 def test_what_ingest_says_by_the_sensor_is_told_by_the_bin_from_the_earliest_on(

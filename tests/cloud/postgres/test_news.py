@@ -1,9 +1,7 @@
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
-import pytest
 
 from cloud.core.followed import to_us
 from cloud.core.following import Counted
@@ -14,13 +12,6 @@ from cloud.postgres.timescale import Store
 from tests.cloud.conftest import TARE_MG
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def conn(database: Any) -> Iterator[psycopg.Connection]:
-    with database.connect("binline_jobs") as conn:
-        conn.autocommit = True
-        yield conn
 
 
 def test_readings_come_in_the_order_of_their_corrected_time(

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,13 +21,6 @@ from cloud.postgres import asking, notices, users
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LEASE = timedelta(minutes=2)
 SECRET = bytes(range(32))
-
-
-@pytest.fixture
-def conn(database: Any) -> Iterator[psycopg.Connection]:
-    with database.connect("binline_jobs") as conn:
-        conn.autocommit = True
-        yield conn
 
 
 @pytest.fixture

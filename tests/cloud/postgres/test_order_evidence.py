@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,13 +9,6 @@ from cloud.core.evidence import Kind, append, verify
 from cloud.postgres import order_evidence
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def conn(database: Any) -> Iterator[psycopg.Connection]:
-    with database.connect("binline_jobs") as conn:
-        conn.autocommit = True
-        yield conn
 
 
 def test_what_is_added_goes_on_with_the_chain(shelf: Any, conn: psycopg.Connection) -> None:

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -12,13 +11,6 @@ from cloud.core.policies.base import Rounding
 from cloud.postgres import policies
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def conn(database: Any) -> Iterator[psycopg.Connection]:
-    with database.connect("binline_jobs") as conn:
-        conn.autocommit = True
-        yield conn
 
 
 def test_a_bin_of_which_nothing_was_said_has_the_defaults(

@@ -1,20 +1,11 @@
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
-import pytest
 
 from cloud.postgres import tracks
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def conn(database: Any) -> Iterator[psycopg.Connection]:
-    with database.connect("binline_jobs") as conn:
-        conn.autocommit = True
-        yield conn
 
 
 def test_who_does_not_wait_gets_what_nobody_holds(
